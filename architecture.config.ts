@@ -1,0 +1,172 @@
+/**
+ * The architecture: imports run downward,
+ *
+ *   bin -> commands -> vault -> access, audit, lifecycle, providers -> format, crypto, storage
+ *
+ * with `exec` and `terminal` beside the core, for commands only. Files directly in src/ (errors, for one) are the
+ * common ground that everything may import and that import nothing from the folders.
+ */
+
+import type { IConfiguration, IForbiddenRuleType } from 'dependency-cruiser';
+
+const core = 'vault|access|audit|lifecycle|providers|format|crypto|storage';
+
+/** Source folders that files under `folder` must not import; bin/ and commands/ are above all of them. */
+function keepOut(name: string, folder: string, others: string, comment: string): IForbiddenRuleType {
+  return {
+    name,
+    comment,
+    severity: 'error',
+    from: { path: `^src/${folder}/` },
+    to: { path: `^(bin|commands)/|^src/(${others})/` },
+  };
+}
+
+/** Modules, built in or installed, that files under `from` must not import. */
+function without(
+  name: string,
+  from: IForbiddenRuleType['from'],
+  modules: string,
+  comment: string,
+): IForbiddenRuleType {
+  return {
+    name,
+    comment,
+    severity: 'error',
+    from,
+    to: { path: `^(node:)?(${modules})$|^node_modules/(${modules})/` },
+  };
+}
+
+const architecture: IConfiguration = {
+  forbidden: [
+    {
+      name: 'no-circular',
+      comment: 'Two files that need each other are one noun, or hide a third.',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'resolvable',
+      comment: 'An import that cannot be found is a mistake, or a package that package.json does not name.',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'declared-at-run-time',
+      comment: 'What the binary contains is a dependency, pinned as one; development tools stay outside.',
+      severity: 'error',
+      from: { path: '^(bin|commands|src)/' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'nobody-imports-bin',
+      comment: 'bin/ starts the program and holds nothing else that anyone could need.',
+      severity: 'error',
+      from: { pathNot: '^(bin|test)/' },
+      to: { path: '^bin/' },
+    },
+    {
+      name: 'common-ground-is-lowest',
+      comment: 'Everything may import the files directly in src/, so they can import only each other.',
+      severity: 'error',
+      from: { path: '^src/[^/]+$' },
+      to: { path: '^(bin|commands)/|^src/[^/]+/' },
+    },
+    keepOut(
+      'vault-shows-nothing',
+      'vault',
+      'exec|terminal',
+      'The core is one door for commands, embedding programs and tests: it launches nothing and shows nothing.',
+    ),
+    keepOut(
+      'parts-know-no-vault',
+      '(access|audit|lifecycle|providers)',
+      'vault|exec|terminal',
+      'The parts that the core is made of know bytes, keys and rules, not the open vault that joins them.',
+    ),
+    keepOut(
+      'storage-is-at-the-bottom',
+      'storage',
+      'vault|access|audit|lifecycle|providers|exec|terminal',
+      'Storage puts documents on a disk, whole or not at all; who may read or change them is decided above it.',
+    ),
+    keepOut(
+      'format-knows-no-disk',
+      'format',
+      'vault|access|audit|lifecycle|providers|storage|exec|terminal',
+      'The format is bytes to typed document and back, the same on every machine: it may hash, and knows no disk.',
+    ),
+    keepOut(
+      'crypto-stands-alone',
+      'crypto',
+      'vault|access|audit|lifecycle|providers|format|storage|exec|terminal',
+      'Reviewed alone against the standards: nothing from elsewhere may be needed to understand it.',
+    ),
+    keepOut(
+      'exec-is-beside-the-core',
+      'exec',
+      'access|audit|lifecycle|providers|format|crypto|terminal',
+      'Starting a program needs names and values only, through the types of the core and the file-system port.',
+    ),
+    keepOut(
+      'terminal-is-beside-the-core',
+      'terminal',
+      `${core}|exec`,
+      'Rendering takes plain data, so that it can be tested without a vault and changed without a review of the core.',
+    ),
+    {
+      name: 'exec-sees-types-of-vault',
+      comment: 'src/exec is handed what it launches; it never opens a vault.',
+      severity: 'error',
+      from: { path: '^src/exec/' },
+      to: { path: '^src/vault/', dependencyTypesNot: ['type-only'] },
+    },
+    without(
+      'pure-has-no-machine',
+      { path: '^src/(crypto|format)/' },
+      'fs|fs/promises|os|process|child_process|net|http|https|tty|readline|readline/promises|worker_threads|timers|timers/promises',
+      'crypto/ and format/ turn bytes into bytes: no file, clock, process or network, so that vectors are reproducible.',
+    ),
+    without(
+      'one-place-knows-a-terminal',
+      { path: '^(src|commands|bin)/', pathNot: '^src/terminal/' },
+      'chalk|@inquirer/[^/]+|cli-table3|tty|readline|readline/promises',
+      'Prompts, colours and tables live in src/terminal, which decides once whether there is a person to see them.',
+    ),
+    without(
+      'commands-are-thin',
+      { path: '^commands/' },
+      'fs|fs/promises|crypto|child_process|sqlite|hash-wasm',
+      'A command reads its options, makes one call and hands back the result. Files and keys are the work of the core.',
+    ),
+    {
+      name: 'commands-use-the-door',
+      comment: 'Keys are handled behind src/vault, where they are wiped and checked.',
+      severity: 'error',
+      from: { path: '^commands/' },
+      to: { path: '^src/crypto/' },
+    },
+    without(
+      'one-argument-parser',
+      { path: '^src/' },
+      'commander',
+      'Arguments are the concern of bin/ and commands/; the core takes typed options.',
+    ),
+  ],
+  options: {
+    // swc reads TypeScript as it stands; the TypeScript compiler's own new version has no interface for this tool.
+    parser: 'swc',
+    doNotFollow: { path: '^node_modules/' },
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.js', '.json'],
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default'],
+    },
+    cache: false,
+  },
+};
+
+export default architecture;

@@ -1,0 +1,188 @@
+/**
+ * Makes one self-contained binary out of one entry file: bundle, blob, injection into a stock Node.
+ *
+ * For this machine the blob is a V8 start-up snapshot: the heap as it stood when the entry's top level had run, so that
+ * at start nothing is parsed and no module is evaluated. It belongs to one Node build and one platform: binaries for
+ * others carry the bundle itself. What the top level of a module may do, when it is not behind an `import()`:
+ *
+ * - define functions and classes, fill tables, make TextEncoder and TextDecoder; import commander and most built-ins;
+ * - not import node:http, https, tls or sqlite, or @inquirer/prompts; not make Intl objects, touch WebAssembly or take a
+ *   signal: the snapshot cannot be written and the build fails;
+ * - not read process.env, argv, the working folder, the clock or randomness, or import chalk: the answer of the machine
+ *   that built it would be frozen in. Nothing fails, so this one is for reviews;
+ * - not use top-level await or import.meta: the bundle is CommonJS.
+ *
+ * All of it is free inside functions and behind `import()`. Functions that ran during the build keep their bytecode.
+ *
+ * `execArgvExtension: none` makes the binary deaf to NODE_OPTIONS, which could otherwise run a stranger's code.
+ */
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { log } from '@yao-pkg/pkg/lib-es5/log.js';
+import pkg from '@yao-pkg/pkg/lib-es5/sea.js';
+import { build } from 'esbuild';
+import { cacheFolder, hostTarget, nodeVersion, stockNode, type Target } from './target.ts';
+
+export interface BinaryOptions {
+  /** TypeScript file to start from. */
+  readonly entry: string;
+  /** Path of the binary; replaced whole at the end, so that a failed build leaves the old one. */
+  readonly output: string;
+  readonly target?: Target;
+  /** Whether to start from a snapshot. Only for this machine's own platform, where it is the default. */
+  readonly snapshot?: boolean;
+  /** Told about each finished step. */
+  readonly report?: (step: string, bytes: number) => void;
+}
+
+/**
+ * Options of Node itself, fixed in the binary. SIGUSR1 makes Node open a debugger for anyone on the machine; bin/vault.ts
+ * takes the signal as its first act, and for the milliseconds before that the debugger gets an address, in a block of
+ * the Internet that was never given out, on which it cannot listen. (`--disable-sigusr1` would do it too, but blocks the
+ * signal, and a program that takes our place through execve would inherit that for good.)
+ */
+const nodeOptions = ['--inspect-port=240.0.0.1:9229', '--disable-warning=ExperimentalWarning'];
+
+export async function buildBinary(options: BinaryOptions): Promise<void> {
+  const { target = hostTarget(), report } = options;
+  const native = target === hostTarget();
+  const output = path.resolve(options.output);
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'vault-build-'));
+  try {
+    const bundle = path.join(folder, 'main.cjs');
+    await bundleProgram(path.resolve(options.entry), bundle);
+    report?.('bundle', statSync(bundle).size);
+
+    const base = native ? strippedNode(target) : stockNode(target);
+    report?.('base', statSync(base).size);
+
+    const binary = path.join(folder, 'binary');
+    await injectBlob(bundle, base, binary, target, native && (options.snapshot ?? true));
+    report?.('binary', statSync(binary).size);
+
+    mkdirSync(path.dirname(output), { recursive: true });
+    chmodSync(binary, 0o755);
+    // The temporary folder may be on another file system: copy beside the old binary, then replace it in one step.
+    copyFileSync(binary, `${output}.tmp`);
+    renameSync(`${output}.tmp`, output);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function bundleProgram(entry: string, outfile: string): Promise<void> {
+  await build({
+    entryPoints: [entry],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node26',
+    // In a snapshot there is no module loader for `import()`. Written as a lazy `require`, built-ins load there too.
+    supported: { 'dynamic-import': false },
+    // Names stay, since errors and tests show them.
+    minifySyntax: true,
+    minifyWhitespace: true,
+    charset: 'utf8',
+    legalComments: 'eof',
+    logLevel: 'warning',
+    logOverride: { 'empty-import-meta': 'error' },
+  });
+}
+
+/** A stock Node without its symbols, a fifth smaller; made once. After the injection `strip` would break the file. */
+function strippedNode(target: Target): string {
+  const stripped = path.join(cacheFolder, `node-${nodeVersion(target)}-${target}-stripped`);
+  if (existsSync(stripped)) return stripped;
+  const stock = stockNode(target);
+  if (process.platform !== 'linux') return stock;
+  const partial = `${stripped}.${process.pid}`;
+  mkdirSync(cacheFolder, { recursive: true });
+  copyFileSync(stock, partial);
+  chmodSync(partial, 0o755);
+  try {
+    execFileSync('strip', [partial], { stdio: 'ignore' });
+  } catch {
+    // No binutils here: the binary is larger and just as good.
+    rmSync(partial);
+    return stock;
+  }
+  renameSync(partial, stripped);
+  return stripped;
+}
+
+async function injectBlob(
+  bundle: string,
+  base: string,
+  output: string,
+  target: Target,
+  snapshot: boolean,
+): Promise<void> {
+  const [platform, arch] = target.split('-') as ['linux' | 'darwin' | 'win', 'x64' | 'arm64'];
+  const native = target === hostTarget();
+  const seaConfig = {
+    disableExperimentalSEAWarning: true,
+    useSnapshot: snapshot,
+    useCodeCache: native && !snapshot,
+    execArgv: nodeOptions,
+    execArgvExtension: 'none',
+  };
+  // pkg narrates on standard output; what matters is reported here, and failures are thrown.
+  log.info = () => undefined;
+  log.warn = () => undefined;
+  const nodeRange = `node${nodeVersion(target)}`;
+  const pkgTarget = {
+    platform: platform === 'darwin' ? ('macos' as const) : platform,
+    arch,
+    nodeRange,
+    output,
+  };
+  if (native) {
+    await pkg.default(bundle, {
+      nodePath: base,
+      targets: [pkgTarget],
+      seaConfig,
+      signature: platform === 'darwin',
+    });
+  } else {
+    await withSeededCache(base, target, () =>
+      pkg.default(bundle, { targets: [pkgTarget], seaConfig, signature: false }),
+    );
+  }
+}
+
+/**
+ * pkg runs a base that it is handed to ask for its version, which another platform's does not survive; it takes one from
+ * its cache unasked. So it gets a home folder whose cache holds the base, marked as downloaded and unpacked.
+ */
+async function withSeededCache(base: string, target: Target, work: () => Promise<void>): Promise<void> {
+  const home = mkdtempSync(path.join(os.tmpdir(), 'vault-build-home-'));
+  const name = `node-v${nodeVersion(target)}-${target}`;
+  const windows = target === 'win-x64';
+  const cache = path.join(home, '.pkg-cache', 'sea');
+  const node = windows ? path.join(cache, `${name}.exe`) : path.join(cache, name, 'bin', 'node');
+  const archive = path.join(cache, `${name}${windows ? '.zip' : '.tar.gz'}`);
+  mkdirSync(path.dirname(node), { recursive: true });
+  copyFileSync(base, node);
+  for (const empty of [archive, `${archive}.ok`, `${node}.ok`]) writeFileSync(empty, '');
+  const { homedir } = os;
+  os.homedir = () => home;
+  try {
+    await work();
+  } finally {
+    os.homedir = homedir;
+    rmSync(home, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,235 @@
+/**
+ * Who may sign what. docs/format.md sections 3 and 6: the chain of roots, the header, and for every part the right that
+ * its signer needs. All of it works on public data: it runs before any key derivation.
+ *
+ * Invariants: a part that fails here is refused whatever else is true of it. Rights come from the header alone, and the header
+ * from an administrator of the last root; that this chain is *ours* is checked later, against the pinned root.
+ */
+import { IntegrityError } from '../errors.ts';
+import { encodeBase64url, parseBase64url, type Bytes } from '../crypto/bytes.ts';
+import { sha256 } from '../crypto/hash.ts';
+import { Domain } from '../crypto/pae.ts';
+import { importVerifyKey, verify } from '../crypto/signature.ts';
+import type { EnvironmentPart, VaultDocument } from '../format/document.ts';
+import { encodeJson, signedPart, type Line } from '../format/json-line.ts';
+import { principalEntry, type HeaderLine, type PrincipalEntry, type RootLine, type Seen } from '../format/lines.ts';
+
+export type Right = 'rotate' | 'write' | 'delete';
+
+/** H(line): 32 bytes as base64url. */
+export async function lineDigest(domain: Domain, raw: Bytes): Promise<string> {
+  return encodeBase64url(await sha256(domain.encode('line', raw)));
+}
+
+/** Whether `sig` of a parsed line is that of the key over its signed part. */
+export async function signatureHolds(
+  domain: Domain,
+  line: Line<{ readonly sig: string }>,
+  publicKey: string,
+  label = 'sig',
+): Promise<boolean> {
+  const key = parseBase64url(publicKey);
+  const signature = parseBase64url(line.value.sig);
+  if (key === null || signature === null) return false;
+  return verify(await importVerifyKey(key), signature, domain.encode(label, signedPart(line.raw)));
+}
+
+interface SignedLine {
+  readonly kind: string;
+  readonly time: string;
+  readonly by: string;
+  readonly sig: string;
+}
+
+function broken(what: string): IntegrityError {
+  return new IntegrityError(`${what}: the signature is wrong`);
+}
+
+export class Authority {
+  readonly domain: Domain;
+  readonly header: HeaderLine;
+  readonly lastRoot: RootLine;
+  /** H of every root, by number. */
+  readonly rootDigests: readonly string[];
+  readonly #principals: ReadonlyMap<string, PrincipalEntry>;
+  readonly #snapshotTime: string;
+
+  private constructor(document: VaultDocument, rootDigests: readonly string[], principals: readonly PrincipalEntry[]) {
+    const lastRoot = document.roots.at(-1);
+    if (lastRoot === undefined) throw new IntegrityError('the vault has no root');
+    this.domain = new Domain(document.vaultId);
+    this.header = document.header.value;
+    this.lastRoot = lastRoot.value;
+    this.rootDigests = rootDigests;
+    this.#principals = new Map(principals.map((principal) => [principal.id, principal]));
+    this.#snapshotTime = document.snapshot.value.time;
+  }
+
+  /**
+   * Check the head digest, the snapshot, the root chain, the header and every names, values and changes part.
+   * @throws IntegrityError naming the first part that does not hold.
+   */
+  static async of(document: VaultDocument): Promise<Authority> {
+    const domain = new Domain(document.vaultId);
+    const [head, rootDigests] = await Promise.all([
+      headDigest(domain, document.head),
+      Promise.all(document.roots.map((root) => lineDigest(domain, root.raw))),
+    ]);
+    if (head !== document.snapshot.value.head) throw new IntegrityError('the parts of the vault do not belong together');
+    await checkRoots(domain, document, rootDigests);
+    const principals = await effectivePrincipals(domain, document);
+    const authority = new Authority(document, rootDigests, principals);
+    await Promise.all([
+      authority.#checkHeader(document),
+      authority.checkSigned(document.snapshot, null),
+      ...document.environments.map((part) => authority.#checkParts(document, part)),
+    ]);
+    return authority;
+  }
+
+  get principals(): IterableIterator<PrincipalEntry> {
+    return this.#principals.values();
+  }
+
+  principal(id: string): PrincipalEntry | null {
+    return this.#principals.get(id) ?? null;
+  }
+
+  /** The public key of a principal at a header number: a retired one where a range says so. `null` if unknown. */
+  keyAt(id: string, header: number): string | null {
+    const retired = this.header.retired.find((entry) => entry.id === id && header >= entry.from && header <= entry.until);
+    return retired?.signPub ?? this.#principals.get(id)?.signPub ?? null;
+  }
+
+  isAdmin(id: string): boolean {
+    return this.lastRoot.admins.some(([admin]) => admin === id);
+  }
+
+  /** The level of grant that the header gives, or `null`. */
+  grantLevel(id: string, environment: string): 'list' | 'read' | null {
+    if (this.isAdmin(id)) return 'read';
+    const principal = this.#principals.get(id);
+    if (principal?.read.includes(environment) === true) return 'read';
+    return principal?.list.includes(environment) === true ? 'list' : null;
+  }
+
+  /** Whether the header gives this right; `admin` implies every right everywhere. */
+  hasRight(id: string, right: Right, environment: string): boolean {
+    return this.isAdmin(id) || (this.#principals.get(id)?.[right].includes(environment) ?? false);
+  }
+
+  /**
+   * Check signature, signer, time and right of a line; one of `rights` is enough, and none asked for means any principal.
+   */
+  async checkSigned(
+    line: Line<SignedLine>,
+    environment: string | null,
+    rights: readonly Right[] = [],
+  ): Promise<void> {
+    const { kind, by, time } = line.value;
+    const signer = this.#principals.get(by);
+    if (signer === undefined || signer.signPub === '') throw new IntegrityError(`${kind}: signed by nobody that the header lists`);
+    if (time > this.#snapshotTime) throw new IntegrityError(`${kind}: signed after the snapshot that contains it`);
+    if (signer.expires !== '' && time > signer.expires) throw new IntegrityError(`${kind}: signed after its signer expired`);
+    const allowed = rights.length === 0 || rights.some((right) => this.hasRight(by, right, environment ?? ''));
+    if (!allowed) throw new IntegrityError(`${kind}: its signer lacks the right to it (${rights.join(' or ')})`);
+    if (!(await signatureHolds(this.domain, line, signer.signPub))) throw broken(kind);
+  }
+
+  /** Counters in `seen` must not be above what the file has: otherwise a part is older than one that saw it newer. */
+  checkSeen(document: VaultDocument, seen: Seen, what: string): void {
+    const older = (part: string, wanted: number, found: number): never => {
+      const message = `${what} saw ${part} number ${wanted}, but the file has ${found}: an older part was put in`;
+      throw new IntegrityError(message, {}, 'ROLLBACK');
+    };
+    if (seen.header > this.header.n) older('header', seen.header, this.header.n);
+    for (const [id, names, values, changes] of seen.parts) {
+      const part = document.environment(id);
+      if (part === null) continue;
+      const now = { names: part.names.value.n, values: part.values.value.n };
+      if (names > now.names) older('names', names, now.names);
+      if (values > now.values) older('values', values, now.values);
+      for (const [by, n] of values === now.values ? changes : []) {
+        const found = part.changes.find((line) => line.value.by === by)?.value.n ?? 0;
+        if (n > found) older('changes', n, found);
+      }
+    }
+  }
+
+  async #checkParts(document: VaultDocument, part: EnvironmentPart): Promise<void> {
+    const { entry, names, values, changes } = part;
+    const base = changes.length === 0 ? '' : await lineDigest(this.domain, values.raw);
+    const checks = [this.checkSigned(names, entry.id, ['write']), this.checkSigned(values, entry.id, ['write'])];
+    for (const line of changes) {
+      if (line.value.base !== base) throw new IntegrityError('changes: made for another values part');
+      checks.push(this.checkSigned(line, entry.id, ['rotate', 'delete']));
+    }
+    for (const line of [names, values, ...changes]) this.checkSeen(document, line.value.seen, line.value.kind);
+    await Promise.all(checks);
+  }
+
+  async #checkHeader(document: VaultDocument): Promise<void> {
+    const line = document.header;
+    if (this.header.root !== this.rootDigests.at(-1)) throw new IntegrityError('header: it belongs to another root');
+    const admin = this.lastRoot.admins.find(([id]) => id === line.value.by);
+    if (admin === undefined) throw new IntegrityError('header: signed by somebody who is not an administrator');
+    for (const [id, publicKey] of this.lastRoot.admins) {
+      if (this.#principals.get(id)?.signPub !== publicKey) throw new IntegrityError('header: an administrator has another key');
+    }
+    await this.checkSigned(line, null);
+    this.checkSeen(document, line.value.seen, 'header');
+    checkDistinct(line.value);
+  }
+}
+
+/** D: SHA-256(P("head", raw bytes of all head lines)). */
+export async function headDigest(domain: Domain, head: Bytes): Promise<string> {
+  return encodeBase64url(await sha256(domain.encode('head', head)));
+}
+
+async function checkRoots(domain: Domain, document: VaultDocument, digests: readonly string[]): Promise<void> {
+  const checks = document.roots.map(async (root, index) => {
+    const { n, prev, by, admins } = root.value;
+    if (n !== index || prev !== (digests[index - 1] ?? '')) throw new IntegrityError(`root ${n}: out of its chain`);
+    if (new Set(admins.map(([id]) => id)).size !== admins.length) throw new IntegrityError(`root ${n}: an administrator twice`);
+    const before = document.roots[index - 1]?.value.admins ?? admins;
+    const signer = before.find(([id]) => id === by);
+    if (signer === undefined) throw new IntegrityError(`root ${n}: signed by no administrator of the one before`);
+    if (!(await signatureHolds(domain, root, signer[1]))) throw broken(`root ${n}`);
+  });
+  await Promise.all(checks);
+}
+
+/** The header's principals with the keys of those who joined since. */
+async function effectivePrincipals(domain: Domain, document: VaultDocument): Promise<PrincipalEntry[]> {
+  const listed = document.header.value.principals;
+  if (document.rawLines('succession').length === 0) return [...listed];
+  const joined = new Map(document.successions.map((line) => [line.value.principal, line]));
+  return Promise.all(
+    listed.map(async (entry) => {
+      const succession = joined.get(entry.id);
+      if (succession === undefined) return entry;
+      const { prev, signPub, sealPub } = succession.value;
+      const prevNow = await lineDigest(domain, encodeJson(entry, principalEntry, 'principal'));
+      if (entry.invited === '' || prev !== prevNow) throw new IntegrityError('succession: it belongs to another invitation');
+      if (!(await signatureHolds(domain, succession, entry.invited))) throw broken('succession');
+      return { ...entry, signPub, sealPub };
+    }),
+  );
+}
+
+function checkDistinct(header: HeaderLine): void {
+  const lists: readonly (readonly string[])[] = [
+    header.principals.map(({ id }) => id),
+    header.principals.map(({ name }) => name),
+    header.environments.map(({ id }) => id),
+    header.environments.map(({ name }) => name),
+  ];
+  for (const list of lists) {
+    if (new Set(list).size !== list.length) throw new IntegrityError('header: an id or name is used twice');
+  }
+  header.policy.forEach(([key], index) => {
+    const before = header.policy[index - 1];
+    if (before !== undefined && before[0] >= key) throw new IntegrityError('header: policy keys are out of order');
+  });
+}

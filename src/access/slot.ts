@@ -1,0 +1,128 @@
+/** A slot: one credential of a principal, wrapping the key of its bundle. docs/format.md section 3, "slot". */
+import { IntegrityError, UnlockError } from '../errors.ts';
+import { open, seal, type RandomSource } from '../crypto/aead.ts';
+import { encodeBase64url, equalBytes, parseBase64url, type Bytes } from '../crypto/bytes.ts';
+import { hkdfSha256, sha256 } from '../crypto/hash.ts';
+import { checkStoredKdf, passphraseBytes, saltLength, stretch, type KdfEngine, type KdfParameters } from '../crypto/kdf.ts';
+import { encodePae, type Domain } from '../crypto/pae.ts';
+import { encodeLine, type Line } from '../format/json-line.ts';
+import { slotLine, type SlotLine, type StoredKdf } from '../format/lines.ts';
+
+export const shortIdLength = 8;
+export const keyFileBounds = { least: 32, most: 1024 ** 2 } as const;
+
+/** What somebody presents to unlock. Strings come from a prompt or the environment; keep them short-lived. */
+export type Credential =
+  | { readonly type: 'passphrase'; readonly passphrase: string; readonly keyFile?: Bytes | undefined }
+  | { readonly type: 'recovery'; readonly secret: Bytes }
+  | { readonly type: 'token'; readonly slot: string; readonly secret: Bytes };
+
+/** Which slot types a credential can open. */
+export function slotTypeOf(credential: Credential): SlotLine['type'] {
+  if (credential.type !== 'passphrase') return credential.type;
+  return credential.keyFile === undefined ? 'passphrase' : 'passphrase+keyfile';
+}
+
+type SlotFields = Pick<SlotLine, 'principal' | 'id' | 'type' | 'kdf' | 'salt' | 'hint'>;
+
+async function inputKey(credential: Credential, kdf: StoredKdf, salt: Bytes, engine: KdfEngine): Promise<Bytes> {
+  if (credential.type !== 'passphrase') return credential.secret.slice();
+  if (kdf.name === 'none') throw new IntegrityError('slot: a passphrase slot without a KDF');
+  const passphrase = passphraseBytes(credential.passphrase);
+  const stretched = await stretch(passphrase, salt, kdf, engine);
+  passphrase.fill(0);
+  if (credential.keyFile === undefined) return stretched;
+  const both = encodePae([stretched, await sha256(credential.keyFile), '']);
+  stretched.fill(0);
+  return both;
+}
+
+async function slotKeys(domain: Domain, slot: SlotFields, input: Bytes, salt: Bytes): Promise<{ commit: Bytes; key: Bytes }> {
+  const info = domain.encode('slot', slot.principal, slot.id, slot.type, JSON.stringify(slot.kdf));
+  const okm = await hkdfSha256(input, salt, info, 64);
+  const keys = { commit: okm.slice(0, 32), key: okm.slice(32) };
+  okm.fill(0);
+  return keys;
+}
+
+function wrapData(domain: Domain, slot: SlotFields, salt: Bytes, commit: Bytes): Bytes {
+  const { principal, id, type, kdf, hint } = slot;
+  return domain.encode('slot-wrap', principal, id, type, JSON.stringify(kdf), salt, hint, commit);
+}
+
+function rawOf(text: string, what: string): Bytes {
+  const bytes = parseBase64url(text);
+  if (bytes === null) throw new IntegrityError(`slot: malformed ${what}`);
+  return bytes;
+}
+
+/** The bundle key (caller wipes) under a slot key. @throws EncryptionError if it was changed. */
+export async function unwrapBundleKey(domain: Domain, slot: SlotLine, slotKey: Bytes): Promise<Bytes> {
+  const aad = wrapData(domain, slot, rawOf(slot.salt, 'salt'), rawOf(slot.commit, 'commitment'));
+  return open(slotKey, rawOf(slot.wrapped, 'key'), aad);
+}
+
+/**
+ * The slot key (caller wipes) if the credential is this slot's.
+ * @throws UnlockError if the commitment differs; IntegrityError for KDF parameters outside the bounds, before any work.
+ */
+export async function openSlot(domain: Domain, slot: SlotLine, credential: Credential, engine: KdfEngine): Promise<Bytes> {
+  if (slot.kdf.name !== 'none') checkStoredKdf(slot.kdf);
+  const salt = rawOf(slot.salt, 'salt');
+  const input = await inputKey(credential, slot.kdf, salt, engine);
+  const { commit, key } = await slotKeys(domain, slot, input, salt);
+  input.fill(0);
+  if (!equalBytes(commit, rawOf(slot.commit, 'commitment'))) {
+    key.fill(0);
+    throw new UnlockError(`wrong ${credential.type === 'passphrase' ? 'passphrase' : credential.type}`);
+  }
+  return key;
+}
+
+export interface NewSlot {
+  readonly principal: string;
+  readonly credential: Credential;
+  /** For a passphrase; `null` for random keys. */
+  readonly kdf: KdfParameters | null;
+  readonly engine: KdfEngine;
+  /** Random unless a token names it already. */
+  readonly id?: string;
+}
+
+/** Make a slot over a bundle key (borrowed). The slot key comes back too: the bundle keeps it. */
+export async function makeSlot(
+  domain: Domain,
+  random: RandomSource,
+  wanted: NewSlot,
+  bundleKey: Bytes,
+): Promise<{ line: Line<SlotLine>; slotKey: Bytes }> {
+  const { credential } = wanted;
+  const salt = random(saltLength);
+  const fields: SlotFields = {
+    principal: wanted.principal,
+    id: credential.type === 'token' ? credential.slot : encodeBase64url(random(shortIdLength)),
+    type: slotTypeOf(credential),
+    kdf: wanted.kdf ?? { name: 'none' },
+    salt: encodeBase64url(salt),
+    hint: '',
+  };
+  const input = await inputKey(credential, fields.kdf, salt, wanted.engine);
+  const { commit, key } = await slotKeys(domain, fields, input, salt);
+  input.fill(0);
+  return { line: await wrapSlot(domain, random, { ...fields, commit: encodeBase64url(commit) }, key, bundleKey), slotKey: key };
+}
+
+/** Wrap a bundle key under an existing slot's key: a new slot line for the same credential. */
+export async function wrapSlot(
+  domain: Domain,
+  random: RandomSource,
+  slot: SlotFields & Pick<SlotLine, 'commit'>,
+  slotKey: Bytes,
+  bundleKey: Bytes,
+): Promise<Line<SlotLine>> {
+  const { principal, id, type, kdf, salt, hint, commit } = slot;
+  const aad = wrapData(domain, slot, rawOf(salt, 'salt'), rawOf(commit, 'commitment'));
+  const wrapped = encodeBase64url(await seal(random, slotKey, bundleKey, aad));
+  const value: SlotLine = { kind: 'slot', principal, id, type, kdf, salt, hint, commit, wrapped };
+  return encodeLine(value, slotLine, 'slot');
+}

@@ -1,0 +1,76 @@
+/**
+ * Byte strings: joining, comparing, wiping, strict UTF-8 and strict base64url.
+ *
+ * Lengths are in bytes. Nothing here keeps a reference to what it is given.
+ */
+
+/** All the bytes of this program live on plain ArrayBuffers, as Web Crypto wants them. */
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** UTF-8 of well-formed text. @throws TypeError for lone surrogates: they would all become U+FFFD and collide. */
+export function utf8(text: string): Bytes {
+  if (!text.isWellFormed()) throw new TypeError('text has a lone surrogate');
+  return encoder.encode(text);
+}
+
+/** Text of strict UTF-8. @throws TypeError if the bytes are not UTF-8. */
+export function parseUtf8(bytes: Uint8Array): string {
+  return decoder.decode(bytes);
+}
+
+export function concatBytes(...parts: readonly Uint8Array[]): Bytes {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const all = new Uint8Array(length);
+  let offset = 0;
+  for (const part of parts) {
+    all.set(part, offset);
+    offset += part.length;
+  }
+  return all;
+}
+
+/** Equal in time that depends on the lengths only. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  let difference = 0;
+  for (let i = 0; i < a.length; i++) difference |= (a[i] ?? 0) ^ (b[i] ?? 0);
+  return difference === 0;
+}
+
+/** Order of raw bytes, shorter first on a common prefix: negative, zero or positive. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const common = Math.min(a.length, b.length);
+  for (let i = 0; i < common; i++) {
+    const difference = (a[i] ?? 0) - (b[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
+}
+
+/** Overwrite with zeros. The engine may have made copies; this removes the one that we own. */
+export function wipe(...all: readonly Uint8Array[]): void {
+  for (const bytes of all) bytes.fill(0);
+}
+
+export function encodeHex(bytes: Uint8Array): string {
+  return bytes.toHex();
+}
+
+/** Unpadded base64url (RFC 4648 section 5). */
+export function encodeBase64url(bytes: Uint8Array): string {
+  return bytes.toBase64({ alphabet: 'base64url', omitPadding: true });
+}
+
+/** Strict unpadded base64url, or `null` if the text is anything else (padding, white space, unused bits set). */
+export function parseBase64url(text: string): Bytes | null {
+  if (text.length % 4 === 1 || !/^[A-Za-z0-9_-]*$/.test(text)) return null;
+  const bytes = Uint8Array.fromBase64(text, { alphabet: 'base64url' });
+  // The decoder ignores unused bits of the last character; a second spelling is not accepted here.
+  const tail = text.length % 4;
+  if (tail !== 0 && encodeBase64url(bytes.subarray(bytes.length - (tail - 1))) !== text.slice(-tail)) return null;
+  return bytes;
+}

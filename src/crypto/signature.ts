@@ -1,0 +1,67 @@
+/**
+ * Ed25519 (RFC 8032) by Web Crypto, with the eight points of small order refused as public keys in every encoding.
+ */
+import { EncryptionError } from '../errors.ts';
+import { concatBytes, parseBase64url, type Bytes } from './bytes.ts';
+
+export const seedLength = 32;
+export const publicKeyLength = 32;
+export const signatureLength = 64;
+
+// RFC 8410 section 7: PrivateKeyInfo around a 32-byte seed.
+const pkcs8Prefix = Uint8Array.fromHex('302e020100300506032b657004220420');
+
+/**
+ * y coordinates of the points of small order (order 1, 2, 4 and 8), canonical and with p added where it fits in 255 bits;
+ * the sign bit is masked before the comparison, so both encodings of each are covered.
+ */
+const smallOrderY = new Set([
+  '0000000000000000000000000000000000000000000000000000000000000000',
+  '0100000000000000000000000000000000000000000000000000000000000000',
+  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+  'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+]);
+
+/** True for an encoding of a point of small order: a signature under such a key proves nothing. */
+export function isSmallOrder(publicKey: Uint8Array): boolean {
+  const y = publicKey.slice();
+  y[31] = (y[31] ?? 0) & 0x7f;
+  return smallOrderY.has(y.toHex());
+}
+
+/** A signing key: the handle signs, `publicKey` (32 bytes) is what others list. */
+export interface SigningKey {
+  readonly handle: CryptoKey;
+  readonly publicKey: Bytes;
+}
+
+/** Import a 32-byte seed (RFC 8032 section 5.1.5). The seed is borrowed. */
+export async function importSigningKey(seed: Bytes): Promise<SigningKey> {
+  const pkcs8 = concatBytes(pkcs8Prefix, seed);
+  const exportable = await crypto.subtle.importKey('pkcs8', pkcs8, 'Ed25519', true, ['sign']);
+  pkcs8.fill(0);
+  const jwk = await crypto.subtle.exportKey('jwk', exportable);
+  const publicKey = parseBase64url(jwk.x ?? '');
+  if (publicKey?.length !== publicKeyLength) throw new EncryptionError('signing key has no public half');
+  return { handle: exportable, publicKey };
+}
+
+/** Import 32 bytes of a public key for `verify`. @throws EncryptionError for points of small order. */
+export async function importVerifyKey(publicKey: Bytes): Promise<CryptoKey> {
+  if (publicKey.length !== publicKeyLength) throw new EncryptionError('public key is not 32 bytes');
+  if (isSmallOrder(publicKey)) throw new EncryptionError('public key is a point of small order');
+  return crypto.subtle.importKey('raw', publicKey, 'Ed25519', false, ['verify']);
+}
+
+/** Signature, 64 bytes (RFC 8032 section 5.1.6). */
+export async function sign(key: SigningKey, message: Bytes): Promise<Bytes> {
+  return new Uint8Array(await crypto.subtle.sign('Ed25519', key.handle, message));
+}
+
+/** Whether the signature is that of the message (RFC 8032 section 5.1.7). */
+export async function verify(key: CryptoKey, signature: Bytes, message: Bytes): Promise<boolean> {
+  return crypto.subtle.verify('Ed25519', key, signature, message);
+}

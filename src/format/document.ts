@@ -1,0 +1,301 @@
+/**
+ * The vault file as an index of raw lines: where everything is, without parsing what nobody asked for.
+ * docs/format.md section 2.
+ *
+ * Invariants: the order of kinds is checked for every line; a line's content is parsed strictly when it is used
+ * (`checkAll` uses every one). Nothing here is trusted: signatures and digests are checked by src/access and src/vault.
+ */
+import { IntegrityError } from '../errors.ts';
+import { compareBytes, parseBase64url, type Bytes } from '../crypto/bytes.ts';
+import { limits } from './limits.ts';
+import { lineKind, parseLine, type Line } from './json-line.ts';
+import * as lines from './lines.ts';
+import type { Shape } from './schema.ts';
+
+/** Random access to the bytes of one vault file: an open file, or a buffer. `read` returns exactly `length` bytes. */
+export interface ByteSource {
+  readonly size: number;
+  read(offset: number, length: number): Bytes;
+}
+
+export type ShardSpace = 'names' | 'values' | 'changes';
+
+/** One environment's parts and where its shards lie in the file. */
+export interface EnvironmentPart {
+  readonly entry: lines.EnvironmentEntry;
+  readonly names: Line<lines.NamesLine>;
+  readonly values: Line<lines.ValuesLine>;
+  /** By principals without `write`, in the header's order of principals. */
+  readonly changes: readonly Line<lines.ChangesLine>[];
+  /** Offset in the file of every shard: blocks by shard, value shards by shard, then one for each of `changes`. */
+  readonly offsets: Readonly<Record<ShardSpace, readonly number[]>>;
+}
+
+const headOrder = ['vault', 'root', 'header', 'succession', 'slot', 'bundle', 'grant', 'part', 'request', 'decision'];
+const bodyKinds = new Set(['block', 'value', 'purged', 'removed', 'snapshot']);
+const lineFeed = 0x0a;
+const firstRead = 64 * 1024;
+const slotIdOffset = '{"kind":"slot","principal":"12345678901","id":"'.length;
+const idCharacters = 11;
+
+function malformed(what: string): IntegrityError {
+  return new IntegrityError(`malformed vault data: ${what}`);
+}
+
+function refuseOther(source: ByteSource): never {
+  const start = Buffer.from(source.read(0, Math.min(source.size, 64)));
+  const newer = /^\{"kind":"vault","format":(\d{1,9}),/.exec(start.toString('latin1'));
+  if (newer === null) throw malformed('this is not a vault file');
+  throw new IntegrityError(`vault format ${newer[1]} is newer than this program reads (1)`, {}, 'NEWER_FORMAT');
+}
+
+/** Read as much from the start of the file as the head needs. */
+function readHead(source: ByteSource): { head: Bytes; index: { kind: string; raw: Bytes }[] } {
+  if (source.size > limits.file) throw malformed('the file is larger than 1 GiB');
+  for (let length = firstRead; ; length *= 4) {
+    const available = source.read(0, Math.min(length, source.size, limits.head + limits.line));
+    const index: { kind: string; raw: Bytes }[] = [];
+    let start = 0;
+    while (start < available.length) {
+      const kind = lineKind(available.subarray(start));
+      if (kind !== null && bodyKinds.has(kind)) return { head: available.subarray(0, start), index };
+      const end = available.indexOf(lineFeed, start);
+      if (end < 0) break;
+      if (kind === null) throw start === 0 ? refuseOther(source) : malformed(`line ${index.length + 1} has no kind`);
+      index.push({ kind, raw: available.subarray(start, end) });
+      start = end + 1;
+    }
+    if (available.length === source.size || length > limits.head) {
+      if (index.length === 0) refuseOther(source);
+      throw malformed('the file ends before its snapshot');
+    }
+  }
+}
+
+function checkKindOrder(index: readonly { kind: string }[]): void {
+  let at = 0;
+  index.forEach(({ kind }, number) => {
+    const part = kind === 'names' || kind === 'values' || kind === 'changes';
+    const place = headOrder.indexOf(part ? 'part' : kind);
+    if (place < at) throw malformed(`line ${number + 1} (${kind.slice(0, 12)}) stands where it may not`);
+    at = place;
+  });
+}
+
+export class VaultDocument {
+  readonly source: ByteSource;
+  /** Raw bytes of all head lines with their LFs; the head digest covers them. */
+  readonly head: Bytes;
+  readonly vault: Line<lines.VaultLine>;
+  readonly roots: readonly Line<lines.RootLine>[];
+  readonly header: Line<lines.HeaderLine>;
+  readonly environments: readonly EnvironmentPart[];
+  readonly snapshot: Line<lines.SnapshotLine>;
+  readonly #raw = new Map<string, Bytes[]>();
+
+  constructor(source: ByteSource) {
+    const { head, index } = readHead(source);
+    this.source = source;
+    this.head = head;
+    if (index[0]?.kind !== 'vault') throw malformed('this is not a vault file');
+    if (!Buffer.from(index[0].raw).toString('latin1').startsWith('{"kind":"vault","format":1,')) refuseOther(source);
+    checkKindOrder(index);
+    for (const { kind, raw } of index) {
+      const all = this.#raw.get(kind);
+      if (all === undefined) this.#raw.set(kind, [raw]);
+      else all.push(raw);
+    }
+    this.vault = this.#only('vault', lines.vaultLine);
+    this.roots = this.#all('root', lines.rootLine, limits.roots);
+    this.header = this.#only('header', lines.headerLine);
+    this.environments = this.#indexEnvironments(index);
+    this.snapshot = this.#readSnapshot();
+  }
+
+  get vaultId(): string {
+    return this.vault.value.id;
+  }
+
+  /** Raw head lines of one kind, in file order. */
+  rawLines(kind: string): readonly Bytes[] {
+    return this.#raw.get(kind) ?? [];
+  }
+
+  get successions(): readonly Line<lines.SuccessionLine>[] {
+    return this.#all('succession', lines.successionLine, limits.principals);
+  }
+
+  get requests(): readonly Line<lines.RequestLine>[] {
+    return this.#all('request', lines.requestLine, limits.requests);
+  }
+
+  get decisions(): readonly Line<lines.DecisionLine>[] {
+    return this.#all('decision', lines.decisionLine, limits.decisions);
+  }
+
+  /** The slots of one principal, in file order. */
+  slotsOf(principal: string): Line<lines.SlotLine>[] {
+    return this.#withPrefix('slot', `{"kind":"slot","principal":"${principal}"`, lines.slotLine);
+  }
+
+  /** The slot with this id, or `null`. */
+  slotById(id: string): Line<lines.SlotLine> | null {
+    const wanted = Buffer.from(id, 'latin1');
+    for (const raw of this.rawLines('slot')) {
+      const found = raw.subarray(slotIdOffset, slotIdOffset + idCharacters);
+      if (compareBytes(found, wanted) === 0) return parseLine(raw, lines.slotLine, 'slot');
+    }
+    return null;
+  }
+
+  grantsOf(principal: string): Line<lines.GrantLine>[] {
+    return this.#withPrefix('grant', `{"kind":"grant","principal":"${principal}"`, lines.grantLine);
+  }
+
+  /** The bundle of one principal, or `null` for one who has not joined. */
+  bundleOf(principal: string): Line<lines.BundleLine> | null {
+    const wanted = `"by":"${principal}"`;
+    for (const raw of this.rawLines('bundle')) {
+      // "by" is the fourth member and stands within the first 90 characters: no need to parse everybody's bundle.
+      if (!Buffer.from(raw.buffer, raw.byteOffset, Math.min(raw.length, 96)).toString('latin1').includes(wanted)) continue;
+      const line = parseLine(raw, lines.bundleLine, 'bundle');
+      if (line.value.by === principal) return line;
+    }
+    return null;
+  }
+
+  environment(id: string): EnvironmentPart | null {
+    return this.environments.find((part) => part.entry.id === id) ?? null;
+  }
+
+  /** Raw bytes of one shard, as long as its part says. Digests are checked by the caller. */
+  shardBytes(part: EnvironmentPart, space: ShardSpace, shard: number): Bytes {
+    const offset = part.offsets[space][shard];
+    const size = space === 'changes' ? part.changes[shard]?.value.size : part[space].value.shards[shard]?.[1];
+    if (offset === undefined || size === undefined) throw malformed(`${space} has no shard ${shard}`);
+    return this.source.read(offset, size);
+  }
+
+  /** Parse and check the order of every head line, also of those that a reader does not use. */
+  checkAll(): void {
+    const ids = this.header.value.principals.map((principal) => principal.id);
+    const place = (id: string): number => {
+      const index = ids.indexOf(id);
+      if (index < 0) throw malformed('a line belongs to no principal of the header');
+      return index;
+    };
+    const environments = this.header.value.environments.map((environment) => environment.id);
+    const ascending = (kind: string, keys: readonly (readonly number[])[]): void => {
+      keys.forEach((key, i) => {
+        const before = keys[i - 1];
+        if (before !== undefined && compareTuples(before, key) >= 0) throw malformed(`${kind} lines are out of order`);
+      });
+    };
+    const slots = this.#all('slot', lines.slotLine, limits.principals * limits.slots);
+    ascending('slot', slots.map(({ value }) => [place(value.principal), ...idBytes(value.id)]));
+    for (const { changes } of this.environments) ascending('changes', changes.map(({ value }) => [place(value.by)]));
+    ascending('bundle', this.#all('bundle', lines.bundleLine, limits.principals).map(({ value }) => [place(value.by)]));
+    const grants = this.#all('grant', lines.grantLine, limits.principals * limits.environments);
+    ascending('grant', grants.map(({ value }) => [place(value.principal), environments.indexOf(value.environment)]));
+    ascending('succession', this.successions.map(({ value }) => [place(value.principal)]));
+    ascending('request', this.requests.map(({ value }) => idBytes(value.id)));
+    ascending('decision', this.decisions.map(({ value }) => idBytes(value.id)));
+  }
+
+  #withPrefix<T>(kind: string, prefix: string, shape: Shape<T>): Line<T>[] {
+    const wanted = Buffer.from(prefix, 'latin1');
+    return this.rawLines(kind)
+      .filter((raw) => compareBytes(raw.subarray(0, wanted.length), wanted) === 0)
+      .map((raw) => parseLine(raw, shape, kind));
+  }
+
+  #all<T>(kind: string, shape: Shape<T>, most: number): Line<T>[] {
+    const all = this.rawLines(kind);
+    if (all.length > most) throw malformed(`more than ${most} ${kind} lines`);
+    return all.map((raw) => parseLine(raw, shape, kind));
+  }
+
+  #only<T>(kind: string, shape: Shape<T>): Line<T> {
+    const [first, ...more] = this.#all(kind, shape, 1);
+    if (first === undefined || more.length > 0) throw malformed(`there must be one ${kind} line`);
+    return first;
+  }
+
+  #indexEnvironments(index: readonly { kind: string; raw: Bytes }[]): EnvironmentPart[] {
+    const parts = index.filter(({ kind }) => kind === 'names' || kind === 'values' || kind === 'changes');
+    let at = 0;
+    let offset = this.head.length;
+    const next = <T>(kind: string, shape: Shape<T>): Line<T> | null => {
+      const line = parts[at];
+      if (line?.kind !== kind) return null;
+      at += 1;
+      return parseLine(line.raw, shape, kind);
+    };
+    const place = (sizes: readonly number[]): number[] =>
+      sizes.map((size) => {
+        const start = offset;
+        offset += size;
+        return start;
+      });
+    const found = this.header.value.environments.map((entry): EnvironmentPart => {
+      const names = next('names', lines.namesLine);
+      const values = next('values', lines.valuesLine);
+      const changes: Line<lines.ChangesLine>[] = [];
+      for (let line = next('changes', lines.changesLine); line !== null; line = next('changes', lines.changesLine)) {
+        changes.push(line);
+      }
+      if (names === null || values === null) throw malformed(`environment ${entry.id} lacks its names or values line`);
+      for (const line of [names, values, ...changes]) {
+        if (line.value.environment !== entry.id) throw malformed(`a ${line.value.kind} line is out of order`);
+        if (line.value.epoch !== entry.epoch) throw malformed(`${line.value.kind} of ${entry.id} is of another epoch`);
+      }
+      for (const line of [names, values]) {
+        if (line.value.shards.length !== 2 ** line.value.bits) throw malformed(`${line.value.kind}: wrong number of shards`);
+      }
+      const sizes = (line: Line<lines.NamesLine | lines.ValuesLine>): number[] => line.value.shards.map(([, size]) => size);
+      const offsets = {
+        names: place(sizes(names)),
+        values: place(sizes(values)),
+        changes: place(changes.map((line) => line.value.size)),
+      };
+      return { entry, names, values, changes, offsets };
+    });
+    if (at !== parts.length) throw malformed('there are parts of an environment that the header does not list');
+    this.#bodyEnd = offset;
+    return found;
+  }
+
+  #bodyEnd = 0;
+
+  #readSnapshot(): Line<lines.SnapshotLine> {
+    const length = this.source.size - this.#bodyEnd;
+    if (length < 2 || length > limits.line) throw malformed('the body is not as long as its parts say');
+    const raw = this.source.read(this.#bodyEnd, length);
+    if (raw.indexOf(lineFeed) !== length - 1) throw malformed('the file does not end with its snapshot');
+    return parseLine(raw.subarray(0, length - 1), lines.snapshotLine, 'snapshot');
+  }
+}
+
+function idBytes(id: string): number[] {
+  return [...(parseBase64url(id) ?? [])];
+}
+
+function compareTuples(a: readonly number[], b: readonly number[]): number {
+  for (let i = 0; i < Math.max(a.length, b.length); i++) {
+    const difference = (a[i] ?? -1) - (b[i] ?? -1);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+/** Split raw bytes of a shard into lines. @throws IntegrityError unless every line ends with LF. */
+export function splitLines(raw: Bytes): Bytes[] {
+  const all: Bytes[] = [];
+  for (let start = 0; start < raw.length; ) {
+    const end = raw.indexOf(lineFeed, start);
+    if (end < 0) throw malformed('a line does not end');
+    all.push(raw.subarray(start, end));
+    start = end + 1;
+  }
+  return all;
+}

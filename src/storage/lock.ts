@@ -1,0 +1,129 @@
+/**
+ * A lock that the kernel frees the moment its holder dies, whichever container or process namespace that was in.
+ *
+ * Node has no flock. SQLite, which is part of the runtime, takes POSIX record locks (LockFileEx on Windows) on a database
+ * file: an exclusive transaction on an empty one is a kernel lock and writes nothing. There is no dead lock to break and so no
+ * race of two processes that break it. docs/decisions/0003-lock.md.
+ *
+ * Invariants: the lock file stays empty and is never removed (a removed lock file would be two locks); it is never opened by
+ * other means in the process that holds it (closing any descriptor of a file drops a process's POSIX locks on it).
+ * Known limit: on network file systems it is as good as their POSIX locks.
+ */
+import type { DatabaseSync } from 'node:sqlite';
+import { ConcurrencyError, IntegrityError } from '../errors.ts';
+import { parseUtf8, utf8, type Bytes } from '../crypto/bytes.ts';
+import { errorCode, onDisk, openFlags, openRegular, writeAll, type FileSystem } from './file-system.ts';
+
+export interface LockOptions {
+  readonly fs: FileSystem;
+  /** The lock file, `<vault>.lock`. */
+  readonly path: string;
+  /** One line that names this process to others: `put, process 12 of ada on host`. */
+  readonly holder: string;
+  readonly waitMs: number;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+}
+
+export interface Lock {
+  release(): void;
+}
+
+const sqliteBusy = 5;
+const longestPauseMs = 15;
+
+function createLockFile(fs: FileSystem, path: string): void {
+  try {
+    const found = fs.lstatSync(path);
+    if (!found.isFile()) throw new IntegrityError(`the lock ${path} is not a regular file`, {}, 'UNSAFE_PATH');
+    return;
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
+  try {
+    fs.closeSync(fs.openSync(path, openFlags.create, 0o600));
+  } catch (cause) {
+    if (errorCode(cause) === 'EEXIST') return;
+    onDisk('make the lock', path, () => {
+      throw cause;
+    });
+  }
+}
+
+function tryLock(path: string): DatabaseSync | null {
+  // Loaded here: `ls --help` needs no database engine.
+  const { DatabaseSync: Database } = process.getBuiltinModule('node:sqlite');
+  const database = onDisk('open the lock', path, () => new Database(path, { timeout: 0 }));
+  try {
+    database.exec('BEGIN EXCLUSIVE');
+    return database;
+  } catch (cause) {
+    database.close();
+    const busy = typeof cause === 'object' && cause !== null && 'errcode' in cause && cause.errcode === sqliteBusy;
+    if (busy) return null;
+    return onDisk('lock', path, () => {
+      throw cause;
+    });
+  }
+}
+
+const holderPath = (path: string): string => `${path}-holder`;
+
+/** Best effort: who holds the lock is only for the message of whoever waits in vain. */
+function writeHolder(fs: FileSystem, path: string, holder: string): void {
+  try {
+    const present = openRegular(fs, holderPath(path), openFlags.readWrite);
+    const descriptor = present ?? fs.openSync(holderPath(path), openFlags.create, 0o600);
+    try {
+      fs.ftruncateSync(descriptor, 0);
+      writeAll(fs, descriptor, utf8(holder.toWellFormed()));
+    } finally {
+      fs.closeSync(descriptor);
+    }
+  } catch {
+    // A full disk will be met, and reported, by the write that matters.
+  }
+}
+
+function readHolder(fs: FileSystem, path: string): string {
+  try {
+    const descriptor = openRegular(fs, holderPath(path), openFlags.read);
+    if (descriptor === null) return 'another process';
+    try {
+      const bytes: Bytes = new Uint8Array(512);
+      const length = fs.readSync(descriptor, bytes, 0, bytes.length, 0);
+      // eslint-disable-next-line no-control-regex -- what another process wrote goes to a terminal
+      return parseUtf8(bytes.subarray(0, length)).replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ') || 'another process';
+    } finally {
+      fs.closeSync(descriptor);
+    }
+  } catch {
+    return 'another process';
+  }
+}
+
+/**
+ * Take the lock, waiting at most `waitMs`. The caller releases it.
+ * @throws ConcurrencyError LOCK_HELD naming the holder; BackendError if the lock file cannot be made or opened.
+ */
+export async function acquireLock(options: LockOptions): Promise<Lock> {
+  const { fs, path, now } = options;
+  createLockFile(fs, path);
+  const end = now() + options.waitMs;
+  for (;;) {
+    const database = tryLock(path);
+    if (database !== null) {
+      writeHolder(fs, path, options.holder);
+      return {
+        release: () => {
+          database.close();
+        },
+      };
+    }
+    if (now() >= end) {
+      const seconds = Math.round(options.waitMs / 1000);
+      throw new ConcurrencyError(`the vault is locked by ${readHolder(fs, path)}; waited ${seconds} s`, {}, 'LOCK_HELD');
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1 + Math.random() * longestPauseMs));
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * The audit log on disk: read from its end, append and flush. docs/format.md section 9.
+ *
+ * An append that fails is cut off again, so that a full disk leaves no half record behind; a half record left by a killed
+ * process is cut by the next one that holds the lock.
+ */
+import { AuditError } from '../errors.ts';
+import type { Bytes } from '../crypto/bytes.ts';
+import { diskReason, openFlags, openRegular, readExactly, syncFolder, writeAll, type FileSystem } from './file-system.ts';
+
+const lineFeed = 0x0a;
+const tailChunk = 64 * 1024;
+
+export interface LogTail {
+  /** Whole lines at the end of the log (all of them in a small log), oldest first, without LF. */
+  readonly lines: Bytes[];
+  /** Whether `lines` begins at the start of the log. */
+  readonly complete: boolean;
+  /** Bytes after the last LF: an unfinished line. */
+  readonly torn: number;
+}
+
+/** An open log, appended to under the lock. Caller closes. */
+export interface LogFile {
+  readonly size: number;
+  /** Lines from the end, reading back until `enough` says so or the log begins. */
+  tail(enough?: (lines: readonly Bytes[]) => boolean): LogTail;
+  /** Cut an unfinished last line of `length` bytes. */
+  cut(length: number): void;
+  /** Append lines (with their LFs) and flush. @throws AuditError; the log is then as it was. */
+  append(bytes: Bytes): void;
+  close(): void;
+}
+
+export function splitTail(bytes: Bytes): { lines: Bytes[]; torn: number } {
+  const lines: Bytes[] = [];
+  let start = 0;
+  for (let end = bytes.indexOf(lineFeed); end >= 0; end = bytes.indexOf(lineFeed, start)) {
+    lines.push(bytes.subarray(start, end));
+    start = end + 1;
+  }
+  return { lines, torn: bytes.length - start };
+}
+
+function inAudit<T>(doing: string, path: string, step: () => T): T {
+  try {
+    return step();
+  } catch (cause) {
+    if (cause instanceof Error && 'exitCode' in cause) throw cause;
+    throw new AuditError(`cannot ${doing} the audit log ${path}: ${diskReason(cause)}`, { cause });
+  }
+}
+
+function logFile(fs: FileSystem, path: string, descriptor: number, isNew: boolean): LogFile {
+  let size = fs.fstatSync(descriptor).size;
+  return {
+    get size() {
+      return size;
+    },
+    tail: (enough = () => true) =>
+      inAudit('read', path, () => {
+        for (let length = Math.min(tailChunk, size); ; length = Math.min(length * 4, size)) {
+          const { lines, torn } = splitTail(readExactly(fs, descriptor, size - length, length));
+          const complete = length === size;
+          // Unless this is the start of the file, the first piece is the end of a longer line.
+          const whole = complete ? lines : lines.slice(1);
+          if (complete || (whole.length > 0 && enough(whole))) return { lines: whole, complete, torn };
+        }
+      }),
+    cut: (length) => {
+      inAudit('mend', path, () => {
+        fs.ftruncateSync(descriptor, size - length);
+        fs.fsyncSync(descriptor);
+      });
+      size -= length;
+    },
+    append: (bytes) => {
+      inAudit('write', path, () => {
+        try {
+          writeAll(fs, descriptor, bytes);
+          fs.fsyncSync(descriptor);
+          if (isNew) syncFolder(fs, path);
+        } catch (cause) {
+          try {
+            fs.ftruncateSync(descriptor, size);
+          } catch {
+            // The torn line is cut by the next holder of the lock.
+          }
+          throw cause;
+        }
+      });
+      size += bytes.length;
+    },
+    close: () => {
+      fs.closeSync(descriptor);
+    },
+  };
+}
+
+/** Open the log for appending, or `null` if there is none. @throws AuditError; IntegrityError for links. */
+export function openLog(fs: FileSystem, path: string): LogFile | null {
+  const descriptor = inAudit('open', path, () => openRegular(fs, path, openFlags.append));
+  return descriptor === null ? null : logFile(fs, path, descriptor, false);
+}
+
+/** Make an empty log, 0600. @throws AuditError. */
+export function createLog(fs: FileSystem, path: string): LogFile {
+  return inAudit('make', path, () => logFile(fs, path, fs.openSync(path, openFlags.createLog, 0o600), true));
+}
+
+/** The whole log as bytes, for verification and queries; `null` if there is none. */
+export function readLog(fs: FileSystem, path: string): Bytes | null {
+  return inAudit('read', path, () => {
+    const descriptor = openRegular(fs, path, openFlags.read);
+    if (descriptor === null) return null;
+    try {
+      return readExactly(fs, descriptor, 0, fs.fstatSync(descriptor).size);
+    } finally {
+      fs.closeSync(descriptor);
+    }
+  });
+}

@@ -1,0 +1,76 @@
+/**
+ * What this machine remembers of a vault at a path: its id, the highest counters seen, the audit log's last record.
+ * It makes a rollback, a swapped vault and a cut log visible. One small JSON file a vault in the user's state folder.
+ *
+ * A machine without memory (no such folder, read-only) works, and remembers nothing: docs/threat-model.md says so.
+ */
+import { join } from 'node:path';
+import { IntegrityError } from '../errors.ts';
+import { parseUtf8, utf8, type Bytes } from '../crypto/bytes.ts';
+import { digest, integer, list, longId, object, orNone, text, tuple, type Shaped } from '../format/schema.ts';
+import { openFlags, openRegular, readExactly, writeAll, type FileSystem } from './file-system.ts';
+
+const rememberedLog = object({ path: text(8_192), id: longId, seq: integer(), digest: orNone(digest) });
+
+const remembered = object({
+  vault: longId,
+  path: text(8_192),
+  generation: integer(),
+  head: digest,
+  /** Every part by a key such as `names:ENVIRONMENT`, with its number and H. */
+  parts: list(tuple(text(64, 1), integer(), digest), 100_000),
+  logs: list(rememberedLog, 64),
+});
+
+export type Remembered = Shaped<typeof remembered>;
+export type RememberedLog = Shaped<typeof rememberedLog>;
+
+export interface StateStore {
+  /** @throws IntegrityError if what is there is not ours. */
+  load(): Remembered | null;
+  /** Returns false where nothing can be remembered. `durable` flushes before it returns. */
+  save(state: Remembered, durable: boolean): boolean;
+}
+
+/** @param folder the user's state folder for this program, or `null` for a machine without memory; @param key file name stem */
+export function openStateStore(fs: FileSystem, folder: string | null, key: string): StateStore {
+  if (folder === null) return { load: () => null, save: () => false };
+  const path = join(folder, `${key}.json`);
+  const temporary = `${path}.new`;
+  return {
+    load: () => {
+      const descriptor = openRegular(fs, path, openFlags.read);
+      if (descriptor === null) return null;
+      try {
+        const bytes: Bytes = readExactly(fs, descriptor, 0, fs.fstatSync(descriptor).size);
+        return remembered(JSON.parse(parseUtf8(bytes)), 'remembered state');
+      } catch (cause) {
+        const hint = `if you trust the vault, remove ${path}`;
+        throw new IntegrityError(`what this machine remembers of the vault is damaged: ${path}`, { cause, hint });
+      } finally {
+        fs.closeSync(descriptor);
+      }
+    },
+    save: (state, durable) => {
+      try {
+        fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+        try {
+          fs.unlinkSync(temporary);
+        } catch {
+          // There is usually none.
+        }
+        const descriptor = fs.openSync(temporary, openFlags.create, 0o600);
+        try {
+          writeAll(fs, descriptor, utf8(JSON.stringify(state)));
+          if (durable) fs.fsyncSync(descriptor);
+        } finally {
+          fs.closeSync(descriptor);
+        }
+        fs.renameSync(temporary, path);
+        return true;
+      } catch {
+        return false;
+      }
+    },
+  };
+}

@@ -1,0 +1,298 @@
+/** A new vault: one principal `owner` with everything, its slots, the environments. docs/format.md; design, "Keys". */
+import { ConcurrencyError, UsageError } from '../errors.ts';
+import { headDigest, lineDigest } from '../access/authority.ts';
+import { identityOf, makeBundle, type Identity } from '../access/bundle.ts';
+import { commitmentsOf, environmentKeys, wrapGrant, type EnvironmentKeys } from '../access/environment-key.ts';
+import { signLine } from '../access/signing.ts';
+import { keyFileBounds, makeSlot, shortIdLength, type Credential } from '../access/slot.ts';
+import { seal } from '../crypto/aead.ts';
+import { compareBytes, concatBytes, encodeBase64url, parseBase64url, type Bytes } from '../crypto/bytes.ts';
+import { sha256 } from '../crypto/hash.ts';
+import { checkChosenKdf, type KdfParameters } from '../crypto/kdf.ts';
+import { Domain } from '../crypto/pae.ts';
+import { block, carry } from '../format/catalog.ts';
+import { encodeRecoveryKey } from '../format/key-text.ts';
+import { encodeJson, encodeLine, type Line } from '../format/json-line.ts';
+import {
+  blockLine,
+  headerLine,
+  namesLine,
+  rootLine,
+  valuesLine,
+  vaultLine,
+  type BundleContent,
+  type EnvironmentEntry,
+  type GrantLine,
+  type HeaderLine,
+  type NamesLine,
+  type RootLine,
+  type SlotLine,
+  type ValuesLine,
+} from '../format/lines.ts';
+import { labelProblem } from '../format/name.ts';
+import { VaultDocument } from '../format/document.ts';
+import { Authority } from '../access/authority.ts';
+import { errorCode, onDisk } from '../storage/file-system.ts';
+import { openLog, readLog, splitTail } from '../storage/log-file.ts';
+import { openVaultFile, replaceVaultFile } from '../storage/vault-file.ts';
+import { parseRecord } from '../audit/record.ts';
+import { joinLines, makeSnapshot } from './build.ts';
+import { Journal } from './journal.ts';
+import { openMemory, remember } from './memory.ts';
+import type { Place } from './place.ts';
+import { lockVault } from './vault.ts';
+
+export const defaultEnvironments = ['development', 'staging', 'production', 'testing'] as const;
+export const ownerName = 'owner';
+
+export interface NewVault {
+  readonly credential: Extract<Credential, { type: 'passphrase' }>;
+  readonly kdf: KdfParameters;
+  readonly environments: readonly string[];
+  /** Whether a recovery key is made; its text comes back, once. */
+  readonly recovery: boolean;
+}
+
+export interface CreatedVault {
+  readonly vaultId: string;
+  readonly recoveryKey: string | null;
+}
+
+interface Founding {
+  readonly place: Place;
+  readonly domain: Domain;
+  readonly identity: Identity;
+  readonly time: string;
+}
+
+const firstSeen = { header: 0, parts: [] };
+
+/**
+ * Make a vault at `place.path`. Nothing that exists is written over.
+ * @throws ConcurrencyError ALREADY_EXISTS; UsageError for bad names, KDF parameters or key files; BackendError; AuditError
+ */
+export async function createVault(place: Place, wanted: NewVault): Promise<CreatedVault> {
+  checkWanted(wanted);
+  const vaultId = encodeBase64url(place.random(16));
+  const domain = new Domain(vaultId);
+  const principal = encodeBase64url(place.random(shortIdLength));
+  const bundleKey = place.random(32);
+  const time = place.now().toISOString();
+
+  const content = newBundleContent(place, vaultId, principal);
+  const founding: Founding = { place, domain, time, identity: await identityOf(content, bundleKey, '') };
+  const root = await makeRoot(founding);
+  const rootDigest = await lineDigest(domain, root.raw);
+  const identity: Identity = { ...founding.identity, content: { ...content, rootDigest } };
+
+  const environments = await Promise.all(wanted.environments.map(async (name) => makeEnvironment(founding, name)));
+  const header = await makeHeader(founding, rootDigest, environments.map(({ entry }) => entry));
+  const recoverySecret = wanted.recovery ? place.random(32) : null;
+  const slots = await makeSlots(founding, wanted, recoverySecret);
+  const bundle = await makeBundle(domain, place.random, identity, slots, { n: 1, time });
+  const vault = encodeLine({ kind: 'vault', format: 1, id: vaultId }, vaultLine, 'vault');
+  const head = joinLines([
+    ...[vault, root, header, ...slots, bundle, ...environments.map(({ grant }) => grant)].map((line) => line.raw),
+    ...environments.flatMap(({ names, values }) => [names.raw, values.raw]),
+  ]);
+  const body = environments.map((environment) => environment.block);
+  await found(place, domain, identity, head, body);
+  return { vaultId, recoveryKey: recoverySecret === null ? null : await encodeRecoveryKey(recoverySecret) };
+}
+
+function checkWanted(wanted: NewVault): void {
+  checkChosenKdf(wanted.kdf);
+  checkKeyFile(wanted.credential.keyFile);
+  if (wanted.environments.length === 0) throw new UsageError('a vault needs at least one environment');
+  if (new Set(wanted.environments).size !== wanted.environments.length) throw new UsageError('an environment is named twice');
+  for (const name of wanted.environments) {
+    const problem = labelProblem(name);
+    if (problem !== null) throw new UsageError(`this cannot name an environment: ${problem}`);
+  }
+}
+
+/** @throws UsageError for a key file that is too short to be a key, or too long to be one */
+export function checkKeyFile(keyFile: Bytes | undefined): void {
+  if (keyFile === undefined) return;
+  if (keyFile.length < keyFileBounds.least || keyFile.length > keyFileBounds.most) {
+    throw new UsageError(`a key file has 32 bytes to 1 MiB, this one ${keyFile.length}`, {}, 'WEAK_VALUE');
+  }
+}
+
+function newBundleContent(place: Place, vault: string, principal: string): BundleContent {
+  const fresh = (): string => encodeBase64url(place.random(32));
+  const keys = { signSeed: fresh(), sealSeed: fresh(), wrapKey: fresh() };
+  return { ...keys, vault, principal, root: 0, rootDigest: encodeBase64url(new Uint8Array(32)), floor: 1 };
+}
+
+async function makeRoot({ domain, identity, time }: Founding): Promise<Line<RootLine>> {
+  const admins: [string, string][] = [[identity.principal, encodeBase64url(identity.signing.publicKey)]];
+  const value = { kind: 'root', n: 0, prev: '', time, by: identity.principal, admins } as const;
+  return signLine<RootLine>(domain, identity.signing, value, rootLine, 'root');
+}
+
+async function makeHeader(
+  { domain, identity, time }: Founding,
+  root: string,
+  environments: EnvironmentEntry[],
+): Promise<Line<HeaderLine>> {
+  const owner = {
+    id: identity.principal,
+    name: ownerName,
+    signPub: encodeBase64url(identity.signing.publicKey),
+    sealPub: '',
+    list: [],
+    read: [],
+    rotate: [],
+    write: [],
+    delete: [],
+    expires: '',
+    invited: '',
+  };
+  const value = {
+    kind: 'header',
+    n: 1,
+    time,
+    by: identity.principal,
+    seen: firstSeen,
+    root,
+    principals: [owner],
+    retired: [],
+    environments,
+    policy: [],
+  } as const;
+  return signLine<HeaderLine>(domain, identity.signing, { ...value, principals: [owner], retired: [], policy: [] }, headerLine, 'header');
+}
+
+async function makeSlots(
+  { place, domain, identity }: Founding,
+  wanted: NewVault,
+  recoverySecret: Bytes | null,
+): Promise<Line<SlotLine>[]> {
+  const common = { principal: identity.principal, engine: place.kdfEngine };
+  const made = [
+    await makeSlot(domain, place.random, { ...common, credential: wanted.credential, kdf: wanted.kdf }, identity.bundleKey),
+  ];
+  if (recoverySecret !== null) {
+    const credential: Credential = { type: 'recovery', secret: recoverySecret };
+    made.push(await makeSlot(domain, place.random, { ...common, credential, kdf: null }, identity.bundleKey));
+  }
+  for (const { slotKey } of made) slotKey.fill(0);
+  return sortSlots(made.map(({ line }) => line));
+}
+
+/** Slots of one principal in file order: by id. */
+export function sortSlots(slots: readonly Line<SlotLine>[]): Line<SlotLine>[] {
+  const raw = (line: Line<SlotLine>): Bytes => parseBase64url(line.value.id) ?? new Uint8Array(0);
+  return [...slots].sort((a, b) => compareBytes(raw(a), raw(b)));
+}
+
+interface MadeEnvironment {
+  readonly entry: EnvironmentEntry;
+  readonly grant: Line<GrantLine>;
+  readonly names: Line<NamesLine>;
+  readonly values: Line<ValuesLine>;
+  readonly block: Bytes;
+}
+
+async function makeEnvironment(founding: Founding, name: string): Promise<MadeEnvironment> {
+  const { place, domain, identity, time } = founding;
+  const place1 = { id: encodeBase64url(place.random(shortIdLength)), epoch: 1 };
+  const environmentKey = place.random(32);
+  const commitments = await commitmentsOf(domain, place1, environmentKey);
+  const grant = await wrapGrant(domain, place.random, identity, place1, 'read', environmentKey);
+  const keys = await environmentKeys(domain, place1, environmentKey);
+  const sealed = await seal(
+    place.random,
+    keys.carry,
+    encodeJson({ auditKeys: [], policy: [] }, carry, 'environment'),
+    domain.encode('carry', place1.id, place1.epoch),
+  );
+  const entry = { ...place1, name, ...commitments, sealPub: '', sealed: encodeBase64url(sealed) };
+  const emptyBlock = await makeEmptyBlock(founding, entry, keys);
+  const part = { environment: entry.id, epoch: 1, n: 1, time, by: identity.principal, seen: firstSeen, bits: 0 };
+  const digestOf = async (space: string, bytes: Bytes): Promise<string> =>
+    encodeBase64url(await sha256(domain.encode('shard', space, entry.id, 0, bytes)));
+  const nothing = new Uint8Array(0);
+  const blockShards: [string, number][] = [[await digestOf('names', emptyBlock), emptyBlock.length]];
+  const valueShards: [string, number][] = [[await digestOf('values', nothing), 0]];
+  const names = await signLine<NamesLine>(domain, identity.signing, { kind: 'names', ...part, shards: blockShards }, namesLine, 'names');
+  const values = await signLine<ValuesLine>(domain, identity.signing, { kind: 'values', ...part, shards: valueShards }, valuesLine, 'values');
+  return { entry, grant, names, values, block: emptyBlock };
+}
+
+async function makeEmptyBlock({ place, domain }: Founding, entry: EnvironmentEntry, keys: EnvironmentKeys): Promise<Bytes> {
+  const text = encodeJson({ entries: [] }, block, 'catalog');
+  const sealed = encodeBase64url(await seal(place.random, keys.block, text, domain.encode('block', entry.id, 1, 0, 0)));
+  const line = encodeLine({ kind: 'block', environment: entry.id, epoch: 1, shard: 0, sealed } as const, blockLine, 'block');
+  return concatBytes(line.raw, Uint8Array.of(0x0a));
+}
+
+/** Put the first file in its place, under the lock, with its first records. */
+async function found(place: Place, domain: Domain, identity: Identity, head: Bytes, body: readonly Bytes[]): Promise<void> {
+  const lock = await lockVault(place);
+  try {
+    checkNothingThere(place);
+    removeInterruptedLog(place);
+    const digest = await headDigest(domain, head);
+    const journal = await Journal.begin(place, domain, identity);
+    try {
+      await journal.append(identity, 1, { op: 'init', ok: true, to: digest });
+      const time = place.now().toISOString();
+      const snapshot = await makeSnapshot(domain, identity, null, { time, head: digest, log: journal.head });
+      replaceVaultFile(place.fs, place.path, [head, ...body, joinLines([snapshot.raw])]);
+      await rememberNew(place, identity, journal);
+    } catch (error) {
+      removeInterruptedLog(place);
+      throw error;
+    } finally {
+      journal.close();
+    }
+  } finally {
+    lock.release();
+  }
+}
+
+async function rememberNew(place: Place, identity: Identity, journal: Journal): Promise<void> {
+  const memory = { ...(await openMemory({ ...place, stateFolder: null })), store: (await openMemory(place)).store };
+  const file = openVaultFile(place.fs, place.path);
+  try {
+    const document = new VaultDocument(file);
+    const authority = await Authority.of(document);
+    await remember(memory, place, document, authority, identity.principal, journal.head, true);
+  } finally {
+    file.close();
+  }
+}
+
+function checkNothingThere(place: Place): void {
+  try {
+    place.fs.lstatSync(place.path);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return;
+    onDisk('look at', place.path, () => {
+      throw error;
+    });
+  }
+  throw new ConcurrencyError(`${place.path} exists already`, {}, 'ALREADY_EXISTS');
+}
+
+/** A killed `init` leaves a log of at most two records whose vault never came to be; that one goes. */
+function removeInterruptedLog(place: Place): void {
+  try {
+    place.fs.lstatSync(place.path);
+    return;
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') return;
+  }
+  const log = openLog(place.fs, place.audit.path);
+  if (log === null) return;
+  log.close();
+  const { lines } = splitTail(readLog(place.fs, place.audit.path) ?? new Uint8Array(0));
+  const ops = lines.map((raw) => ('op' in parseRecord(raw).value ? parseRecord(raw).value.op : ''));
+  if (lines.length <= 2 && ops.every((op, index) => op === (index === 0 ? 'log' : 'init'))) {
+    onDisk('remove', place.audit.path, () => {
+      place.fs.unlinkSync(place.audit.path);
+    });
+  }
+}

@@ -1,0 +1,241 @@
+/**
+ * Reading one environment of a verified document: catalog, versions, values. docs/format.md sections 5 and 6 (steps 7, 8).
+ *
+ * Invariants: a shard's digest is checked before a line of it is used; a value is returned only if its line's signature, right,
+ * chain and checksum hold. Only the shards that an answer needs are read.
+ */
+import { AccessDeniedError, EncryptionError, IntegrityError } from '../errors.ts';
+import { lineDigest, type Authority } from '../access/authority.ts';
+import type { EnvironmentKeys } from '../access/environment-key.ts';
+import { open } from '../crypto/aead.ts';
+import { compareBytes, encodeBase64url, equalBytes, parseBase64url, utf8, type Bytes } from '../crypto/bytes.ts';
+import { digestLength, hmacSha256, sha256 } from '../crypto/hash.ts';
+import { SecretBytes } from '../crypto/secret-bytes.ts';
+import { block, note as noteShape, type CatalogEntry, type Note } from '../format/catalog.ts';
+import { splitLines, type EnvironmentPart, type ShardSpace, type VaultDocument } from '../format/document.ts';
+import { lineKind, parseJson, parseLine, type Line } from '../format/json-line.ts';
+import {
+  blockLine,
+  purgedLine,
+  removedLine,
+  valueLine,
+  type PurgedLine,
+  type RemovedLine,
+  type ValueLine,
+} from '../format/lines.ts';
+
+/** The kept versions of one secret, oldest first, chain checked. */
+export interface SecretHistory {
+  readonly purged: Line<PurgedLine> | null;
+  readonly versions: readonly Line<ValueLine>[];
+  readonly removed: Line<RemovedLine> | null;
+}
+
+/** First `bits` bits of at least two bytes, as an integer. */
+export function shardNumber(bytes: Uint8Array, bits: number): number {
+  return bits === 0 ? 0 : (((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0)) >>> (16 - bits);
+}
+
+export class EnvironmentReader {
+  readonly document: VaultDocument;
+  readonly authority: Authority;
+  readonly part: EnvironmentPart;
+  readonly keys: EnvironmentKeys;
+  readonly #shards = new Map<string, Bytes>();
+
+  constructor(document: VaultDocument, authority: Authority, part: EnvironmentPart, keys: EnvironmentKeys) {
+    this.document = document;
+    this.authority = authority;
+    this.part = part;
+    this.keys = keys;
+  }
+
+  get id(): string {
+    return this.part.entry.id;
+  }
+
+  /** Digest-checked bytes of a shard. */
+  async shard(space: ShardSpace, number: number): Promise<Bytes> {
+    const key = `${space}:${number}`;
+    const known = this.#shards.get(key);
+    if (known !== undefined) return known;
+    const bytes = this.document.shardBytes(this.part, space, number);
+    const changes = this.part.changes[number]?.value;
+    const wanted = space === 'changes' ? changes?.digest : this.part[space].value.shards[number]?.[0];
+    const place = space === 'changes' ? (changes?.by ?? '') : number;
+    const found = await sha256(this.authority.domain.encode('shard', space, this.id, place, bytes));
+    if (encodeBase64url(found) !== wanted) throw new IntegrityError(`${space} of ${this.part.entry.name}: shard ${number} was changed`);
+    this.#shards.set(key, bytes);
+    return bytes;
+  }
+
+  async shardOfName(name: string): Promise<number> {
+    const { bits } = this.part.names.value;
+    return bits === 0 ? 0 : shardNumber(await hmacSha256(this.keys.index, utf8(name)), bits);
+  }
+
+  /** The catalog entries of one shard, in order. */
+  async entriesOfShard(number: number): Promise<readonly CatalogEntry[]> {
+    const [raw, ...more] = splitLines(await this.shard('names', number));
+    if (raw === undefined || more.length > 0) throw new IntegrityError('a catalog shard is not one block');
+    const line = parseLine(raw, blockLine, 'block').value;
+    const { id, epoch } = this.part.entry;
+    if (line.environment !== id || line.epoch !== epoch || line.shard !== number) throw new IntegrityError('block: it belongs elsewhere');
+    const aad = this.authority.domain.encode('block', id, epoch, this.part.names.value.bits, number);
+    const text = await open(this.keys.block, parseBase64url(line.sealed) ?? new Uint8Array(0), aad);
+    const { entries } = parseJson(text, block, 'catalog');
+    text.fill(0);
+    let before: Bytes | null = null;
+    for (const { name } of entries) {
+      const now = utf8(name);
+      if (before !== null && compareBytes(before, now) >= 0) throw new IntegrityError('catalog: entries are out of order');
+      before = now;
+    }
+    return entries;
+  }
+
+  /** The entry of a name, also of a removed one, or `null`. */
+  async find(name: string): Promise<CatalogEntry | null> {
+    const entries = await this.entriesOfShard(await this.shardOfName(name));
+    return entries.find((entry) => entry.name === name) ?? null;
+  }
+
+  /** All entries, by name in byte order. */
+  async entries(): Promise<CatalogEntry[]> {
+    const shards = await Promise.all(this.part.names.value.shards.map(async (_, number) => this.entriesOfShard(number)));
+    if (shards.length === 1) return [...(shards[0] ?? [])];
+    const all = shards.flat().map((entry) => ({ entry, key: utf8(entry.name) }));
+    return all.sort((a, b) => compareBytes(a.key, b.key)).map(({ entry }) => entry);
+  }
+
+  valueShardOf(secret: string): number {
+    return shardNumber(parseBase64url(secret) ?? new Uint8Array(2), this.part.values.value.bits);
+  }
+
+  /** Versions of a secret with their chain checked; signatures are checked for what is relied upon, by `checkVersion`. */
+  async history(secret: string): Promise<SecretHistory> {
+    const raw = linesWith(await this.shard('values', this.valueShardOf(secret)), secret);
+    const sources = [{ raw, by: null as string | null }];
+    for (const [index, line] of this.part.changes.entries()) {
+      sources.push({ raw: linesWith(await this.shard('changes', index), secret), by: line.value.by });
+    }
+    let purged: Line<PurgedLine> | null = null;
+    let removed: Line<RemovedLine> | null = null;
+    const versions = new Map<number, Line<ValueLine>>();
+    for (const source of sources) {
+      for (const bytes of source.raw) {
+        const line = this.#parse(bytes, secret, source.by);
+        if (line.value.kind === 'purged') purged = latest(purged, line as Line<PurgedLine>);
+        else if (line.value.kind === 'removed') removed = line as Line<RemovedLine>;
+        else place(versions, line as Line<ValueLine>, source.by !== null);
+      }
+    }
+    const through = purged?.value.through ?? 0;
+    const kept = [...versions.values()].filter((line) => line.value.version > through);
+    kept.sort((a, b) => a.value.version - b.value.version);
+    await this.#checkChain(kept, purged);
+    return { purged, versions: kept, removed };
+  }
+
+  /** Signature, right, author and time of a version and of everything after it. */
+  async checkVersion(history: SecretHistory, version: number): Promise<void> {
+    const relied = history.versions.filter((line) => line.value.version >= version);
+    await Promise.all(relied.map(async (line) => this.checkValueLine(line)));
+  }
+
+  async checkValueLine(line: Line<ValueLine>): Promise<void> {
+    const { by, author, version } = line.value;
+    if (by !== author && !this.authority.isAdmin(by)) throw new IntegrityError('value: signed for somebody else');
+    await this.authority.checkSigned(line, this.id, version === 1 ? ['write'] : ['write', 'rotate']);
+  }
+
+  /** The value of a version; caller wipes. The caller has checked the version. */
+  async open(line: Line<ValueLine>): Promise<SecretBytes> {
+    const { secret, version, form, ct } = line.value;
+    if (this.keys.value === null) throw new AccessDeniedError(`you may list ${this.part.entry.name}, not read its values`);
+    if (form !== 'sym') throw new AccessDeniedError('this version is sealed with HPKE, which this version of the program cannot open');
+    const { id, epoch } = this.part.entry;
+    const aad = this.authority.domain.encode('value', id, epoch, secret, version);
+    const plain = await open(this.keys.value, parseBase64url(ct) ?? new Uint8Array(0), aad);
+    if (plain.length < digestLength) throw new EncryptionError('value: it is too short');
+    const value = plain.slice(digestLength);
+    const checksum = await sha256(value);
+    const same = equalBytes(checksum, plain.subarray(0, digestLength));
+    plain.fill(0);
+    if (!same) throw new EncryptionError('value: its checksum is wrong');
+    return new SecretBytes(value);
+  }
+
+  async note(line: Line<ValueLine>): Promise<Note> {
+    const { secret, version, note } = line.value;
+    const { id, epoch } = this.part.entry;
+    const aad = this.authority.domain.encode('note', id, epoch, secret, version);
+    const text = await open(this.keys.note, parseBase64url(note) ?? new Uint8Array(0), aad);
+    return parseJson(text, noteShape, 'note');
+  }
+
+  #parse(raw: Bytes, secret: string, by: string | null): Line<ValueLine | PurgedLine | RemovedLine> {
+    const kind = lineKind(raw);
+    let line: Line<ValueLine | PurgedLine | RemovedLine>;
+    if (kind === 'purged') line = parseLine(raw, purgedLine, 'purged');
+    else if (kind === 'removed' && by !== null) line = parseLine(raw, removedLine, 'removed');
+    else line = parseLine(raw, valueLine, 'value');
+    const { value } = line;
+    const belongs = value.environment === this.id && value.secret === secret;
+    if (!belongs || (value.kind === 'value' && value.epoch !== this.part.entry.epoch)) {
+      throw new IntegrityError(`${value.kind}: it belongs elsewhere`);
+    }
+    if (by !== null && value.by !== by) throw new IntegrityError(`${value.kind}: not by the signer of its changes`);
+    return line;
+  }
+
+  async #checkChain(versions: readonly Line<ValueLine>[], purged: Line<PurgedLine> | null): Promise<void> {
+    let version = purged?.value.through ?? 0;
+    let prev = purged?.value.digest ?? '';
+    let time = '';
+    for (const line of versions) {
+      const { value } = line;
+      if (value.version !== version + 1) throw new IntegrityError(`versions are not consecutive: ${version} is followed by ${value.version}`);
+      if (value.prev !== prev) throw new IntegrityError(`version ${value.version} does not continue the one before it`);
+      if (value.time < time) throw new IntegrityError(`version ${value.version} is older than the one before it`);
+      version = value.version;
+      time = value.time;
+      prev = await lineDigest(this.authority.domain, line.raw);
+    }
+  }
+}
+
+/** Every line of a shard that names this secret. Sealed text is base64url: the quoted member occurs nowhere else. */
+function linesWith(shard: Bytes, secret: string): Bytes[] {
+  const buffer = Buffer.from(shard.buffer, shard.byteOffset, shard.length);
+  const wanted = `"secret":"${secret}"`;
+  const lines: Bytes[] = [];
+  for (let at = buffer.indexOf(wanted); at >= 0; at = buffer.indexOf(wanted, at)) {
+    const start = buffer.lastIndexOf(0x0a, at) + 1;
+    const end = buffer.indexOf(0x0a, at);
+    if (end < 0) throw new IntegrityError('malformed vault data: a line does not end');
+    lines.push(shard.subarray(start, end));
+    at = end;
+  }
+  return lines;
+}
+
+function latest(a: Line<PurgedLine> | null, b: Line<PurgedLine>): Line<PurgedLine> {
+  return a === null || b.value.through > a.value.through ? b : a;
+}
+
+/** Put a version into the map; a changed state of a pending one, by the same author, counts in its place. */
+function place(versions: Map<number, Line<ValueLine>>, line: Line<ValueLine>, added: boolean): void {
+  const { version, author, prev, state } = line.value;
+  const present = versions.get(version)?.value;
+  if (present !== undefined) {
+    const settles = added && present.state === 'pending' && state !== 'pending' && author === present.author && prev === present.prev;
+    if (!settles) throw new IntegrityError(`version ${version} is there twice`);
+  }
+  versions.set(version, line);
+}
+
+/** The highest live version, or `null`. */
+export function currentVersion(history: SecretHistory): Line<ValueLine> | null {
+  return history.versions.findLast((line) => line.value.state === 'live') ?? null;
+}

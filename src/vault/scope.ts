@@ -1,0 +1,125 @@
+/** What an operation works with: the verified document, its environments, and the trace that its audit record will tell. */
+import { AccessDeniedError, IntegrityError, UsageError } from '../errors.ts';
+import type { Authority } from '../access/authority.ts';
+import type { Identity } from '../access/bundle.ts';
+import { closeEnvironmentKeys, openGrant } from '../access/environment-key.ts';
+import { nameHash } from '../audit/record.ts';
+import type { SignedRecord } from '../format/audit-record.ts';
+import type { VaultDocument } from '../format/document.ts';
+import type { Line } from '../format/json-line.ts';
+import type { EnvironmentEntry, SlotLine } from '../format/lines.ts';
+import { policyValue, readPolicy, type Policy } from '../lifecycle/policy.ts';
+import { EnvironmentDraft, type WriteStamp } from './environment-draft.ts';
+import { EnvironmentReader } from './environment-reader.ts';
+
+/** What the audit record of an operation names, collected while it works, so that a failed one names it too. */
+export class Trace {
+  environment = '';
+  detail = '';
+  readonly secrets: [string, string, number][] = [];
+
+  /** Note that an operation concerns a name; `version` is 0 until one is known. */
+  async name(reader: EnvironmentReader, name: string, version = 0): Promise<void> {
+    this.environment = reader.id;
+    const hash = await nameHash(reader.keys.audit, name);
+    const known = this.secrets.find(([id, other]) => id === reader.id && other === hash);
+    if (known === undefined) this.secrets.push([reader.id, hash, version]);
+    else known[2] = Math.max(known[2], version);
+  }
+
+  fields(): { environment: string; secrets: SignedRecord['secrets']; detail: string } {
+    return { environment: this.environment, secrets: this.secrets, detail: this.detail };
+  }
+}
+
+export class Scope {
+  readonly document: VaultDocument;
+  readonly authority: Authority;
+  readonly identity: Identity;
+  readonly policy: Policy;
+  readonly now: Date;
+  readonly trace = new Trace();
+  readonly #readers = new Map<string, EnvironmentReader>();
+
+  constructor(document: VaultDocument, authority: Authority, identity: Identity, now: Date) {
+    this.document = document;
+    this.authority = authority;
+    this.identity = identity;
+    this.now = now;
+    this.policy = readPolicy(authority.header.policy);
+  }
+
+  /** The environment of a name; without one, the vault's own default or the only one that the principal can open. */
+  entry(name: string | null): EnvironmentEntry {
+    const { environments } = this.authority.header;
+    if (name !== null) {
+      const named = environments.find((entry) => entry.name === name);
+      if (named !== undefined) return named;
+      const known = environments.map((entry) => entry.name).join(', ');
+      throw new UsageError(`there is no environment ${name}; this vault has ${known}`);
+    }
+    const granted = environments.filter((entry) => this.authority.grantLevel(this.identity.principal, entry.id) !== null);
+    const byDefault = policyValue(this.policy, 'environment.default');
+    const chosen =
+      (granted.length === 1 ? granted[0] : undefined) ??
+      environments.find((entry) => entry.id === byDefault) ??
+      environments.find((entry) => entry.name === 'development') ??
+      environments[0];
+    if (chosen === undefined) throw new UsageError('the vault has no environment');
+    return chosen;
+  }
+
+  async reader(name: string | null): Promise<EnvironmentReader> {
+    return this.readerOf(this.entry(name));
+  }
+
+  async readerOf(entry: EnvironmentEntry): Promise<EnvironmentReader> {
+    const known = this.#readers.get(entry.id);
+    if (known !== undefined) return known;
+    const level = this.authority.grantLevel(this.identity.principal, entry.id);
+    if (level === null) throw new AccessDeniedError(`you have no access to the environment ${entry.name}`);
+    const grants = this.document.grantsOf(this.identity.principal).filter((line) => line.value.environment === entry.id);
+    const [grant, ...more] = grants;
+    const part = this.document.environment(entry.id);
+    if (grant === undefined || more.length > 0 || part === null) throw new IntegrityError(`the grant for ${entry.name} is missing`);
+    if (grant.value.level !== level) throw new IntegrityError(`the grant for ${entry.name} is not the one that the header lists`);
+    const keys = await openGrant(this.authority.domain, this.identity, entry, grant.value);
+    const reader = new EnvironmentReader(this.document, this.authority, part, keys);
+    this.#readers.set(entry.id, reader);
+    return reader;
+  }
+
+  /** Entries that the principal can open, in header order. */
+  accessible(): EnvironmentEntry[] {
+    return this.authority.header.environments.filter(
+      (entry) => this.authority.grantLevel(this.identity.principal, entry.id) !== null,
+    );
+  }
+
+  close(): void {
+    for (const reader of this.#readers.values()) closeEnvironmentKeys(reader.keys);
+    this.#readers.clear();
+  }
+}
+
+/** A scope that may change things. */
+export class WriteScope extends Scope {
+  readonly stamp: WriteStamp;
+  readonly drafts = new Map<string, EnvironmentDraft>();
+  /** New slots of the unlocked principal, all of them, in file order; `null` leaves them as they are. */
+  slots: readonly Line<SlotLine>[] | null = null;
+
+  constructor(document: VaultDocument, authority: Authority, identity: Identity, now: Date, stamp: WriteStamp) {
+    super(document, authority, identity, now);
+    this.stamp = stamp;
+  }
+
+  async draft(name: string | null): Promise<EnvironmentDraft> {
+    const reader = await this.reader(name);
+    const known = this.drafts.get(reader.id);
+    if (known !== undefined) return known;
+    const draft = new EnvironmentDraft(reader, this.stamp);
+    this.drafts.set(reader.id, draft);
+    return draft;
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * From a credential to an unlocked principal. docs/format.md section 6, steps 2 (own bundle) to 4 and 6.
+ *
+ * Invariants: slots are bound by their bundle's signature before any KDF runs; a wrong credential (UNLOCK_FAILED) and a damaged slot
+ * (INTEGRITY) are never confused.
+ */
+import { AccessDeniedError, IntegrityError, UnlockError, UsageError } from '../errors.ts';
+import { lineDigest, type Authority } from '../access/authority.ts';
+import { openBundle, type Identity } from '../access/bundle.ts';
+import { openSlot, slotTypeOf, unwrapBundleKey, type Credential } from '../access/slot.ts';
+import type { KdfEngine } from '../crypto/kdf.ts';
+import type { VaultDocument } from '../format/document.ts';
+import type { Line } from '../format/json-line.ts';
+import type { PrincipalEntry, SlotLine } from '../format/lines.ts';
+
+const slotsTried = 4;
+
+/** Whose slots a credential is tried on. */
+export function choosePrincipal(
+  document: VaultDocument,
+  authority: Authority,
+  credential: Credential,
+  wanted: string | null,
+): PrincipalEntry {
+  if (credential.type === 'token') {
+    const slot = document.slotById(credential.slot);
+    const owner = slot === null ? null : authority.principal(slot.value.principal);
+    if (owner === null) throw new UnlockError('the access token opens nothing here: revoked, or of another vault');
+    if (wanted !== null && owner.name !== wanted) throw new UsageError(`the access token belongs to ${owner.name}, not to ${wanted}`);
+    return owner;
+  }
+  const all = [...authority.principals];
+  if (wanted !== null) {
+    const named = all.find((principal) => principal.name === wanted);
+    if (named === undefined) throw new UnlockError(`the vault has no principal ${wanted}`);
+    return named;
+  }
+  const type = slotTypeOf(credential);
+  const able = all.filter((principal) => document.slotsOf(principal.id).some((slot) => slot.value.type === type));
+  const [only, ...more] = able;
+  if (only === undefined) throw new UnlockError(`nobody in this vault unlocks with a ${type.replace('+', ' and ')}`);
+  if (more.length > 0) {
+    throw new UsageError(`say who you are with --as: ${able.map((principal) => principal.name).join(', ')}`);
+  }
+  return only;
+}
+
+/** The slots of a principal, bound to its signed bundle. @throws IntegrityError */
+export async function boundSlots(document: VaultDocument, authority: Authority, principal: string): Promise<Line<SlotLine>[]> {
+  const bundle = document.bundleOf(principal);
+  if (bundle === null) throw new UnlockError('this principal has not joined yet');
+  await authority.checkSigned(bundle, null);
+  const slots = document.slotsOf(principal);
+  const digests = await Promise.all(slots.map((slot) => lineDigest(authority.domain, slot.raw)));
+  const { slots: listed } = bundle.value;
+  if (digests.length !== listed.length || digests.some((digest, index) => digest !== listed[index])) {
+    throw new IntegrityError('the slots are not those that their principal signed');
+  }
+  return slots;
+}
+
+/**
+ * Unlock with one credential. @throws UnlockError UNLOCK_FAILED for a wrong one; IntegrityError; AccessDeniedError if the principal
+ * has expired.
+ */
+export async function unlock(
+  document: VaultDocument,
+  authority: Authority,
+  credential: Credential,
+  wanted: string | null,
+  engine: KdfEngine,
+  now: Date,
+): Promise<Identity> {
+  const principal = choosePrincipal(document, authority, credential, wanted);
+  const slots = await boundSlots(document, authority, principal.id);
+  const type = slotTypeOf(credential);
+  const tried = slots.filter(
+    (slot) => slot.value.type === type && (credential.type !== 'token' || slot.value.id === credential.slot),
+  );
+  if (tried.length === 0) throw new UnlockError(`${principal.name} has no ${type.replace('+', ' and ')} slot`);
+  let failure: unknown = null;
+  for (const slot of tried.slice(0, slotsTried)) {
+    try {
+      const slotKey = await openSlot(authority.domain, slot.value, credential, engine);
+      const bundleKey = await unwrapBundleKey(authority.domain, slot.value, slotKey);
+      slotKey.fill(0);
+      return await identityFor(document, authority, principal, bundleKey, slot.value.id, now);
+    } catch (error) {
+      if (!(error instanceof UnlockError)) throw error;
+      failure = error;
+    }
+  }
+  throw failure;
+}
+
+/** Open a principal's bundle and check its pins against the document. The key is taken over. */
+export async function identityFor(
+  document: VaultDocument,
+  authority: Authority,
+  principal: PrincipalEntry,
+  bundleKey: Identity['bundleKey'],
+  slot: string,
+  now: Date,
+): Promise<Identity> {
+  const bundle = document.bundleOf(principal.id);
+  if (bundle === null) throw new IntegrityError('the bundle is missing');
+  const identity = await openBundle(authority.domain, bundle, bundleKey, slot, principal.signPub);
+  const { root, rootDigest, floor } = identity.content;
+  if (authority.rootDigests[root] !== rootDigest) {
+    throw new IntegrityError('the administrators of this vault do not descend from those that you knew: do not use it');
+  }
+  if (authority.header.n < floor) {
+    throw new IntegrityError(`rolled back: header is number ${authority.header.n}, you have seen ${floor}`, {}, 'ROLLBACK');
+  }
+  const present = now.toISOString();
+  const latest = document.snapshot.value.time > present ? document.snapshot.value.time : present;
+  if (principal.expires !== '' && latest > principal.expires) {
+    throw new AccessDeniedError(`the access of ${principal.name} expired at ${principal.expires}`);
+  }
+  return identity;
+}

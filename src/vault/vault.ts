@@ -1,0 +1,281 @@
+/**
+ * The core vault: open, read, change. The only door for commands, and for programs that embed it.
+ *
+ * Every operation passes through `read` or `write`: it works on a verified document, and its audit record is on disk before its
+ * result leaves. docs/format.md sections 6 and 10.
+ */
+import { BackendError, ConcurrencyError, IntegrityError, SecretsManagerError, UnlockError } from '../errors.ts';
+import { Authority } from '../access/authority.ts';
+import { closeIdentity, type Identity } from '../access/bundle.ts';
+import type { Credential } from '../access/slot.ts';
+import { VaultDocument } from '../format/document.ts';
+import { acquireLock, type Lock } from '../storage/lock.ts';
+import { openVaultFile, replaceVaultFile, vaultFileStamp, type OpenFile } from '../storage/vault-file.ts';
+import { buildFile, joinLines, makeSnapshot, nextBundle, seenOf, writeTime } from './build.ts';
+import type { BuiltEnvironment } from './environment-draft.ts';
+import { Journal, type RecordFields } from './journal.ts';
+import { checkMemory, openMemory, remember, type Memory } from './memory.ts';
+import { lockPathOf, type Place } from './place.ts';
+import { Scope, WriteScope } from './scope.ts';
+import { identityFor, unlock } from './unlock.ts';
+
+/**
+ * Where credentials come from. Called only after every signature of the file has been checked; called again after a wrong one
+ * until it returns `null`.
+ */
+export type CredentialSource = (attempt: number) => Promise<Credential | null>;
+
+export interface OpenOptions {
+  readonly credentials: CredentialSource;
+  /** Name of the principal, where the credential alone does not say. */
+  readonly principal: string | null;
+}
+
+/** How far ahead of this machine's clock the times in a file may be for a writer to go on. */
+const clockToleranceMs = 24 * 3600 * 1000;
+const readAttempts = 20;
+
+interface Loaded {
+  readonly file: OpenFile;
+  readonly document: VaultDocument;
+  readonly authority: Authority;
+}
+
+async function load(place: Place, memory: Memory): Promise<Loaded> {
+  const file = openVaultFile(place.fs, place.path);
+  try {
+    const document = new VaultDocument(file);
+    const authority = await Authority.of(document);
+    await checkMemory(memory, document, authority);
+    return { file, document, authority };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+export async function lockVault(place: Place): Promise<Lock> {
+  const beside = place.audit.path.startsWith(`${place.path}.`);
+  const options = { fs: place.fs, holder: place.holder, waitMs: place.lockWaitMs, now: place.monotonic };
+  return acquireLock({ ...options, path: lockPathOf(beside ? place.path : place.audit.path) });
+}
+
+export class Vault {
+  readonly place: Place;
+  readonly #memory: Memory;
+  #loaded: Loaded;
+  #identity: Identity;
+
+  private constructor(place: Place, memory: Memory, loaded: Loaded, identity: Identity) {
+    this.place = place;
+    this.#memory = memory;
+    this.#loaded = loaded;
+    this.#identity = identity;
+  }
+
+  /**
+   * Open and unlock. Failed attempts are recorded.
+   * @throws SecretNotFoundError VAULT_NOT_FOUND; IntegrityError before any KDF runs; UnlockError; AccessDeniedError
+   */
+  static async open(place: Place, options: OpenOptions): Promise<Vault> {
+    const memory = await openMemory(place);
+    const loaded = await load(place, memory);
+    try {
+      for (let attempt = 1, failure: UnlockError | null = null; ; attempt++) {
+        const credential = await options.credentials(attempt);
+        if (credential === null) throw failure ?? new UnlockError('no credential was given');
+        try {
+          const { document, authority } = loaded;
+          const engine = place.kdfEngine;
+          const identity = await unlock(document, authority, credential, options.principal, engine, place.now());
+          return new Vault(place, memory, loaded, identity);
+        } catch (error) {
+          if (!(error instanceof UnlockError)) throw error;
+          failure = error;
+          await recordFailedUnlock(place, loaded.authority);
+        } finally {
+          if (credential.type !== 'passphrase') credential.secret.fill(0);
+        }
+      }
+    } catch (error) {
+      loaded.file.close();
+      throw error;
+    }
+  }
+
+  get document(): VaultDocument {
+    return this.#loaded.document;
+  }
+
+  get authority(): Authority {
+    return this.#loaded.authority;
+  }
+
+  get identity(): Identity {
+    return this.#identity;
+  }
+
+  /** Wipe keys and close the file. */
+  close(): void {
+    closeIdentity(this.#identity);
+    this.#loaded.file.close();
+  }
+
+  /**
+   * Do something that only reads. The record is flushed, and the document proven current, before the result is returned; if another
+   * process replaced the file meanwhile, the work is done again on the new one.
+   * @throws what `work` throws, recorded; AuditError if it cannot be recorded
+   */
+  async read<T>(op: string, work: (scope: Scope) => Promise<T>): Promise<T> {
+    for (let attempt = 1; attempt <= readAttempts; attempt++) {
+      const { document, authority } = this.#loaded;
+      const scope = new Scope(document, authority, this.#identity, this.place.now());
+      try {
+        const outcome = await settle(async () => work(scope));
+        const lock = await lockVault(this.place);
+        try {
+          if (vaultFileStamp(this.place.fs, this.place.path) !== this.#loaded.file.stamp) {
+            await this.#reload();
+            continue;
+          }
+          const journal = await Journal.open(this.place, this.#memory, document, authority, this.#identity);
+          try {
+            await this.#record(journal, { op, ...result(outcome), ...scope.trace.fields(), from: document.snapshot.value.head });
+          } finally {
+            journal.close();
+          }
+        } finally {
+          lock.release();
+        }
+        if ('error' in outcome) throw outcome.error;
+        return outcome.value;
+      } finally {
+        scope.close();
+      }
+    }
+    throw new ConcurrencyError('the vault changed again and again while it was read');
+  }
+
+  /**
+   * Change the vault. All of `work` is one write: it becomes visible as a whole, or not at all.
+   * @throws what `work` throws, recorded, with nothing changed; AuditError; BackendError
+   */
+  async write<T>(op: string, work: (scope: WriteScope) => Promise<T>): Promise<T> {
+    const { place } = this;
+    const lock = await lockVault(place);
+    try {
+      if (vaultFileStamp(place.fs, place.path) !== this.#loaded.file.stamp) await this.#reload();
+      const { document, authority } = this.#loaded;
+      const journal = await Journal.open(place, this.#memory, document, authority, this.#identity);
+      try {
+        const now = place.now();
+        const time = writeTime(document, now);
+        if (Date.parse(time) - now.getTime() > clockToleranceMs) {
+          const hint = 'set this machine’s clock, or find out who wrote with a wrong one';
+          throw new IntegrityError(`the vault was last written at ${time}, far ahead of this machine's clock`, { hint });
+        }
+        const stamp = { time, seen: seenOf(document), identity: this.#identity, random: place.random };
+        const scope = new WriteScope(document, authority, this.#identity, now, stamp);
+        try {
+          const outcome = await settle(async () => work(scope));
+          const from = document.snapshot.value.head;
+          if ('error' in outcome) {
+            await this.#record(journal, { op, ...result(outcome), ...scope.trace.fields(), from });
+            throw outcome.error;
+          }
+          await this.#commit(journal, scope, { op, ok: true, ...scope.trace.fields(), from });
+          return outcome.value;
+        } finally {
+          scope.close();
+        }
+      } finally {
+        journal.close();
+      }
+    } finally {
+      lock.release();
+    }
+  }
+
+  async #record(journal: Journal, fields: RecordFields): Promise<void> {
+    const { document, authority } = this.#loaded;
+    await journal.append(this.#identity, document.header.value.n, fields);
+    await remember(this.#memory, this.place, document, authority, this.#identity.principal, journal.head, false);
+  }
+
+  async #commit(journal: Journal, scope: WriteScope, fields: RecordFields): Promise<void> {
+    const { place } = this;
+    const { document, authority } = this.#loaded;
+    const { stamp } = scope;
+    const environments = new Map<string, BuiltEnvironment>();
+    for (const [id, draft] of scope.drafts) if (draft.dirty) environments.set(id, await draft.build());
+    const { slots } = scope;
+    if (environments.size === 0 && slots === null) {
+      await this.#record(journal, fields);
+      return;
+    }
+    const identity = this.#identity;
+    const credentials = await nextBundle(document, authority, place.random, identity, stamp.time, slots);
+    const built = await buildFile(document, authority, { environments, credentials });
+    await journal.append(identity, document.header.value.n, { ...fields, to: built.headDigest });
+    const snapshot = await makeSnapshot(authority.domain, identity, document.snapshot.value, {
+      time: stamp.time,
+      head: built.headDigest,
+      log: journal.head,
+    });
+    try {
+      replaceVaultFile(place.fs, place.path, [built.head, ...built.body, joinLines([snapshot.raw])]);
+    } catch (error) {
+      const aborted = error instanceof BackendError && error.code === 'BACKEND';
+      const detail = String(journal.head.seq);
+      if (aborted) await settle(async () => this.#record(journal, { op: 'aborted', ok: true, detail, from: fields.from ?? '' }));
+      throw error;
+    }
+    await this.#reload(true);
+    const { document: next, authority: nextAuthority } = this.#loaded;
+    await remember(this.#memory, place, next, nextAuthority, identity.principal, journal.head, true);
+  }
+
+  /** Load what is at the path now. `own`: it is what this process has just written, so memory has nothing to say yet. */
+  async #reload(own = false): Promise<void> {
+    const memory: Memory = own ? { store: this.#memory.store, state: null } : this.#memory;
+    const loaded = await load(this.place, memory);
+    this.#loaded.file.close();
+    this.#loaded = loaded;
+    const { document, authority } = loaded;
+    const principal = authority.principal(this.#identity.principal);
+    if (principal === null) throw new UnlockError('your access to this vault was removed meanwhile');
+    const { bundleKey, slot } = this.#identity;
+    try {
+      this.#identity = await identityFor(document, authority, principal, bundleKey, slot, this.place.now());
+    } catch (cause) {
+      if (cause instanceof IntegrityError && cause.code === 'INTEGRITY') {
+        throw new ConcurrencyError('your credentials were changed meanwhile; unlock again', { cause });
+      }
+      throw cause;
+    }
+  }
+}
+
+async function recordFailedUnlock(place: Place, authority: Authority): Promise<void> {
+  const lock = await lockVault(place);
+  try {
+    await Journal.appendFailedUnlock(place, authority.domain);
+  } finally {
+    lock.release();
+  }
+}
+
+type Outcome<T> = { readonly value: T } | { readonly error: unknown };
+
+async function settle<T>(work: () => Promise<T>): Promise<Outcome<T>> {
+  try {
+    return { value: await work() };
+  } catch (error) {
+    return { error };
+  }
+}
+
+function result(outcome: Outcome<unknown>): { ok: boolean; code: string } {
+  if (!('error' in outcome)) return { ok: true, code: '' };
+  return { ok: false, code: outcome.error instanceof SecretsManagerError ? outcome.error.code : 'INTERNAL' };
+}
