@@ -10,6 +10,8 @@
  *   signal: the snapshot cannot be written and the build fails;
  * - not read process.env, argv, the working folder, the clock or randomness, or import chalk: the answer of the machine
  *   that built it would be frozen in. Nothing fails, so this one is for reviews;
+ * - not call what V8 adds to the heap only when it starts for good: Uint8Array.fromHex and toHex, fromBase64 and toBase64,
+ *   Promise.try, RegExp.escape, Error.isError, Iterator.concat, getOrInsert, DisposableStack, Temporal, SharedArrayBuffer;
  * - not use top-level await or import.meta: the bundle is CommonJS.
  *
  * All of it is free inside functions and behind `import()`. Functions that ran during the build keep their bytecode.
@@ -48,12 +50,17 @@ export interface BinaryOptions {
 }
 
 /**
- * Options of Node itself, fixed in the binary. SIGUSR1 makes Node open a debugger for anyone on the machine; bin/vault.ts
- * takes the signal as its first act, and for the milliseconds before that the debugger gets an address, in a block of
- * the Internet that was never given out, on which it cannot listen. (`--disable-sigusr1` would do it too, but blocks the
- * signal, and a program that takes our place through execve would inherit that for good.)
+ * Options of Node itself, fixed in the binary.
+ *
+ * SIGUSR1 makes Node open a debugger for anyone on the machine. bin/vault.ts takes the signal as its first act; for the
+ * milliseconds before that, the debugger gets an address, in a block of the Internet that was never given out, on which
+ * it cannot listen. (`--disable-sigusr1` blocks the signal, and a program that takes our place through execve would
+ * inherit that for good.) OPENSSL_CONF can name a library to load, as NODE_OPTIONS could: no configuration is read.
  */
-const nodeOptions = ['--inspect-port=240.0.0.1:9229', '--disable-warning=ExperimentalWarning'];
+function nodeOptions(target: Target): string[] {
+  const fixed = ['--inspect-port=240.0.0.1:9229', '--disable-warning=ExperimentalWarning'];
+  return target === 'win-x64' ? fixed : [...fixed, '--openssl-config=/dev/null'];
+}
 
 export async function buildBinary(options: BinaryOptions): Promise<void> {
   const { target = hostTarget(), report } = options;
@@ -136,7 +143,7 @@ async function injectBlob(
     disableExperimentalSEAWarning: true,
     useSnapshot: snapshot,
     useCodeCache: native && !snapshot,
-    execArgv: nodeOptions,
+    execArgv: nodeOptions(target),
     execArgvExtension: 'none',
   };
   // pkg narrates on standard output; what matters is reported here, and failures are thrown.

@@ -116,7 +116,7 @@ export async function argon2id(
   length: number,
 ): Promise<Bytes> {
   if (engine === 'native') {
-    const { argon2Sync } = process.getBuiltinModule('node:crypto');
+    const { argon2Sync } = await import('node:crypto');
     const { memoryKiB: memory, passes, lanes: parallelism } = parameters;
     const options = { message: passphrase, nonce: salt, parallelism, tagLength: length, memory, passes };
     return Uint8Array.from(argon2Sync('argon2id', options));

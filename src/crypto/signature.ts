@@ -2,14 +2,14 @@
  * Ed25519 (RFC 8032) by Web Crypto, with the eight points of small order refused as public keys in every encoding.
  */
 import { EncryptionError } from '../errors.ts';
-import { concatBytes, parseBase64url, type Bytes } from './bytes.ts';
+import { concatBytes, encodeHex, parseBase64url, parseHex, type Bytes } from './bytes.ts';
 
 export const seedLength = 32;
 export const publicKeyLength = 32;
 export const signatureLength = 64;
 
 // RFC 8410 section 7: PrivateKeyInfo around a 32-byte seed.
-const pkcs8Prefix = Uint8Array.fromHex('302e020100300506032b657004220420');
+const pkcs8Prefix = parseHex('302e020100300506032b657004220420');
 
 /**
  * y coordinates of the points of small order (order 1, 2, 4 and 8), canonical and with p added where it fits in 255 bits;
@@ -29,7 +29,7 @@ const smallOrderY = new Set([
 export function isSmallOrder(publicKey: Uint8Array): boolean {
   const y = publicKey.slice();
   y[31] = (y[31] ?? 0) & 0x7f;
-  return smallOrderY.has(y.toHex());
+  return smallOrderY.has(encodeHex(y));
 }
 
 /** A signing key: the handle signs, `publicKey` (32 bytes) is what others list. */

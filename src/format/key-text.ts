@@ -4,7 +4,7 @@
  * `null` means "this is not one of these at all"; an `UnlockError` means that it is one, mistyped.
  */
 import { UnlockError } from '../errors.ts';
-import { concatBytes, encodeBase64url, utf8, type Bytes } from '../crypto/bytes.ts';
+import { concatBytes, encodeBase64url, encodeHex, parseHex, utf8, type Bytes } from '../crypto/bytes.ts';
 import { sha256 } from '../crypto/hash.ts';
 
 export const tokenPrefix = 'vlt1_';
@@ -42,7 +42,7 @@ export interface TokenParts {
 
 /** @param slot 8 raw bytes; @param secret 32 bytes, borrowed */
 export function encodeToken(slot: Bytes, secret: Bytes): string {
-  const body = tokenPrefix + encodeBase62(BigInt(`0x${concatBytes(slot, secret).toHex()}`), tokenBody);
+  const body = tokenPrefix + encodeBase62(BigInt(`0x${encodeHex(concatBytes(slot, secret))}`), tokenBody);
   return body + encodeBase62(BigInt(crc32(utf8(body))), tokenChecksum);
 }
 
@@ -56,7 +56,7 @@ export function parseToken(text: string): TokenParts | null {
   for (const character of body.slice(tokenPrefix.length)) value = value * 62n + BigInt(base62.indexOf(character));
   const hex = value.toString(16).padStart((slotIdLength + secretLength) * 2, '0');
   if (hex.length !== (slotIdLength + secretLength) * 2) throw mistyped;
-  const bytes = Uint8Array.fromHex(hex);
+  const bytes = parseHex(hex);
   return { slot: encodeBase64url(bytes.subarray(0, slotIdLength)), secret: bytes.slice(slotIdLength) };
 }
 
@@ -92,6 +92,6 @@ export async function parseRecoveryKey(text: string): Promise<Bytes | null> {
   for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(bits.slice(i * 8, i * 8 + 8), 2);
   const secret = bytes.slice(0, secretLength);
   const checksum = await recoveryChecksum(secret);
-  if (!/^0*$/.test(bits.slice(bytes.length * 8)) || checksum.toHex() !== bytes.subarray(secretLength).toHex()) throw mistyped;
+  if (!/^0*$/.test(bits.slice(bytes.length * 8)) || encodeHex(checksum) !== encodeHex(bytes.subarray(secretLength))) throw mistyped;
   return secret;
 }

@@ -28,7 +28,9 @@ export type FileSystem = Pick<
 
 export const realFileSystem: FileSystem = nodeFs;
 
-const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_APPEND, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = nodeFs.constants;
+const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_APPEND } = nodeFs.constants;
+// Windows has neither.
+const { O_NOFOLLOW = 0, O_NONBLOCK = 0 } = nodeFs.constants as Partial<typeof nodeFs.constants>;
 
 /** O_NONBLOCK so that a FIFO in the place of a file cannot hang us; it has no effect on regular files. */
 export const openFlags = {

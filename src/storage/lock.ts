@@ -50,9 +50,7 @@ function createLockFile(fs: FileSystem, path: string): void {
   }
 }
 
-function tryLock(path: string): DatabaseSync | null {
-  // Loaded here: `ls --help` needs no database engine.
-  const { DatabaseSync: Database } = process.getBuiltinModule('node:sqlite');
+function tryLock(Database: typeof DatabaseSync, path: string): DatabaseSync | null {
   const database = onDisk('open the lock', path, () => new Database(path, { timeout: 0 }));
   try {
     database.exec('BEGIN EXCLUSIVE');
@@ -109,9 +107,11 @@ function readHolder(fs: FileSystem, path: string): string {
 export async function acquireLock(options: LockOptions): Promise<Lock> {
   const { fs, path, now } = options;
   createLockFile(fs, path);
+  // Loaded here: `--help` needs no database engine.
+  const { DatabaseSync: Database } = await import('node:sqlite');
   const end = now() + options.waitMs;
   for (;;) {
-    const database = tryLock(path);
+    const database = tryLock(Database, path);
     if (database !== null) {
       writeHolder(fs, path, options.holder);
       return {

@@ -1,6 +1,6 @@
 /** A new vault: one principal `owner` with everything, its slots, the environments. docs/format.md; design, "Keys". */
 import { ConcurrencyError, UsageError } from '../errors.ts';
-import { headDigest, lineDigest } from '../access/authority.ts';
+import { Authority, headDigest, lineDigest } from '../access/authority.ts';
 import { identityOf, makeBundle, type Identity } from '../access/bundle.ts';
 import { commitmentsOf, environmentKeys, wrapGrant, type EnvironmentKeys } from '../access/environment-key.ts';
 import { signLine } from '../access/signing.ts';
@@ -31,7 +31,6 @@ import {
 } from '../format/lines.ts';
 import { labelProblem } from '../format/name.ts';
 import { VaultDocument } from '../format/document.ts';
-import { Authority } from '../access/authority.ts';
 import { errorCode, onDisk } from '../storage/file-system.ts';
 import { openLog, readLog, splitTail } from '../storage/log-file.ts';
 import { openVaultFile, replaceVaultFile } from '../storage/vault-file.ts';
@@ -197,18 +196,18 @@ interface MadeEnvironment {
 
 async function makeEnvironment(founding: Founding, name: string): Promise<MadeEnvironment> {
   const { place, domain, identity, time } = founding;
-  const place1 = { id: encodeBase64url(place.random(shortIdLength)), epoch: 1 };
+  const at = { id: encodeBase64url(place.random(shortIdLength)), epoch: 1 };
   const environmentKey = place.random(32);
-  const commitments = await commitmentsOf(domain, place1, environmentKey);
-  const grant = await wrapGrant(domain, place.random, identity, place1, 'read', environmentKey);
-  const keys = await environmentKeys(domain, place1, environmentKey);
+  const commitments = await commitmentsOf(domain, at, environmentKey);
+  const grant = await wrapGrant(domain, place.random, identity, at, 'read', environmentKey);
+  const keys = await environmentKeys(domain, at, environmentKey);
   const sealed = await seal(
     place.random,
     keys.carry,
     encodeJson({ auditKeys: [], policy: [] }, carry, 'environment'),
-    domain.encode('carry', place1.id, place1.epoch),
+    domain.encode('carry', at.id, at.epoch),
   );
-  const entry = { ...place1, name, ...commitments, sealPub: '', sealed: encodeBase64url(sealed) };
+  const entry = { id: at.id, name, epoch: at.epoch, ...commitments, sealPub: '', sealed: encodeBase64url(sealed) };
   const emptyBlock = await makeEmptyBlock(founding, entry, keys);
   const part = { environment: entry.id, epoch: 1, n: 1, time, by: identity.principal, seen: firstSeen, bits: 0 };
   const digestOf = async (space: string, bytes: Bytes): Promise<string> =>

@@ -62,8 +62,8 @@ export class EnvironmentReader {
     const bytes = this.document.shardBytes(this.part, space, number);
     const changes = this.part.changes[number]?.value;
     const wanted = space === 'changes' ? changes?.digest : this.part[space].value.shards[number]?.[0];
-    const place = space === 'changes' ? (changes?.by ?? '') : number;
-    const found = await sha256(this.authority.domain.encode('shard', space, this.id, place, bytes));
+    const where = space === 'changes' ? (changes?.by ?? '') : number;
+    const found = await sha256(this.authority.domain.encode('shard', space, this.id, where, bytes));
     if (encodeBase64url(found) !== wanted) throw new IntegrityError(`${space} of ${this.part.entry.name}: shard ${number} was changed`);
     this.#shards.set(key, bytes);
     return bytes;

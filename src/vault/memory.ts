@@ -1,7 +1,7 @@
 /** What this machine remembers of a vault, held against what it finds. docs/format.md section 6, "What a machine remembers". */
 import { IntegrityError } from '../errors.ts';
 import { lineDigest, type Authority } from '../access/authority.ts';
-import { utf8 } from '../crypto/bytes.ts';
+import { encodeHex, utf8 } from '../crypto/bytes.ts';
 import { sha256 } from '../crypto/hash.ts';
 import type { VaultDocument } from '../format/document.ts';
 import { openStateStore, type Remembered, type RememberedLog, type StateStore } from '../storage/state-store.ts';
@@ -16,7 +16,7 @@ export interface Memory {
 }
 
 export async function openMemory(place: Place): Promise<Memory> {
-  const key = (await sha256(utf8(place.path.toWellFormed()))).toHex().slice(0, 32);
+  const key = encodeHex(await sha256(utf8(place.path.toWellFormed()))).slice(0, 32);
   const store = openStateStore(place.fs, place.stateFolder, key);
   return { store, state: store.load() };
 }

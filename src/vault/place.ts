@@ -8,7 +8,10 @@ import type { AuditContext } from '../format/audit-record.ts';
 import type { FileSystem } from '../storage/file-system.ts';
 
 /** Where audit records go. */
-export type AuditSink = { readonly type: 'file'; readonly path: string };
+export interface AuditSink {
+  readonly type: 'file';
+  readonly path: string;
+}
 
 export interface Place {
   readonly fs: FileSystem;

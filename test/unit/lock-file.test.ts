@@ -10,7 +10,9 @@ test('every package is pinned by its hash', () => {
 });
 
 test('no registry is named', () => {
-  expect(readFileSync(new URL('../../package-lock.json', import.meta.url), 'utf8')).not.toContain('"resolved"');
+  expect(readFileSync(new URL('../../package-lock.json', import.meta.url), 'utf8')).not.toContain(
+    '"resolved"',
+  );
 });
 
 test('direct dependencies are exact versions', () => {

@@ -1,0 +1,77 @@
+/** Generated values: unbiased, from the system's generator. SPEC of `commands.md`. */
+import { UsageError } from '../errors.ts';
+import type { RandomSource } from '../crypto/aead.ts';
+import { encodeBase64url, encodeHex, utf8, type Bytes } from '../crypto/bytes.ts';
+
+const classes: Readonly<Record<string, string>> = {
+  l: 'abcdefghijklmnopqrstuvwxyz',
+  u: 'ABCDEFGHIJKLMNOPQRSTUVWXYZ',
+  d: '0123456789',
+  // Specials that need no quoting in a URL's userinfo, a shell's double quotes, YAML or dotenv.
+  s: '-_.~',
+};
+
+export const defaultGenerator = 'password:32';
+
+/** A uniform integer below `bound` (at most 256), by rejection: no value is more likely than another. */
+function uniformBelow(random: RandomSource, bound: number): number {
+  const limit = 256 - (256 % bound);
+  for (;;) {
+    for (const byte of random(16)) if (byte < limit) return byte % bound;
+  }
+}
+
+function pick(random: RandomSource, alphabet: string): string {
+  return alphabet[uniformBelow(random, alphabet.length)] ?? '';
+}
+
+function number(text: string | undefined, fallback: number, least: number, most: number, what: string): number {
+  if (text === undefined) return fallback;
+  const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= least && value <= most)) throw new UsageError(`${what}: ${least} to ${most}, got ${JSON.stringify(text)}`);
+  return value;
+}
+
+function password(random: RandomSource, length: number, wanted: string): string {
+  const kinds = [...new Set(wanted)];
+  if (kinds.length === 0 || kinds.some((kind) => !Object.hasOwn(classes, kind))) {
+    throw new UsageError('the classes of a password are some of l (lower), u (upper), d (digit), s (special)');
+  }
+  if (length < kinds.length) throw new UsageError('the password is too short for one character of each class');
+  const alphabet = kinds.map((kind) => classes[kind]).join('');
+  // Drawn whole and drawn again until every class occurs: uniform over all passwords that satisfy the rule.
+  for (;;) {
+    const drawn = Array.from({ length }, () => pick(random, alphabet)).join('');
+    if (kinds.every((kind) => [...drawn].some((character) => classes[kind]?.includes(character)))) return drawn;
+  }
+}
+
+function uuid(random: RandomSource): string {
+  // RFC 9562 section 5.4: version 4.
+  const bytes = random(16);
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  return encodeHex(bytes).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+/** Generate a value by its SPEC; caller wipes. @throws UsageError */
+export function generate(random: RandomSource, spec: string): Bytes {
+  const [kind = '', size, ...rest] = spec.split(':');
+  if (rest.length > (kind === 'password' ? 1 : 0)) throw new UsageError(`not a generator: ${JSON.stringify(spec)}`);
+  switch (kind) {
+    case 'password':
+      return utf8(password(random, number(size, 32, 4, 4_096, 'password length'), rest[0] ?? 'luds'));
+    case 'hex':
+      return utf8(encodeHex(random(number(size, 32, 1, 65_536, 'bytes'))));
+    case 'base64':
+      return utf8(Buffer.from(random(number(size, 32, 1, 65_536, 'bytes'))).toString('base64'));
+    case 'base64url':
+      return utf8(encodeBase64url(random(number(size, 32, 1, 65_536, 'bytes'))));
+    case 'uuid':
+      return utf8(uuid(random));
+    default:
+      throw new UsageError(
+        `not a generator: ${JSON.stringify(spec)}; there are password[:LENGTH[:luds]], hex:BYTES, base64:BYTES, base64url:BYTES, uuid`,
+      );
+  }
+}

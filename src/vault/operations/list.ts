@@ -1,0 +1,73 @@
+/** Listing: names, and metadata where it is asked for. Never values. */
+import type { CatalogEntry } from '../../format/catalog.ts';
+import { matchesPattern } from '../../lifecycle/glob.ts';
+import type { EnvironmentReader } from '../environment-reader.ts';
+import type { Scope } from '../scope.ts';
+import { infoOf, type SecretInfo } from './secret.ts';
+
+export interface ListOptions {
+  readonly environment: string | null;
+  readonly allEnvironments: boolean;
+  readonly pattern: string | null;
+  readonly removed: boolean;
+  readonly type: CatalogEntry['type'] | null;
+  readonly tags: ReadonlyMap<string, string>;
+  /** Only those that expire before this moment. */
+  readonly expiringBefore: Date | null;
+  readonly expired: boolean;
+  /** Only those past their rotation interval. */
+  readonly due: boolean;
+}
+
+export interface ListedName {
+  readonly name: string;
+  readonly environment: string;
+}
+
+async function selected(
+  scope: Scope,
+  options: ListOptions,
+): Promise<{ reader: EnvironmentReader; entry: CatalogEntry }[]> {
+  const entries = options.allEnvironments ? scope.accessible() : [scope.entry(options.environment)];
+  const all: { reader: EnvironmentReader; entry: CatalogEntry }[] = [];
+  for (const environment of entries) {
+    const reader = await scope.readerOf(environment);
+    if (!options.allEnvironments) scope.trace.environment = reader.id;
+    for (const entry of await reader.entries()) {
+      if ((entry.removed !== '') !== options.removed) continue;
+      if (options.pattern !== null && !matchesPattern(options.pattern, entry.name)) continue;
+      if (options.type !== null && entry.type !== options.type) continue;
+      const own = new Map(entry.tags.map(([key, value]) => [key, value]));
+      if ([...options.tags].some(([key, value]) => own.get(key) !== value)) continue;
+      all.push({ reader, entry });
+    }
+  }
+  return all;
+}
+
+/** Names only: opens the catalog and nothing else, unless a filter needs more. */
+export async function listNames(scope: Scope, options: ListOptions): Promise<ListedName[]> {
+  if (options.expiringBefore !== null || options.expired || options.due) return listInfo(scope, options);
+  const all = await selected(scope, options);
+  return all.map(({ reader, entry }) => ({ name: entry.name, environment: reader.part.entry.name }));
+}
+
+export async function listInfo(scope: Scope, options: ListOptions): Promise<SecretInfo[]> {
+  const all = await selected(scope, options);
+  const infos = await Promise.all(
+    all.map(async ({ reader, entry }) => infoOf({ reader, entry, history: await reader.history(entry.secret) })),
+  );
+  const now = scope.now.toISOString();
+  const before = options.expiringBefore?.toISOString() ?? null;
+  return infos.filter((info) => {
+    if (options.expired && (info.expires === null || info.expires > now)) return false;
+    if (before !== null && (info.expires === null || info.expires > before)) return false;
+    return !options.due || isDue(info, scope.now);
+  });
+}
+
+/** Past its own rotation interval, counted from its newest version. */
+export function isDue(info: SecretInfo, now: Date): boolean {
+  if (info.rotateEverySeconds === null) return false;
+  return Date.parse(info.updated) + info.rotateEverySeconds * 1_000 <= now.getTime();
+}

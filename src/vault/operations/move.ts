@@ -1,0 +1,119 @@
+/** Removing, bringing back, purging, renaming, copying. */
+import { AccessDeniedError, ConcurrencyError, SecretNotFoundError, UsageError } from '../../errors.ts';
+import type { CatalogEntry } from '../../format/catalog.ts';
+import { currentVersion } from '../environment-reader.ts';
+import type { EnvironmentDraft } from '../environment-draft.ts';
+import type { WriteScope } from '../scope.ts';
+import { putSecret, type PutResult } from './put.ts';
+import { checkName, findSecret, pickVersion, shown } from './secret.ts';
+
+async function presentEntry(scope: WriteScope, environment: string | null, name: string): Promise<CatalogEntry> {
+  return (await findSecret(scope, environment, name)).entry;
+}
+
+/** Any entry of the name, removed or not. @throws SecretNotFoundError */
+async function anyEntry(draft: EnvironmentDraft, name: string): Promise<CatalogEntry> {
+  checkName(name);
+  const entry = await draft.find(name);
+  if (entry !== null) return entry;
+  throw new SecretNotFoundError(`there is no secret ${shown(name)} in ${draft.reader.part.entry.name}, removed or not`);
+}
+
+function checkDelete(scope: WriteScope, draft: EnvironmentDraft): void {
+  if (!scope.authority.hasRight(scope.identity.principal, 'delete', draft.reader.id)) {
+    throw new AccessDeniedError(`you may not delete in ${draft.reader.part.entry.name}`);
+  }
+}
+
+/** Remove: the name is gone from listings, its versions stay until they are purged. */
+export async function removeSecret(scope: WriteScope, environment: string | null, name: string): Promise<void> {
+  const draft = await scope.draft(environment);
+  checkDelete(scope, draft);
+  const entry = await presentEntry(scope, environment, name);
+  await draft.setEntry({ ...entry, removed: scope.stamp.time });
+}
+
+/** Destroy every version and forget the name. A signed trace of the id stays. */
+export async function purgeSecret(scope: WriteScope, environment: string | null, name: string): Promise<void> {
+  const draft = await scope.draft(environment);
+  checkDelete(scope, draft);
+  await scope.trace.name(draft.reader, name);
+  const entry = await anyEntry(draft, name);
+  const { versions } = await draft.history(entry.secret);
+  const last = versions.at(-1);
+  if (last !== undefined) await draft.purge(entry.secret, last.value.version);
+  await draft.deleteEntry(name);
+}
+
+export async function restoreSecret(scope: WriteScope, environment: string | null, name: string): Promise<void> {
+  const draft = await scope.draft(environment);
+  await scope.trace.name(draft.reader, name);
+  const entry = await anyEntry(draft, name);
+  if (entry.removed === '') throw new UsageError(`${shown(name)} is there; nothing to restore`);
+  await draft.setEntry({ ...entry, removed: '' });
+}
+
+/** Rename within an environment; id, versions and signatures stay. @throws ConcurrencyError ALREADY_EXISTS */
+export async function renameSecret(scope: WriteScope, environment: string | null, from: string, to: string): Promise<void> {
+  checkName(to);
+  const draft = await scope.draft(environment);
+  const entry = await presentEntry(scope, environment, from);
+  await scope.trace.name(draft.reader, to);
+  await refuseOccupied(draft, to);
+  await draft.deleteEntry(from);
+  await draft.setEntry({ ...entry, name: to });
+}
+
+async function refuseOccupied(draft: EnvironmentDraft, name: string): Promise<void> {
+  const occupied = await draft.find(name);
+  if (occupied === null) return;
+  const state = occupied.removed === '' ? 'exists already' : 'was removed and can still be restored';
+  const hint = occupied.removed === '' ? 'choose another name' : `choose another name, or \`vault rm --purge\` it first`;
+  throw new ConcurrencyError(`${shown(name)} ${state}`, { hint }, 'ALREADY_EXISTS');
+}
+
+export interface CopyOptions {
+  readonly environment: string | null;
+  readonly from: string;
+  readonly to: string;
+  /** Another environment; the same one if `null`. */
+  readonly toEnvironment: string | null;
+}
+
+/** Copy the current value and the metadata; history is not copied. @throws ConcurrencyError ALREADY_EXISTS */
+export async function copySecret(scope: WriteScope, options: CopyOptions): Promise<PutResult> {
+  const { environment, from, to } = options;
+  checkName(to);
+  const found = await findSecret(scope, environment, from);
+  const target = options.toEnvironment ?? found.reader.part.entry.name;
+  const line = pickVersion(found, null);
+  await found.reader.checkVersion(found.history, line.value.version);
+  await refuseOccupied(await scope.draft(target), to);
+  const value = await found.reader.open(line);
+  try {
+    const note = await found.reader.note(line);
+    const { type, description, tags, variable, interval } = found.entry;
+    return await putSecret(scope, {
+      environment: target,
+      name: to,
+      value: value.bytes,
+      operation: 'copy',
+      metadata: {
+        type,
+        description,
+        tags: new Map(tags),
+        variable: to === from ? variable : '',
+        intervalSeconds: interval,
+        expires: note.expires === '' ? null : new Date(note.expires),
+      },
+    });
+  } finally {
+    value.wipe();
+  }
+}
+
+/** The number of versions that a removal keeps, for the question that asks before it. */
+export async function versionsKept(scope: WriteScope, environment: string | null, name: string): Promise<number> {
+  const { history } = await findSecret(scope, environment, name);
+  return currentVersion(history) === null ? 0 : history.versions.length;
+}

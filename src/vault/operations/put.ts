@@ -1,0 +1,162 @@
+/** Storing values: new secrets, new versions, rotation. One place decides versions, metadata, retention. */
+import { ConcurrencyError, UsageError } from '../../errors.ts';
+import { parseUtf8, type Bytes } from '../../crypto/bytes.ts';
+import type { CatalogEntry, Note, SecretType } from '../../format/catalog.ts';
+import { limits } from '../../format/limits.ts';
+import { utf8 } from '../../crypto/bytes.ts';
+import { withField } from '../../lifecycle/field.ts';
+import { policyValue } from '../../lifecycle/policy.ts';
+import type { EnvironmentDraft } from '../environment-draft.ts';
+import { currentVersion } from '../environment-reader.ts';
+import type { WriteScope } from '../scope.ts';
+import { checkName, shown } from './secret.ts';
+
+/** Metadata to set; `undefined` leaves what is there. */
+export interface Metadata {
+  readonly type?: SecretType | undefined;
+  readonly description?: string | undefined;
+  /** Tags to set; an empty value removes one. */
+  readonly tags?: ReadonlyMap<string, string> | undefined;
+  readonly variable?: string | undefined;
+  /** A moment, or `null` for none. */
+  readonly expires?: Date | null | undefined;
+  readonly intervalSeconds?: number | undefined;
+}
+
+export interface PutOptions {
+  readonly environment: string | null;
+  readonly name: string;
+  /** Borrowed. */
+  readonly value: Bytes;
+  readonly field?: string | null;
+  readonly operation: Note['operation'];
+  readonly metadata?: Metadata;
+  /** The current version must be this; 0 means that there is none. */
+  readonly ifVersion?: number | null;
+  readonly ifAbsent?: boolean;
+  /** Refuse an empty value in place of one that is not: a pipe that failed upstream looks like this. */
+  readonly guardEmpty?: boolean;
+  /** The secret must be there already (rotation). */
+  readonly mustExist?: boolean;
+}
+
+export interface PutResult {
+  readonly name: string;
+  readonly environment: string;
+  readonly version: number;
+  readonly created: boolean;
+  /** The secret had been removed and is back with this version. */
+  readonly revived: boolean;
+}
+
+export async function putSecret(scope: WriteScope, options: PutOptions): Promise<PutResult> {
+  const { name } = options;
+  checkName(name);
+  const draft = await scope.draft(options.environment);
+  const { reader } = draft;
+  await scope.trace.name(reader, name);
+  if (options.value.length > limits.value) throw new UsageError('the value is larger than 16 MiB');
+  const entry = await draft.find(name);
+  const history = entry === null ? null : await draft.history(entry.secret);
+  const current = history === null ? null : currentVersion(history);
+  const present = entry !== null && entry.removed === '' && current !== null;
+  checkConditions(options, present ? current.value.version : 0);
+
+  let value = options.value;
+  if (options.field != null || (options.guardEmpty === true && value.length === 0)) {
+    const old = present ? await reader.open(current) : null;
+    if (options.field != null) value = withField(old?.bytes ?? null, options.field, parseText(value));
+    else if (old !== null && old.length > 0) {
+      throw new UsageError(`refusing to replace ${shown(name)} by nothing`, { hint: 'use --exact if you mean it' });
+    }
+    old?.wipe();
+  }
+
+  const before = current === null ? null : await reader.note(current);
+  const metadata = options.metadata ?? {};
+  const changed = mergeEntry(entry, name, () => draft.newSecretId(), scope.stamp.time, metadata);
+  if (entry === null || JSON.stringify(entry) !== JSON.stringify(changed)) await draft.setEntry(changed);
+  const expires = metadata.expires === undefined ? (before?.expires ?? '') : (metadata.expires?.toISOString() ?? '');
+  const rotations = (before?.rotations ?? 0) + (options.operation === 'rotate' ? 1 : 0);
+  const line = await draft.addVersion(changed.secret, value, { operation: options.operation, rotations, expires, graceUntil: '' });
+  if (value !== options.value) value.fill(0);
+  await retain(scope, draft, changed.secret);
+  const { version } = line.value;
+  await scope.trace.name(reader, name, version);
+  const environment = reader.part.entry.name;
+  return { name, environment, version, created: entry === null, revived: entry !== null && entry.removed !== '' };
+}
+
+function parseText(value: Bytes): string {
+  try {
+    return parseUtf8(value);
+  } catch {
+    throw new UsageError('a field holds text; this value is not UTF-8');
+  }
+}
+
+function checkConditions(options: PutOptions, version: number): void {
+  const { name, ifVersion, ifAbsent, mustExist } = options;
+  if (ifAbsent === true && version > 0) {
+    throw new ConcurrencyError(`${shown(name)} exists already, at version ${version}`, {}, 'ALREADY_EXISTS');
+  }
+  if (ifVersion != null && ifVersion !== version) {
+    const found = version === 0 ? 'it does not exist' : `it is at version ${version}`;
+    throw new ConcurrencyError(`${shown(name)} is not at version ${ifVersion}: ${found}`);
+  }
+  if (mustExist === true && version === 0) throw new UsageError(`there is no secret ${shown(name)} to rotate`);
+}
+
+function mergeEntry(
+  entry: CatalogEntry | null,
+  name: string,
+  newId: () => string,
+  time: string,
+  metadata: Metadata,
+): CatalogEntry {
+  const { type, description, tags, variable, intervalSeconds } = metadata;
+  if (description !== undefined && utf8(description).length > limits.description) {
+    throw new UsageError(`a description has at most ${limits.description} bytes`);
+  }
+  return {
+    name,
+    secret: entry?.secret ?? newId(),
+    type: type ?? entry?.type ?? 'other',
+    description: description ?? entry?.description ?? '',
+    tags: mergeTags(entry?.tags ?? [], tags ?? new Map()),
+    variable: checkVariable(variable ?? entry?.variable ?? ''),
+    created: entry?.created ?? time,
+    interval: intervalSeconds ?? entry?.interval ?? 0,
+    hook: entry?.hook ?? '',
+    removed: '',
+  };
+}
+
+export function checkVariable(variable: string): string {
+  if (!/^([A-Za-z_][A-Za-z0-9_]{0,127})?$/.test(variable)) {
+    throw new UsageError('a variable is letters, digits and _, and does not begin with a digit');
+  }
+  return variable;
+}
+
+function mergeTags(present: CatalogEntry['tags'], wanted: ReadonlyMap<string, string>): [string, string][] {
+  const all = new Map(present.map(([key, value]) => [key, value]));
+  for (const [key, value] of wanted) {
+    if (key === '' || utf8(key).length > limits.tagPart || utf8(value).length > limits.tagPart) {
+      throw new UsageError(`a tag is KEY=VALUE, each at most ${limits.tagPart} bytes`);
+    }
+    if (value === '') all.delete(key);
+    else all.set(key, value);
+  }
+  if (all.size > limits.tags) throw new UsageError(`a secret has at most ${limits.tags} tags`);
+  return [...all].sort(([a], [b]) => Buffer.compare(utf8(a), utf8(b)));
+}
+
+/** Keep as many versions as the policy says; the current one is always kept. */
+export async function retain(scope: WriteScope, draft: EnvironmentDraft, secret: string): Promise<void> {
+  const keep = Number(policyValue(scope.policy, 'retention.versions'));
+  const { versions } = await draft.history(secret);
+  const surplus = versions.length - keep;
+  const last = surplus > 0 ? versions[surplus - 1] : undefined;
+  if (last !== undefined) await draft.purge(secret, last.value.version);
+}
