@@ -253,7 +253,7 @@ async function found(place: Place, domain: Domain, identity: Identity, head: Byt
 }
 
 async function rememberNew(place: Place, identity: Identity, journal: Journal): Promise<void> {
-  const memory = { ...(await openMemory({ ...place, stateFolder: null })), store: (await openMemory(place)).store };
+  const memory = await openMemory(place, true);
   const file = openVaultFile(place.fs, place.path);
   try {
     const document = new VaultDocument(file);

@@ -74,7 +74,10 @@ export class Journal {
     const present = openLog(place.fs, place.audit.path);
     if (present === null || present.size === 0) {
       if (known !== null) throw missing(place, `this machine knows its record ${known.seq}`);
-      return Journal.#start(place, domain, present ?? createLog(place.fs, place.audit.path), identity, document);
+      const file = present ?? createLog(place.fs, place.audit.path);
+      const lost = memory.givenUp?.logs.find((log) => log.path === place.audit.path);
+      const detail = lost === undefined ? 'new' : `lost ${lost.id} ${lost.seq} ${lost.digest}`;
+      return Journal.#start(place, domain, file, identity, { document, detail });
     }
     try {
       const { torn } = present.tail();
@@ -97,7 +100,7 @@ export class Journal {
       file.close();
       throw new IntegrityError(`${place.audit.path} is there already and belongs to another vault`, {}, 'UNSAFE_PATH');
     }
-    return Journal.#start(place, domain, file, identity, null);
+    return Journal.#start(place, domain, file, identity, { document: null, detail: 'new' });
   }
 
   static async #start(
@@ -105,11 +108,11 @@ export class Journal {
     domain: Domain,
     file: LogFile,
     identity: Identity,
-    document: VaultDocument | null,
+    { document, detail }: { readonly document: VaultDocument | null; readonly detail: string },
   ): Promise<Journal> {
     const journal = new Journal(place, domain, file, encodeBase64url(place.random(logIdLength)), 0, '');
     const header = document?.header.value.n ?? 1;
-    await journal.append(identity, header, { op: 'log', ok: true, detail: 'new', from: document?.snapshot.value.head ?? '' });
+    await journal.append(identity, header, { op: 'log', ok: true, detail, from: document?.snapshot.value.head ?? '' });
     return journal;
   }
 
@@ -194,6 +197,10 @@ export class Journal {
       return;
     }
     if (to !== '' && head === from) {
+      if (memory.givenUp?.head === to) {
+        await this.append(identity, header, { op: 'replaced', ok: true, from: head, detail: 'accepted' });
+        return;
+      }
       if (memory.state?.head === to) {
         const message = `rolled back: record ${seq} made a newer vault than the one that is here (generation ${document.snapshot.value.n})`;
         throw new IntegrityError(message, {}, 'ROLLBACK');

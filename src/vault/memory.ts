@@ -13,12 +13,16 @@ export interface Memory {
   readonly store: StateStore;
   /** `null` on a machine that has no memory of this path. */
   state: Remembered | null;
+  /** What was remembered and is given up, because somebody accepts an older vault or the loss of the log. */
+  readonly givenUp: Remembered | null;
 }
 
-export async function openMemory(place: Place): Promise<Memory> {
+/** @param accept give up what is remembered, on the record */
+export async function openMemory(place: Place, accept = false): Promise<Memory> {
   const key = encodeHex(await sha256(utf8(place.path.toWellFormed()))).slice(0, 32);
   const store = openStateStore(place.fs, place.stateFolder, key);
-  return { store, state: store.load() };
+  const known = store.load();
+  return accept ? { store, state: null, givenUp: known } : { store, state: known, givenUp: null };
 }
 
 /** Every numbered part of a document with its digest; of bundles only one's own. */

@@ -114,6 +114,13 @@ export class WriteScope extends Scope {
     this.stamp = stamp;
   }
 
+  /** Forget everything staged: nothing will be written. */
+  discard(): void {
+    this.drafts.clear();
+    this.slots = null;
+    this.trace.detail = 'dry run';
+  }
+
   async draft(name: string | null): Promise<EnvironmentDraft> {
     const reader = await this.reader(name);
     const known = this.drafts.get(reader.id);

@@ -4,7 +4,7 @@
  * Every operation passes through `read` or `write`: it works on a verified document, and its audit record is on disk before its
  * result leaves. docs/format.md sections 6 and 10.
  */
-import { BackendError, ConcurrencyError, IntegrityError, SecretsManagerError, UnlockError } from '../errors.ts';
+import { AccessDeniedError, BackendError, ConcurrencyError, IntegrityError, SecretsManagerError, UnlockError } from '../errors.ts';
 import { Authority } from '../access/authority.ts';
 import { closeIdentity, type Identity } from '../access/bundle.ts';
 import type { Credential } from '../access/slot.ts';
@@ -29,6 +29,8 @@ export interface OpenOptions {
   readonly credentials: CredentialSource;
   /** Name of the principal, where the credential alone does not say. */
   readonly principal: string | null;
+  /** Accept an older vault, or the loss of the audit log, against what this machine remembers. Administrators only. */
+  readonly acceptRollback?: boolean;
 }
 
 /** How far ahead of this machine's clock the times in a file may be for a writer to go on. */
@@ -78,7 +80,8 @@ export class Vault {
    * @throws SecretNotFoundError VAULT_NOT_FOUND; IntegrityError before any KDF runs; UnlockError; AccessDeniedError
    */
   static async open(place: Place, options: OpenOptions): Promise<Vault> {
-    const memory = await openMemory(place);
+    const accept = options.acceptRollback === true;
+    const memory = await openMemory(place, accept);
     const loaded = await load(place, memory);
     try {
       for (let attempt = 1, failure: UnlockError | null = null; ; attempt++) {
@@ -88,6 +91,9 @@ export class Vault {
           const { document, authority } = loaded;
           const engine = place.kdfEngine;
           const identity = await unlock(document, authority, credential, options.principal, engine, place.now());
+          if (accept && !authority.isAdmin(identity.principal)) {
+            throw new AccessDeniedError('only an administrator may accept a rollback');
+          }
           return new Vault(place, memory, loaded, identity);
         } catch (error) {
           if (!(error instanceof UnlockError)) throw error;
@@ -237,7 +243,7 @@ export class Vault {
 
   /** Load what is at the path now. `own`: it is what this process has just written, so memory has nothing to say yet. */
   async #reload(own = false): Promise<void> {
-    const memory: Memory = own ? { store: this.#memory.store, state: null } : this.#memory;
+    const memory: Memory = own ? { ...this.#memory, state: null } : this.#memory;
     const loaded = await load(this.place, memory);
     this.#loaded.file.close();
     this.#loaded = loaded;

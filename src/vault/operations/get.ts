@@ -1,6 +1,7 @@
 /** Reading one value, or a version or a field of it. */
-import type { SecretBytes } from '../../crypto/secret-bytes.ts';
-import { SecretBytes as Secret } from '../../crypto/secret-bytes.ts';
+import { equalBytes, type Bytes } from '../../crypto/bytes.ts';
+import { sha256 } from '../../crypto/hash.ts';
+import { SecretBytes } from '../../crypto/secret-bytes.ts';
 import { readField } from '../../lifecycle/field.ts';
 import type { Scope } from '../scope.ts';
 import { checkExpiry, findSecret, infoFrom, pickVersion, type SecretInfo, type VersionWanted } from './secret.ts';
@@ -31,8 +32,21 @@ export async function getSecret(scope: Scope, options: GetOptions): Promise<GotS
   const info = infoFrom(reader, entry, line, note);
   if (options.field === null) return { value, info };
   try {
-    return { value: new Secret(readField(value.bytes, options.field)), info };
+    return { value: new SecretBytes(readField(value.bytes, options.field)), info };
   } finally {
     value.wipe();
   }
+}
+
+/** Whether a candidate (borrowed) is the current value. Digests are compared, so that time depends on nothing but lengths. */
+export async function verifySecret(
+  scope: Scope,
+  environment: string | null,
+  name: string,
+  candidate: Bytes,
+): Promise<boolean> {
+  const { value } = await getSecret(scope, { environment, name, version: null, field: null, allowExpired: true });
+  const [stored, given] = await Promise.all([sha256(value.bytes), sha256(candidate)]);
+  value.wipe();
+  return equalBytes(stored, given);
 }

@@ -1,0 +1,108 @@
+#!/usr/bin/env node
+/** Entry: parse, run, map an error to message and exit code. Nothing else. */
+import { writeFileSync } from 'node:fs';
+import v8 from 'node:v8';
+import { CommanderError, type Command } from 'commander';
+import { Context, type GlobalOptions } from '../commands/context.ts';
+import type { Run } from '../commands/command.ts';
+import { makeProgram, version } from '../commands/program.ts';
+import { SecretsManagerError, outcomes } from '../src/errors.ts';
+import { safeText } from '../src/terminal/table.ts';
+import { writeError, writeOutput } from '../src/terminal/streams.ts';
+
+let rehearsing = false;
+
+function act<O>(run: Run<O>) {
+  return async function action(this: Command, ...args: unknown[]): Promise<void> {
+    // Commander hands over arguments, then options, then the command.
+    const words = args.slice(0, -2).flat().map((word) => (word === undefined ? undefined : String(word)));
+    const options = this.optsWithGlobals<O & GlobalOptions>();
+    const context = new Context(options, { env: process.env, cwd: process.cwd(), operation: this.name() });
+    try {
+      const status = await run(context, options, ...(words as string[]));
+      if (typeof status === 'number') process.exitCode = status;
+    } catch (error) {
+      report(error, options);
+    } finally {
+      context.close();
+    }
+  };
+}
+
+/** One message, one exit code; where it came from only with --debug. */
+function report(error: unknown, options: GlobalOptions): void {
+  const known = error instanceof SecretsManagerError ? error : null;
+  const code = known?.code ?? 'INTERNAL';
+  // The text of an unexpected error may quote anything, so it is not shown.
+  const message = safeText(known?.message ?? 'internal error');
+  const hint = known?.hint ?? outcomes.INTERNAL.hint;
+  process.exitCode = known?.exitCode ?? outcomes.INTERNAL.exit;
+  if (options.json === true) writeError(`${JSON.stringify({ code, message, hint })}\n`);
+  else writeError(`vault: ${message}\n${code === 'INTERRUPTED' ? '' : `vault: ${safeText(hint)}\n`}`);
+  if (options.debug === true && error instanceof Error) {
+    for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+      writeError(`${cause.name}\n${(cause.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)).join('\n')}\n`);
+    }
+  }
+}
+
+function reportUsage(error: CommanderError, json: boolean): void {
+  if (error.exitCode === 0) return;
+  process.exitCode = outcomes.USAGE.exit;
+  // Commander shows help by an error of its own where no command was given.
+  if (error.code === 'commander.help') return;
+  const message = safeText(error.message.replace(/^error: /, '').replace(/\.$/, ''));
+  if (json) writeError(`${JSON.stringify({ code: 'USAGE', message, hint: outcomes.USAGE.hint })}\n`);
+  else writeError(`vault: ${message}\nvault: ${outcomes.USAGE.hint}\n`);
+}
+
+function newProgram(): Command {
+  const show = (write: (text: string) => void) => (text: string): void => {
+    if (!rehearsing) write(text);
+  };
+  return makeProgram(act, { out: show(writeOutput), error: show(writeError) });
+}
+
+async function run(program: Command, argv: readonly string[]): Promise<void> {
+  if (argv.length === 3 && argv[2] === '--version') {
+    writeOutput(`${version}\n`);
+    return;
+  }
+  try {
+    await program.parseAsync(argv);
+  } catch (error) {
+    if (error instanceof CommanderError) reportUsage(error, argv.includes('--json'));
+    else report(error, {});
+  }
+}
+
+/** Before anything else: nothing of this process goes into a core file, and no debugger opens. */
+function harden(): void {
+  process.on('SIGUSR1', () => undefined);
+  try {
+    writeFileSync('/proc/self/coredump_filter', '0');
+  } catch {
+    // Not Linux, or not allowed: docs/threat-model.md says so.
+  }
+}
+
+const { startupSnapshot } = v8;
+if (startupSnapshot.isBuildingSnapshot()) {
+  // A rehearsal leaves its bytecode in the snapshot; the program itself is kept whole, made and unused.
+  rehearsing = true;
+  for (const words of [['--help'], ['get', '--help'], ['exec', '--help'], ['nothing']]) {
+    void run(newProgram(), ['vault', 'vault', ...words]);
+  }
+  const program = newProgram();
+  startupSnapshot.addSerializeCallback(() => {
+    rehearsing = false;
+    process.exitCode = undefined;
+  });
+  startupSnapshot.setDeserializeMainFunction(() => {
+    harden();
+    void run(program, process.argv);
+  });
+} else {
+  harden();
+  void run(newProgram(), process.argv);
+}

@@ -1,0 +1,319 @@
+/**
+ * What a command works with: options, the outside world, and the vault. Commands read their options, make one call of the core and
+ * hand back what is to be shown; everything between is here.
+ */
+import { homedir, hostname, userInfo } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { InterruptedError, UsageError } from '../src/errors.ts';
+import { realFileSystem } from '../src/storage/file-system.ts';
+import { locateVault, makeFolder, namedVaultPath, newVaultPath, vaultFolder } from '../src/storage/locate.ts';
+import { readDescriptor, readUserFile, reserveUserFile, writeUserFile, type ReservedFile } from '../src/storage/user-file.ts';
+import { openPrompter, type Prompter } from '../src/terminal/prompt.ts';
+import { renderPairs, renderTable, safeText } from '../src/terminal/table.ts';
+import { errorIsTerminal, inputIsData, outputIsTerminal, say, writeError, writeOutput } from '../src/terminal/streams.ts';
+import { logPathBeside, type Place } from '../src/vault/place.ts';
+import { Vault, type CredentialSource } from '../src/vault/vault.ts';
+import { credentialSource } from './credentials.ts';
+
+/** Options that every command has. */
+export interface GlobalOptions {
+  readonly vault?: string;
+  readonly env?: string;
+  readonly as?: string;
+  readonly keyFile?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly input?: boolean;
+  readonly color?: boolean;
+  readonly debug?: boolean;
+}
+
+/** The process as the program was given it; read once, at the start. */
+export interface Host {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly operation: string;
+}
+
+export interface OpenVaultOptions {
+  readonly acceptRollback?: boolean;
+  readonly credentials?: CredentialSource;
+  /** Whether --key-file names the present key file; `passwd` uses it for the new one. */
+  readonly keyFileFlag?: boolean;
+}
+
+export const valueBound = 16 * 1024 ** 2;
+const passphraseBound = 64 * 1024;
+const expiryWarningDays = 30;
+const lockWaitMs = 10_000;
+
+export class Context {
+  readonly globals: GlobalOptions;
+  readonly host: Host;
+  #prompter: Prompter | null | undefined;
+  #vault: Vault | null = null;
+
+  constructor(globals: GlobalOptions, host: Host) {
+    this.globals = globals;
+    this.host = host;
+  }
+
+  variable(name: string): string | null {
+    return this.host.env[name] ?? null;
+  }
+
+  /** Name of the environment by flag or variable, or `null` for the vault's own choice. */
+  get environment(): string | null {
+    return this.globals.env ?? this.variable('VAULT_ENVIRONMENT');
+  }
+
+  get json(): boolean {
+    return this.globals.json === true;
+  }
+
+  get quiet(): boolean {
+    return this.globals.quiet === true;
+  }
+
+  now(): Date {
+    return new Date();
+  }
+
+  random(length: number): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(length);
+    // Web Crypto hands out at most 64 KiB a call.
+    for (let offset = 0; offset < length; offset += 65_536) {
+      crypto.getRandomValues(bytes.subarray(offset, Math.min(length, offset + 65_536)));
+    }
+    return bytes;
+  }
+
+  /** A message for the person, unless they asked for quiet. */
+  inform(message: string): void {
+    if (!this.quiet) say(message);
+  }
+
+  warn(message: string): void {
+    say(`warning: ${message}`);
+  }
+
+  output(data: string | Uint8Array): void {
+    writeOutput(data);
+  }
+
+  /** Data as JSON, for scripts. */
+  outputJson(data: unknown): void {
+    writeOutput(`${JSON.stringify(data, null, 2)}\n`);
+  }
+
+  /** Something that is shown once, on the terminal's side of things: never on standard output. */
+  showOnce(text: string): void {
+    writeError(text);
+  }
+
+  /** A name in a message. */
+  shown(name: string): string {
+    return safeText(JSON.stringify(name));
+  }
+
+  /** A name on standard output: as it is for a program, safe for a terminal. */
+  forOutput(name: string): string {
+    return outputIsTerminal() ? safeText(name) : name;
+  }
+
+  day(time: string): string {
+    return time.slice(0, 10);
+  }
+
+  /** A time for people: to the second, in UTC. */
+  moment(time: string): string {
+    return `${time.slice(0, 10)} ${time.slice(11, 19)}Z`;
+  }
+
+  async table(head: readonly string[], rows: readonly (readonly string[])[]): Promise<void> {
+    writeOutput(await renderTable(head, rows));
+  }
+
+  pairs(pairs: readonly (readonly [string, string])[]): void {
+    writeOutput(renderPairs(pairs));
+  }
+
+  /** A value as members of a JSON object: text, or base64 where it is not UTF-8. */
+  jsonValue(bytes: Uint8Array): { value: string } | { valueBase64: string } {
+    try {
+      return { value: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };
+    } catch {
+      return { valueBase64: Buffer.from(bytes).toString('base64') };
+    }
+  }
+
+  /** A word in time, within 30 days of it. */
+  warnOfExpiry(name: string, expires: string): void {
+    const days = Math.ceil((Date.parse(expires) - this.now().getTime()) / 86_400_000);
+    if (days <= 0) this.warn(`${this.shown(name)} has expired`);
+    else if (days <= expiryWarningDays) this.warn(`${this.shown(name)} expires in ${days} ${days === 1 ? 'day' : 'days'}`);
+  }
+
+  get outputIsTerminal(): boolean {
+    return outputIsTerminal();
+  }
+
+  get errorIsTerminal(): boolean {
+    return errorIsTerminal();
+  }
+
+  get inputIsData(): boolean {
+    return inputIsData();
+  }
+
+  /** Standard input to its end, at most a value's size. */
+  readInput(): Uint8Array<ArrayBuffer> {
+    return readDescriptor(0, valueBound, 'standard input');
+  }
+
+  /** A file that a person named; `-` is standard input. */
+  readFile(path: string, most = valueBound): Uint8Array<ArrayBuffer> {
+    return path === '-' ? this.readInput() : readUserFile(resolve(this.host.cwd, path), most);
+  }
+
+  readDescriptor(descriptor: number): Uint8Array<ArrayBuffer> {
+    return readDescriptor(descriptor, passphraseBound, `descriptor ${descriptor}`);
+  }
+
+  writeFile(path: string, bytes: Uint8Array<ArrayBuffer>): void {
+    writeUserFile(resolve(this.host.cwd, path), bytes);
+  }
+
+  /** The terminal, or `null` where nobody can be asked. */
+  get prompter(): Prompter | null {
+    if (this.globals.input === false) return null;
+    this.#prompter ??= openPrompter();
+    return this.#prompter;
+  }
+
+  /** A yes or no before something is destroyed. @throws UsageError where nobody can answer; InterruptedError for no */
+  async confirm(question: string, yes: boolean | undefined): Promise<void> {
+    if (yes === true) return;
+    const { prompter } = this;
+    if (prompter === null) throw new UsageError(`${question} Nobody can answer here.`, { hint: 'use --yes if you mean it' });
+    if (!(await prompter.confirm(question))) throw new InterruptedError('nothing was changed');
+  }
+
+  /** Bytes of the key file by flag or variable; `undefined` without one. */
+  keyFile(byFlag = true): Uint8Array<ArrayBuffer> | undefined {
+    const path = (byFlag ? this.globals.keyFile : undefined) ?? this.variable('VAULT_KEY_FILE');
+    return path === null ? undefined : this.readFile(path, 2 * 1024 ** 2);
+  }
+
+  /** The user's folder for this program below one of the XDG folders. */
+  folder(kind: 'state' | 'config' | 'data'): string | null {
+    const named = this.variable({ state: 'XDG_STATE_HOME', config: 'XDG_CONFIG_HOME', data: 'XDG_DATA_HOME' }[kind]);
+    const home = this.variable('HOME') ?? homedir();
+    const below = { state: '.local/state', config: '.config', data: '.local/share' }[kind];
+    if (named !== null && named.startsWith('/')) return join(named, 'vault');
+    return home === '' || home === '/nonexistent' ? null : join(home, below, 'vault');
+  }
+
+  get userVault(): string {
+    return join(this.folder('data') ?? this.host.cwd, 'secrets.vault');
+  }
+
+  /** The vault that is meant. @throws SecretNotFoundError VAULT_NOT_FOUND */
+  locate(): string {
+    return locateVault({
+      fs: realFileSystem,
+      cwd: this.host.cwd,
+      named: this.globals.vault ?? this.variable('VAULT_PATH'),
+      userVault: this.userVault,
+      uid: process.getuid?.() ?? null,
+    });
+  }
+
+  /** Where a new vault goes; its folders are made. */
+  locateNew(file: string | undefined, user: boolean): string {
+    const named = file ?? this.globals.vault ?? (user ? null : this.variable('VAULT_PATH'));
+    if (named !== null && user) throw new UsageError('give a FILE or --user, not both');
+    const wanted = user
+      ? this.userVault
+      : named === null
+        ? join(this.host.cwd, vaultFolder, 'secrets.vault')
+        : namedVaultPath(realFileSystem, this.host.cwd, named);
+    makeFolder(realFileSystem, dirname(wanted));
+    return newVaultPath(realFileSystem, wanted);
+  }
+
+  place(path: string): Place {
+    const engine = this.variable('VAULT_KDF_ENGINE') ?? 'wasm';
+    if (engine !== 'wasm' && engine !== 'native') throw new UsageError('VAULT_KDF_ENGINE is wasm or native');
+    const named = this.variable('VAULT_AUDIT_FILE');
+    const context = this.#auditContext();
+    return {
+      fs: realFileSystem,
+      path,
+      audit: { type: 'file', path: named === null ? logPathBeside(path) : resolve(this.host.cwd, named) },
+      stateFolder: this.folder('state'),
+      now: () => this.now(),
+      monotonic: () => performance.now(),
+      random: (length) => this.random(length),
+      kdfEngine: engine,
+      context,
+      holder: `process ${process.pid} (${this.host.operation}) of ${context.user} on ${context.host}`,
+      lockWaitMs,
+    };
+  }
+
+  /** A new file for something that is made only later; `null` without a path. */
+  reserveFile(path: string | undefined): ReservedFile | null {
+    return path === undefined ? null : reserveUserFile(resolve(this.host.cwd, path));
+  }
+
+  /** Open and unlock the vault that is meant. Closed when the command ends. */
+  async openVault(options: OpenVaultOptions = {}): Promise<Vault> {
+    const path = this.locate();
+    const principal = this.globals.as ?? this.variable('VAULT_PRINCIPAL');
+    const credentials = options.credentials ?? credentialSource(this, path, options.keyFileFlag !== false);
+    const acceptRollback = options.acceptRollback === true;
+    this.#vault = await Vault.open(this.place(path), { credentials, principal, acceptRollback });
+    return this.#vault;
+  }
+
+  close(): void {
+    this.#vault?.close();
+    this.#vault = null;
+    this.#prompter?.close();
+    this.#prompter = null;
+  }
+
+  #auditContext(): Place['context'] {
+    const bounded = (text: string): string => Buffer.from(text.toWellFormed()).subarray(0, 250).toString('utf8').toWellFormed();
+    const jobs = ['GITHUB_RUN_ID', 'CI_JOB_ID', 'BUILD_TAG', 'BUILDKITE_JOB_ID', 'CIRCLE_BUILD_NUM'];
+    const job = jobs.find((name) => this.variable(name) !== null);
+    const terminal = errorIsTerminal() ? 'terminal' : 'none';
+    return {
+      user: bounded(userName()),
+      host: bounded(hostname()),
+      address: bounded(this.variable('SSH_CONNECTION')?.split(' ')[0] ?? ''),
+      program: bounded(parentProgram()),
+      session: bounded(job === undefined ? terminal : `${job}=${this.variable(job) ?? ''}`),
+    };
+  }
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A container may run under a number without a name.
+    return String(process.getuid?.() ?? '');
+  }
+}
+
+/** Name of the program that started this one, where the system tells. */
+function parentProgram(): string {
+  try {
+    const bytes = readUserFile(`/proc/${process.ppid}/comm`, 4_096);
+    return Buffer.from(bytes).toString('utf8').trimEnd();
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,76 @@
+/** `vault ls`: names and metadata, never values. */
+import { secretTypes, type SecretType } from '../src/format/catalog.ts';
+import { parseMoment } from '../src/lifecycle/time.ts';
+import { listInfo, listNames, type ListOptions } from '../src/vault/operations/list.ts';
+import { collectPairs, examples, oneOfWords, type Declare } from './command.ts';
+import type { Context } from './context.ts';
+
+interface ListFlags {
+  readonly long?: boolean;
+  readonly allEnvironments?: boolean;
+  readonly removed?: boolean;
+  readonly tag?: Map<string, string>;
+  readonly type?: SecretType;
+  readonly expiring?: string;
+  readonly expired?: boolean;
+  readonly due?: boolean;
+}
+
+export const declareLs: Declare = (program, act) => {
+  const command = program
+    .command('ls')
+    .alias('list')
+    .description('list names and metadata, never values')
+    .argument('[pattern]', 'a name, a folder, or a pattern with * ? **')
+    .option('-l, --long', 'with type, version, times and tags')
+    .option('--all-environments', 'of every environment that you can open')
+    .option('--removed', 'those that were removed and can be restored')
+    .option('--tag <key=value>', 'only with this tag; may be given again', collectPairs)
+    .option('--type <type>', 'only of this type', oneOfWords(secretTypes))
+    .option('--expiring <duration>', 'only what expires within this time, or has expired')
+    .option('--expired', 'only what has expired')
+    .option('--due', 'only what is past its rotation interval')
+    .action(act<ListFlags>(runLs));
+  return examples(command, 'vault ls', "vault ls 'db/*' --long", 'vault ls --expiring 30d --json');
+};
+
+async function runLs(context: Context, flags: ListFlags, pattern?: string): Promise<void> {
+  const options: ListOptions = {
+    environment: context.environment,
+    allEnvironments: flags.allEnvironments === true,
+    pattern: pattern ?? null,
+    removed: flags.removed === true,
+    type: flags.type ?? null,
+    tags: flags.tag ?? new Map<string, string>(),
+    expiringBefore: flags.expiring === undefined ? null : parseMoment(flags.expiring, context.now()),
+    expired: flags.expired === true,
+    due: flags.due === true,
+  };
+  const vault = await context.openVault();
+  if (!context.json && flags.long !== true) {
+    const names = await vault.read('ls', async (scope) => listNames(scope, options));
+    const lines = names.map(({ name, environment }) =>
+      options.allEnvironments ? `${environment}\t${context.forOutput(name)}\n` : `${context.forOutput(name)}\n`,
+    );
+    context.output(lines.join(''));
+    return;
+  }
+  const infos = await vault.read('ls', async (scope) => listInfo(scope, options));
+  if (context.json) {
+    context.outputJson(infos);
+    return;
+  }
+  const rows = infos.map((info) => [
+    info.name,
+    ...(options.allEnvironments ? [info.environment] : []),
+    info.type,
+    String(info.version),
+    context.day(info.updated),
+    info.expires === null ? '-' : context.day(info.expires),
+    Object.entries(info.tags)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(' '),
+  ]);
+  const head = ['NAME', ...(options.allEnvironments ? ['ENVIRONMENT'] : []), 'TYPE', 'VERSION', 'UPDATED', 'EXPIRES', 'TAGS'];
+  await context.table(head, rows);
+}

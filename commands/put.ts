@@ -1,0 +1,119 @@
+/** `vault put`: store or replace a secret. `vault generate` is the same with a generated value. */
+import { UsageError } from '../src/errors.ts';
+import { secretTypes, type SecretType } from '../src/format/catalog.ts';
+import { defaultGenerator, generate } from '../src/lifecycle/generate.ts';
+import { parseDuration, parseMoment } from '../src/lifecycle/time.ts';
+import { putSecret, type Metadata, type PutResult } from '../src/vault/operations/put.ts';
+import { collectPairs, examples, oneOfWords, wholeNumber, type Declare } from './command.ts';
+import type { Context } from './context.ts';
+import { readValue } from './value-input.ts';
+
+interface PutFlags {
+  readonly file?: string;
+  readonly field?: string;
+  readonly generate?: string | true;
+  readonly type?: SecretType;
+  readonly description?: string;
+  readonly tag?: Map<string, string>;
+  readonly var?: string;
+  readonly expires?: string;
+  readonly rotateEvery?: string;
+  readonly ifVersion?: number;
+  readonly ifAbsent?: boolean;
+  readonly exact?: boolean;
+  readonly dryRun?: boolean;
+}
+
+export const declarePut: Declare = (program, act) => {
+  const command = program
+    .command('put')
+    .alias('set')
+    .description('store or replace a secret: hidden prompt, standard input, file or generator')
+    .argument('<name>', 'name of the secret')
+    .option('--file <file>', 'take the bytes of a file; - is standard input')
+    .option('--field <path>', 'set one field of a structured secret')
+    .option('--generate [spec]', `generate the value (default: ${defaultGenerator})`)
+    .option('--type <type>', `one of ${secretTypes.join(', ')}`, oneOfWords(secretTypes))
+    .option('--description <text>', 'what it is')
+    .option('--tag <key=value>', 'set a tag; KEY= removes it', collectPairs)
+    .option('--var <variable>', 'environment variable that it becomes')
+    .option('--expires <time>', 'a time, a duration from now, or never')
+    .option('--rotate-every <duration>', 'how long a value should live; never for no limit')
+    .option('--if-version <n>', 'only if the current version is this; 0: none', wholeNumber(0, Number.MAX_SAFE_INTEGER))
+    .option('--if-absent', 'only if there is no such secret')
+    .option('--exact', 'keep a final newline, and allow nothing at all')
+    .option('--dry-run', 'say what would be done, and do nothing')
+    .action(act<PutFlags>(runPut));
+  return examples(
+    command,
+    'vault put db/password',
+    "printf %s \"$TOKEN\" | vault put ci/token --type token --expires 90d",
+    'vault put tls/key --file key.pem --type certificate',
+    'vault put db/password --generate password:40',
+  );
+};
+
+export const declareGenerate: Declare = (program, act) => {
+  const command = program
+    .command('generate')
+    .description('store a generated value; the same as put --generate')
+    .argument('<name>', 'name of the secret')
+    .argument('[spec]', 'password[:LENGTH[:luds]], hex:BYTES, base64:BYTES, base64url:BYTES, uuid', defaultGenerator)
+    .option('--if-absent', 'only if there is no such secret')
+    .action(act<PutFlags>(async (context, options, name, spec) => runPut(context, { ...options, generate: spec ?? true }, name)));
+  return examples(command, 'vault generate db/password', 'vault generate session/key hex:32');
+};
+
+export function metadataFrom(context: Context, flags: PutFlags): Metadata {
+  const { type, description, tag: tags, var: variable, expires, rotateEvery } = flags;
+  return {
+    type,
+    description,
+    tags,
+    variable,
+    expires: expires === undefined ? undefined : expires === 'never' ? null : parseMoment(expires, context.now()),
+    intervalSeconds: rotateEvery === undefined ? undefined : rotateEvery === 'never' ? 0 : parseDuration(rotateEvery),
+  };
+}
+
+async function runPut(context: Context, flags: PutFlags, name = ''): Promise<void> {
+  const metadata = metadataFrom(context, flags);
+  const vault = await context.openVault();
+  const generated = flags.generate !== undefined;
+  if (generated && flags.file !== undefined) throw new UsageError('--generate and --file exclude each other');
+  const spec = flags.generate === true ? defaultGenerator : flags.generate;
+  const value =
+    spec === undefined
+      ? await readValue(context, { file: flags.file, exact: flags.exact === true, question: `value of ${name}:` })
+      : generate((length) => context.random(length), spec);
+  try {
+    const result = await vault.write('put', async (scope) => {
+      const done = await putSecret(scope, {
+        environment: context.environment,
+        name,
+        value,
+        field: flags.field ?? null,
+        operation: 'put',
+        metadata,
+        ifVersion: flags.ifVersion ?? null,
+        ifAbsent: flags.ifAbsent === true,
+        guardEmpty: flags.exact !== true,
+      });
+      if (flags.dryRun === true) scope.discard();
+      return done;
+    });
+    reportPut(context, result, flags.dryRun === true);
+  } finally {
+    value.fill(0);
+  }
+}
+
+export function reportPut(context: Context, result: PutResult, dryRun = false): void {
+  if (context.json) {
+    context.outputJson({ ...result, dryRun });
+    return;
+  }
+  const what = result.created ? 'stored' : result.revived ? 'restored with a new value' : 'replaced';
+  const verb = dryRun ? `would be ${what}` : what;
+  context.inform(`${context.shown(result.name)} ${verb} in ${result.environment}, version ${result.version}`);
+}

@@ -1,0 +1,71 @@
+/** `vault show` and `vault history`: what can be told of a secret but its value. */
+import { showSecret, type SecretDetails } from '../src/vault/operations/history.ts';
+import { examples, type Declare } from './command.ts';
+import type { Context } from './context.ts';
+import { parseReference } from './reference.ts';
+
+export const declareShow: Declare = (program, act) => {
+  const command = program
+    .command('show')
+    .description('show a secret’s metadata and versions, never the value')
+    .argument('<name>', 'name of the secret')
+    .action(act(runShow));
+  return examples(command, 'vault show db/password');
+};
+
+export const declareHistory: Declare = (program, act) => {
+  const command = program
+    .command('history')
+    .description('list the versions of a secret that are kept')
+    .argument('<name>', 'name of the secret')
+    .action(act(runHistory));
+  return examples(command, 'vault history db/password', 'vault get db/password --version 3');
+};
+
+async function details(context: Context, operation: string, named: string): Promise<SecretDetails> {
+  const { name, environment } = parseReference(named, context.environment);
+  const vault = await context.openVault();
+  return vault.read(operation, async (scope) => showSecret(scope, environment, name));
+}
+
+async function runShow(context: Context, _flags: unknown, name = ''): Promise<void> {
+  const { info, versions, purgedThrough } = await details(context, 'show', name);
+  if (context.json) {
+    context.outputJson({ ...info, versions, purgedThrough });
+    return;
+  }
+  const tags = Object.entries(info.tags).map(([key, value]) => `${key}=${value}`);
+  const every = info.rotateEverySeconds;
+  context.pairs([
+    ['name', info.name],
+    ['environment', info.environment],
+    ['type', info.type],
+    ...(info.description === '' ? [] : [['description', info.description] as const]),
+    ...(tags.length === 0 ? [] : [['tags', tags.join(' ')] as const]),
+    ...(info.variable === null ? [] : [['variable', info.variable] as const]),
+    ['version', `${info.version} (${versions.length} kept)`],
+    ['created', context.moment(info.created)],
+    ['updated', context.moment(info.updated)],
+    ['expires', info.expires === null ? 'never' : context.moment(info.expires)],
+    ['rotations', String(info.rotations)],
+    ...(every === null ? [] : [['rotate every', `${every / 86_400} days`] as const]),
+    ['value', `not shown; \`vault get\` prints it`],
+  ]);
+}
+
+async function runHistory(context: Context, _flags: unknown, name = ''): Promise<void> {
+  const { info, versions, purgedThrough } = await details(context, 'history', name);
+  if (context.json) {
+    context.outputJson({ name: info.name, environment: info.environment, versions, purgedThrough });
+    return;
+  }
+  const rows = versions.map((version) => [
+    `${version.version}${version.current ? ' *' : ''}`,
+    context.moment(version.time),
+    version.author,
+    version.operation,
+    version.state === 'live' ? '' : version.state,
+  ]);
+  await context.table(['VERSION', 'TIME', 'BY', 'OPERATION', ''], rows);
+  if (purgedThrough > 0) context.inform(`versions up to ${purgedThrough} are purged`);
+}

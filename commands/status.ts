@@ -1,0 +1,46 @@
+/** `vault status`: health at a glance. */
+import { vaultStatus, type VaultStatus } from '../src/vault/operations/status.ts';
+import { examples, type Declare } from './command.ts';
+
+function kdfText(slot: VaultStatus['slots'][number]): string {
+  const { kdf, type } = slot;
+  if (kdf.name === 'argon2id') return `${type} (Argon2id, ${kdf.memoryKiB / 1_024} MiB, ${kdf.passes} passes, ${kdf.lanes} lanes)`;
+  if (kdf.name === 'pbkdf2-hmac-sha256') return `${type} (PBKDF2, ${kdf.iterations} iterations)`;
+  return type;
+}
+
+export const declareStatus: Declare = (program, act) => {
+  const command = program
+    .command('status')
+    .description('show what is in the vault and how it is protected')
+    .action(
+      act(async (context) => {
+        const vault = await context.openVault();
+        const status = await vault.read('status', async (scope) => vaultStatus(scope, vault.place));
+        if (context.json) {
+          context.outputJson(status);
+          return;
+        }
+        context.pairs([
+          ['vault', status.path],
+          ['generation', `${status.generation}, by ${status.updatedBy} at ${context.moment(status.updated)}`],
+          ['format', `${status.format}, ${status.cipher}, ${status.sizeBytes} bytes`],
+          ['you are', status.principal],
+          ['credentials', status.slots.map(kdfText).join(', ')],
+          ['audit log', status.auditLog],
+        ]);
+        context.output('\n');
+        const number = (count: number | null): string => (count === null ? 'no access' : String(count));
+        const rows = status.environments.map((environment) => [
+          environment.name,
+          number(environment.secrets),
+          number(environment.expired),
+          number(environment.expiringSoon),
+          number(environment.overdue),
+          number(environment.removed),
+        ]);
+        await context.table(['ENVIRONMENT', 'SECRETS', 'EXPIRED', 'EXPIRING', 'OVERDUE', 'REMOVED'], rows);
+      }),
+    );
+  return examples(command, 'vault status', 'vault status --json');
+};

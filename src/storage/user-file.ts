@@ -1,0 +1,121 @@
+/** Files that a person names: read whole within a bound, written owner-only. */
+import * as fs from 'node:fs';
+import { ConcurrencyError, SecretNotFoundError, UsageError } from '../errors.ts';
+import type { Bytes } from '../crypto/bytes.ts';
+import { errorCode, onDisk, openFlags, writeAll } from './file-system.ts';
+
+/** The bytes of a file, pipe or device. @throws UsageError beyond `most` bytes; BackendError */
+export function readUserFile(path: string, most: number): Bytes {
+  let descriptor: number;
+  try {
+    descriptor = fs.openSync(path, 'r');
+  } catch (cause) {
+    if (errorCode(cause) === 'ENOENT') throw new SecretNotFoundError(`there is no file ${path}`, { cause, hint: 'check the path' });
+    return onDisk('open', path, () => {
+      throw cause;
+    });
+  }
+  try {
+    return onDisk('read', path, () => readDescriptor(descriptor, most, path));
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+/** Everything up to the end of a descriptor. @throws UsageError beyond `most` bytes */
+export function readDescriptor(descriptor: number, most: number, what: string): Bytes {
+  const chunks: Buffer[] = [];
+  let total = 0;
+  for (;;) {
+    const chunk = Buffer.allocUnsafeSlow(65_536);
+    const count = readSome(descriptor, chunk);
+    if (count === 0) break;
+    total += count;
+    if (total > most) throw new UsageError(`${what} is larger than ${most} bytes`);
+    chunks.push(chunk.subarray(0, count));
+  }
+  const all = new Uint8Array(total);
+  let offset = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, offset);
+    offset += chunk.length;
+    chunk.fill(0);
+  }
+  return all;
+}
+
+function readSome(descriptor: number, chunk: Buffer): number {
+  for (;;) {
+    try {
+      return fs.readSync(descriptor, chunk, 0, chunk.length, null);
+    } catch (error) {
+      if (errorCode(error) === 'EOF') return 0;
+      if (errorCode(error) !== 'EAGAIN') throw error;
+      // A descriptor that somebody made non-blocking: wait a moment without burning a core.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
+    }
+  }
+}
+
+/** Write a new file, 0600, or replace a regular one; never through a link. @throws BackendError; IntegrityError */
+export function writeUserFile(path: string, bytes: Bytes): void {
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_EXCL } = fs.constants;
+  const { O_NOFOLLOW = 0 } = fs.constants as Partial<typeof fs.constants>;
+  onDisk('write', path, () => {
+    const temporary = `${path}.${process.pid}.new`;
+    const present = fs.lstatSync(path, { throwIfNoEntry: false });
+    if (present !== undefined && !present.isFile()) {
+      // A device or a pipe that the person named: written as it is.
+      const descriptor = fs.openSync(path, O_WRONLY | O_TRUNC | O_NOFOLLOW);
+      writeAll(fs, descriptor, bytes);
+      fs.closeSync(descriptor);
+      return;
+    }
+    const descriptor = fs.openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+    try {
+      writeAll(fs, descriptor, bytes);
+      fs.fsyncSync(descriptor);
+      fs.renameSync(temporary, path);
+    } catch (error) {
+      fs.unlinkSync(temporary);
+      throw error;
+    } finally {
+      fs.closeSync(descriptor);
+    }
+  });
+}
+
+/** A new file, made before what goes into it exists, so that it is known to be writable. Removed again if nothing was put in. */
+export interface ReservedFile {
+  readonly path: string;
+  fill(bytes: Bytes): void;
+  close(): void;
+}
+
+/** @throws ConcurrencyError ALREADY_EXISTS; BackendError */
+export function reserveUserFile(path: string): ReservedFile {
+  let descriptor: number;
+  try {
+    descriptor = fs.openSync(path, openFlags.create, 0o600);
+  } catch (cause) {
+    if (errorCode(cause) === 'EEXIST') throw new ConcurrencyError(`${path} exists already`, { cause }, 'ALREADY_EXISTS');
+    return onDisk('make', path, () => {
+      throw cause;
+    });
+  }
+  let filled = false;
+  return {
+    path,
+    fill: (bytes) => {
+      onDisk('write', path, () => {
+        writeAll(fs, descriptor, bytes);
+        fs.fsyncSync(descriptor);
+      });
+      filled = true;
+    },
+    close: () => {
+      fs.closeSync(descriptor);
+      if (!filled) fs.unlinkSync(path);
+    },
+  };
+}

@@ -1,0 +1,146 @@
+/**
+ * Verifying everything: every line of the file, every value that the principal can open, the audit log, the permissions.
+ * What is wrong is thrown (exit 7); what is worth knowing comes back.
+ */
+import { IntegrityError } from '../../errors.ts';
+import { verifyChain } from '../../audit/chain.ts';
+import { compareBytes, parseBase64url, type Bytes } from '../../crypto/bytes.ts';
+import { splitLines } from '../../format/document.ts';
+import { lineKind, parseLine, type Line } from '../../format/json-line.ts';
+import { purgedLine, valueLine, type PurgedLine, type ValueLine } from '../../format/lines.ts';
+import { readLog } from '../../storage/log-file.ts';
+import { shardNumber, type EnvironmentReader } from '../environment-reader.ts';
+import type { Place } from '../place.ts';
+import type { Scope } from '../scope.ts';
+import { boundSlots } from '../unlock.ts';
+
+export interface VerifyReport {
+  readonly generation: number;
+  readonly environments: number;
+  readonly secrets: number;
+  readonly versions: number;
+  /** Environments that this principal cannot open: their lines are checked, their contents are not. */
+  readonly sealed: readonly string[];
+  readonly auditRecords: number;
+  readonly unsealedRecords: number;
+  readonly warnings: readonly string[];
+}
+
+export async function verifyVault(scope: Scope, place: Place): Promise<VerifyReport> {
+  const { document, authority } = scope;
+  // The head digest, the snapshot, roots, header, names, values and changes were checked when the document was opened.
+  document.checkAll();
+  for (const principal of authority.principals) {
+    if (document.bundleOf(principal.id) !== null) await boundSlots(document, authority, principal.id);
+  }
+  const totals = { secrets: 0, versions: 0 };
+  const sealed: string[] = [];
+  for (const part of document.environments) {
+    if (authority.grantLevel(scope.identity.principal, part.entry.id) === null) {
+      sealed.push(part.entry.name);
+      continue;
+    }
+    const found = await verifyEnvironment(await scope.readerOf(part.entry));
+    totals.secrets += found.secrets;
+    totals.versions += found.versions;
+  }
+  const audit = await verifyLog(scope, place);
+  return {
+    generation: document.snapshot.value.n,
+    environments: document.environments.length,
+    ...totals,
+    sealed,
+    ...audit,
+    warnings: permissionWarnings(place),
+  };
+}
+
+async function verifyEnvironment(reader: EnvironmentReader): Promise<{ secrets: number; versions: number }> {
+  const known = await checkShards(reader);
+  const entries = await reader.entries();
+  await checkPlaces(reader);
+  let versions = 0;
+  const listed = new Set<string>();
+  for (const entry of entries) {
+    if (listed.has(entry.secret)) throw new IntegrityError(`${reader.part.entry.name}: two names share one secret`);
+    listed.add(entry.secret);
+    const history = await reader.history(entry.secret);
+    if (history.versions.length === 0) throw new IntegrityError(`${reader.part.entry.name}: a name has no version`);
+    await reader.checkVersion(history, 0);
+    for (const line of history.versions) {
+      await reader.note(line);
+      if (reader.keys.value !== null && line.value.form === 'sym') (await reader.open(line)).wipe();
+    }
+    versions += history.versions.length;
+  }
+  for (const [secret, purgedOnly] of known) {
+    if (!purgedOnly && !listed.has(secret)) throw new IntegrityError(`${reader.part.entry.name}: versions without a name`);
+  }
+  return { secrets: entries.filter((entry) => entry.removed === '').length, versions };
+}
+
+/** Order, place and signature of every line in the value shards. Returns the secrets seen, and whether only their trace is left. */
+async function checkShards(reader: EnvironmentReader): Promise<Map<string, boolean>> {
+  const { bits, shards } = reader.part.values.value;
+  const seen = new Map<string, boolean>();
+  for (const number of shards.keys()) {
+    let before: { secret: Bytes; version: number } | null = null;
+    for (const raw of splitLines(await reader.shard('values', number))) {
+      const line: Line<ValueLine | PurgedLine> =
+        lineKind(raw) === 'purged' ? parseLine(raw, purgedLine, 'purged') : parseLine(raw, valueLine, 'value');
+      const { value } = line;
+      const secret = parseBase64url(value.secret) ?? new Uint8Array(0);
+      const version = value.kind === 'value' ? value.version : 0;
+      if (value.environment !== reader.id || shardNumber(secret, bits) !== number) {
+        throw new IntegrityError(`${value.kind}: it stands in the wrong shard`);
+      }
+      const order = before === null ? -1 : compareBytes(before.secret, secret) || before.version - version;
+      if (order >= 0) throw new IntegrityError(`${value.kind}: lines are out of order`);
+      if (value.kind === 'purged') await reader.authority.checkSigned(line, reader.id, ['delete', 'write']);
+      seen.set(value.secret, value.kind === 'purged');
+      before = { secret, version };
+    }
+  }
+  return seen;
+}
+
+/** Every entry stands in the shard that its name belongs to: elsewhere it would not be found. */
+async function checkPlaces(reader: EnvironmentReader): Promise<void> {
+  for (const number of reader.part.names.value.shards.keys()) {
+    for (const { name } of await reader.entriesOfShard(number)) {
+      if ((await reader.shardOfName(name)) !== number) throw new IntegrityError('catalog: a name stands in the wrong shard');
+    }
+  }
+}
+
+async function verifyLog(scope: Scope, place: Place): Promise<{ auditRecords: number; unsealedRecords: number }> {
+  const bytes = readLog(place.fs, place.audit.path);
+  // A vault that just came here has no log yet; whether one is expected is the journal's affair.
+  if (bytes === null || bytes.length === 0) return { auditRecords: 0, unsealedRecords: 0 };
+  const { logs } = scope.document.snapshot.value;
+  const report = await verifyChain(scope.authority, bytes, new Set(logs.map(([, seq]) => seq)));
+  const anchored = logs.find(([id]) => id === report.log);
+  if (anchored !== undefined) {
+    const [, seq, digest] = anchored;
+    const found = report.anchors.get(seq);
+    if (found === undefined && report.lastSeq < seq) {
+      throw new IntegrityError(`audit log: it ends at record ${report.lastSeq}, but the vault names record ${seq}: it was cut`);
+    }
+    if (found !== undefined && found !== digest) throw new IntegrityError(`audit log: record ${seq} is not the one that the vault names`);
+  }
+  return { auditRecords: report.records, unsealedRecords: report.unsealed };
+}
+
+function permissionWarnings(place: Place): string[] {
+  if (process.platform === 'win32') return [];
+  const warnings: string[] = [];
+  for (const path of [place.path, place.audit.path]) {
+    try {
+      const mode = place.fs.lstatSync(path).mode & 0o777;
+      if ((mode & 0o022) !== 0) warnings.push(`${path} can be written by others (mode ${mode.toString(8)})`);
+    } catch {
+      // Not there: reported by whoever needs it.
+    }
+  }
+  return warnings;
+}

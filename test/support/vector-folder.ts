@@ -1,0 +1,35 @@
+/** Published vectors, kept beside the repository: not everybody who has the one has the other. */
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+
+const folder = path.resolve(import.meta.dirname, '../../../shared/vectors');
+
+export const vectorsAbsent = !existsSync(folder);
+
+/** The title of a suite, which says aloud why it is skipped where it is. */
+export function vectorTitle(title: string): string {
+  return vectorsAbsent ? `${title} (SKIPPED: ${folder} is not there)` : title;
+}
+
+/** A vector file, or an empty one of the same form where the folder is absent. */
+export function readVectors<T>(file: string, empty: T): T {
+  return vectorsAbsent ? empty : (JSON.parse(readFileSync(path.join(folder, file), 'utf8')) as T);
+}
+
+/** A published file of Project Wycheproof, flattened: every test with its group. */
+export interface Wycheproof<Group, Test> {
+  readonly testGroups: readonly (Group & { readonly tests: readonly WycheproofTest<Test>[] })[];
+}
+
+export type WycheproofTest<Test> = Test & {
+  readonly tcId: number;
+  readonly comment: string;
+  readonly flags: readonly string[];
+  readonly result: 'valid' | 'invalid';
+};
+
+export function readWycheproof<Group, Test>(name: string): { group: Group; test: WycheproofTest<Test> }[] {
+  const none: Wycheproof<Group, Test> = { testGroups: [] };
+  const { testGroups } = readVectors(`wycheproof/${name}_test.json`, none);
+  return testGroups.flatMap((group) => group.tests.map((test) => ({ group, test })));
+}
