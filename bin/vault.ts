@@ -1,28 +1,39 @@
 #!/usr/bin/env node
 /** Entry: parse, run, map an error to message and exit code. Nothing else. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import v8 from 'node:v8';
 import { CommanderError, type Command } from 'commander';
 import { Context, type GlobalOptions } from '../commands/context.ts';
 import type { Run } from '../commands/command.ts';
 import { makeProgram, version } from '../commands/program.ts';
 import { SecretsManagerError, outcomes } from '../src/errors.ts';
+import { rehearse } from '../src/vault/rehearsal.ts';
 import { safeText } from '../src/terminal/table.ts';
 import { writeError, writeOutput } from '../src/terminal/streams.ts';
 
+/** `exec` keeps the codes of its child apart from ours: any failure before the child runs is this one. */
+const beforeChildStatus = 125;
+const coreFilter = '/proc/self/coredump_filter';
+
 let rehearsing = false;
+let coreFilterBefore = '';
 
 function act<O>(run: Run<O>) {
   return async function action(this: Command, ...args: unknown[]): Promise<void> {
     // Commander hands over arguments, then options, then the command.
     const words = args.slice(0, -2).flat().map((word) => (word === undefined ? undefined : String(word)));
     const options = this.optsWithGlobals<O & GlobalOptions>();
-    const context = new Context(options, { env: process.env, cwd: process.cwd(), operation: this.name() });
+    const context = new Context(options, {
+      env: process.env,
+      cwd: process.cwd(),
+      operation: this.name(),
+      beforeChild: restoreCoreDumps,
+    });
     try {
       const status = await run(context, options, ...(words as string[]));
       if (typeof status === 'number') process.exitCode = status;
     } catch (error) {
-      report(error, options);
+      report(error, options, this.name() === 'exec' ? beforeChildStatus : null);
     } finally {
       context.close();
     }
@@ -30,13 +41,14 @@ function act<O>(run: Run<O>) {
 }
 
 /** One message, one exit code; where it came from only with --debug. */
-function report(error: unknown, options: GlobalOptions): void {
+function report(error: unknown, options: GlobalOptions, status: number | null = null): void {
   const known = error instanceof SecretsManagerError ? error : null;
   const code = known?.code ?? 'INTERNAL';
   // The text of an unexpected error may quote anything, so it is not shown.
   const message = safeText(known?.message ?? 'internal error');
   const hint = known?.hint ?? outcomes.INTERNAL.hint;
-  process.exitCode = known?.exitCode ?? outcomes.INTERNAL.exit;
+  const exit = known?.exitCode ?? outcomes.INTERNAL.exit;
+  process.exitCode = code === 'INTERRUPTED' ? exit : (status ?? exit);
   if (options.json === true) writeError(`${JSON.stringify({ code, message, hint })}\n`);
   else writeError(`vault: ${message}\n${code === 'INTERRUPTED' ? '' : `vault: ${safeText(hint)}\n`}`);
   if (options.debug === true && error instanceof Error) {
@@ -46,14 +58,24 @@ function report(error: unknown, options: GlobalOptions): void {
   }
 }
 
-function reportUsage(error: CommanderError, json: boolean): void {
+function reportUsage(error: CommanderError, argv: readonly string[]): void {
   if (error.exitCode === 0) return;
-  process.exitCode = outcomes.USAGE.exit;
+  const json = argv.includes('--json');
+  process.exitCode = isExec(argv) ? beforeChildStatus : outcomes.USAGE.exit;
   // Commander shows help by an error of its own where no command was given.
   if (error.code === 'commander.help') return;
   const message = safeText(error.message.replace(/^error: /, '').replace(/\.$/, ''));
   if (json) writeError(`${JSON.stringify({ code: 'USAGE', message, hint: outcomes.USAGE.hint })}\n`);
   else writeError(`vault: ${message}\nvault: ${outcomes.USAGE.hint}\n`);
+}
+
+const withValue = new Set(['--vault', '-e', '--env', '--as', '--key-file']);
+
+/** Whether the command is `exec`: the first word that is neither an option nor the value of one. */
+function isExec(argv: readonly string[]): boolean {
+  const words = argv.slice(2);
+  const command = words.find((word, index) => !word.startsWith('-') && !withValue.has(words[index - 1] ?? ''));
+  return command === 'exec' || command === 'run';
 }
 
 function newProgram(): Command {
@@ -71,7 +93,7 @@ async function run(program: Command, argv: readonly string[]): Promise<void> {
   try {
     await program.parseAsync(argv);
   } catch (error) {
-    if (error instanceof CommanderError) reportUsage(error, argv.includes('--json'));
+    if (error instanceof CommanderError) reportUsage(error, argv);
     else report(error, {});
   }
 }
@@ -80,10 +102,16 @@ async function run(program: Command, argv: readonly string[]): Promise<void> {
 function harden(): void {
   process.on('SIGUSR1', () => undefined);
   try {
-    writeFileSync('/proc/self/coredump_filter', '0');
+    coreFilterBefore = `0x${readFileSync(coreFilter, 'latin1').trim()}`;
+    writeFileSync(coreFilter, '0');
   } catch {
     // Not Linux, or not allowed: docs/threat-model.md says so.
   }
+}
+
+/** A child inherits the filter, and its core files are its own affair. */
+function restoreCoreDumps(): void {
+  if (coreFilterBefore !== '') writeFileSync(coreFilter, coreFilterBefore);
 }
 
 const { startupSnapshot } = v8;
@@ -93,6 +121,7 @@ if (startupSnapshot.isBuildingSnapshot()) {
   for (const words of [['--help'], ['get', '--help'], ['exec', '--help'], ['nothing']]) {
     void run(newProgram(), ['vault', 'vault', ...words]);
   }
+  void rehearse();
   const program = newProgram();
   startupSnapshot.addSerializeCallback(() => {
     rehearsing = false;

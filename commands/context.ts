@@ -33,6 +33,8 @@ export interface Host {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly operation: string;
+  /** Undo what this process set for itself and a child must not inherit. */
+  readonly beforeChild: () => void;
 }
 
 export interface OpenVaultOptions {
@@ -99,6 +101,15 @@ export class Context {
 
   output(data: string | Uint8Array): void {
     writeOutput(data);
+  }
+
+  /** A writer for a child's output that passes through us. A reader that has gone is an EPIPE, as the child would have met it. */
+  writeTo(stream: 'output' | 'error'): (bytes: Uint8Array) => Promise<void> {
+    return async (bytes) => {
+      if (stream === 'error') writeError(bytes);
+      else if (!writeOutput(bytes)) throw Object.assign(new Error('closed pipe'), { code: 'EPIPE' });
+      return Promise.resolve();
+    };
   }
 
   /** Data as JSON, for scripts. */

@@ -520,7 +520,7 @@ def unlock(f, credential, recovery, key_file, principal):
         if hmac.compare_digest(okm[:32], unbase64(s["commit"])):
             break
     else:
-        raise Fail(4, "could not unlock: wrong credential")
+        raise Fail(4, "could not unlock: wrong credential" + ("; four slots were tried, try --principal" if len(slots) > 4 else ""))
     me, b = s["principal"], f.bundles[s["principal"]]
     bundle_key = unseal(okm[32:], s["wrapped"], P(f.v, "slot-wrap", *named[1:], salt, s["hint"], okm[:32]), "slot")
     need(len(bundle_key) == 32, "slot: no bundle key in it")

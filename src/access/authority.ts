@@ -6,7 +6,7 @@
  * from an administrator of the last root; that this chain is *ours* is checked later, against the pinned root.
  */
 import { IntegrityError } from '../errors.ts';
-import { encodeBase64url, parseBase64url, type Bytes } from '../crypto/bytes.ts';
+import { compareBytes, encodeBase64url, parseBase64url, type Bytes } from '../crypto/bytes.ts';
 import { sha256 } from '../crypto/hash.ts';
 import { Domain } from '../crypto/pae.ts';
 import { importVerifyKey, verify } from '../crypto/signature.ts';
@@ -70,6 +70,25 @@ export class Authority {
    * @throws IntegrityError naming the first part that does not hold.
    */
   static async of(document: VaultDocument): Promise<Authority> {
+    const authority = await Authority.#prepare(document);
+    await Promise.all([
+      authority.#checkHeader(document),
+      authority.checkSigned(document.snapshot, null),
+      ...document.environments.map((part) => authority.#checkParts(document, part)),
+    ]);
+    return authority;
+  }
+
+  /**
+   * The same for a document whose head this process has just built from a checked one: it signed what is new, and checked what is
+   * not. @throws IntegrityError if the head is another
+   */
+  static async ofOwn(document: VaultDocument, builtHead: Bytes): Promise<Authority> {
+    if (compareBytes(document.head, builtHead) !== 0) throw new IntegrityError('the vault is not the one that was written');
+    return Authority.#prepare(document);
+  }
+
+  static async #prepare(document: VaultDocument): Promise<Authority> {
     const domain = new Domain(document.vaultId);
     const [head, rootDigests] = await Promise.all([
       headDigest(domain, document.head),
@@ -78,13 +97,7 @@ export class Authority {
     if (head !== document.snapshot.value.head) throw new IntegrityError('the parts of the vault do not belong together');
     await checkRoots(domain, document, rootDigests);
     const principals = await effectivePrincipals(domain, document);
-    const authority = new Authority(document, rootDigests, principals);
-    await Promise.all([
-      authority.#checkHeader(document),
-      authority.checkSigned(document.snapshot, null),
-      ...document.environments.map((part) => authority.#checkParts(document, part)),
-    ]);
-    return authority;
+    return new Authority(document, rootDigests, principals);
   }
 
   get principals(): IterableIterator<PrincipalEntry> {

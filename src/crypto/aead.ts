@@ -45,8 +45,15 @@ export function unpad(padded: Bytes, smallest = smallestBucket): Bytes {
   return padded.slice(lengthPrefix, lengthPrefix + length);
 }
 
-async function importKey(key: Bytes, usage: 'encrypt' | 'decrypt'): Promise<CryptoKey> {
-  return crypto.subtle.importKey('raw', key, 'AES-GCM', false, [usage]);
+/** Handles by the key bytes that they came from: a key that seals many things is imported once, and goes when the bytes go. */
+const handles = new WeakMap<Bytes, Promise<CryptoKey>>();
+
+async function importKey(key: Bytes): Promise<CryptoKey> {
+  const known = handles.get(key);
+  if (known !== undefined) return known;
+  const handle = crypto.subtle.importKey('raw', key, 'AES-GCM', false, ['encrypt', 'decrypt']);
+  handles.set(key, handle);
+  return handle;
 }
 
 /** seal(k, m, aad). The key is borrowed; the padded copy of the message is wiped here. */
@@ -59,7 +66,7 @@ export async function seal(
 ): Promise<Bytes> {
   const nonce = random(nonceLength);
   const padded = pad(message, smallest);
-  const handle = await importKey(key, 'encrypt');
+  const handle = await importKey(key);
   const parameters = { name: 'AES-GCM', iv: nonce, additionalData: aad, tagLength: tagLength * 8 };
   const text = await crypto.subtle.encrypt(parameters, handle, padded);
   padded.fill(0);
@@ -75,7 +82,7 @@ export async function open(key: Bytes, sealed: Bytes, aad: Bytes, smallest = sma
     additionalData: aad,
     tagLength: tagLength * 8,
   };
-  const handle = await importKey(key, 'decrypt');
+  const handle = await importKey(key);
   let padded: Bytes;
   try {
     padded = new Uint8Array(await crypto.subtle.decrypt(parameters, handle, sealed.subarray(nonceLength)));

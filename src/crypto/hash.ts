@@ -1,4 +1,10 @@
-/** SHA-256 (FIPS 180-4), HMAC-SHA-256 (RFC 2104) and HKDF-SHA-256 (RFC 5869), by Web Crypto. */
+/**
+ * SHA-256 (FIPS 180-4), HMAC-SHA-256 (RFC 2104) and HKDF-SHA-256 (RFC 5869), by the runtime's own crypto module.
+ *
+ * Not by Web Crypto: it hands every call to another thread and back, which for these small inputs costs ten times the work.
+ * The functions are asynchronous all the same, so that callers do not depend on which one it is. docs/decisions/0005-hash-engine.md.
+ */
+import { createHmac, hash, hkdfSync } from 'node:crypto';
 import type { Bytes } from './bytes.ts';
 import type { Domain, Piece } from './pae.ts';
 
@@ -7,14 +13,12 @@ export const keyLength = 32;
 
 /** SHA-256, 32 bytes. */
 export async function sha256(data: Bytes): Promise<Bytes> {
-  return new Uint8Array(await crypto.subtle.digest('SHA-256', data));
+  return Promise.resolve(Uint8Array.from(hash('sha256', data, 'buffer')));
 }
 
 /** HMAC-SHA-256, 32 bytes. The key is borrowed. */
 export async function hmacSha256(key: Bytes, data: Bytes): Promise<Bytes> {
-  const algorithm = { name: 'HMAC', hash: 'SHA-256' };
-  const handle = await crypto.subtle.importKey('raw', key, algorithm, false, ['sign']);
-  return new Uint8Array(await crypto.subtle.sign('HMAC', handle, data));
+  return Promise.resolve(Uint8Array.from(createHmac('sha256', key).update(data).digest()));
 }
 
 /**
@@ -22,9 +26,7 @@ export async function hmacSha256(key: Bytes, data: Bytes): Promise<Bytes> {
  * @param length bytes of output, at most 8,160. Caller wipes input and output.
  */
 export async function hkdfSha256(input: Bytes, salt: Bytes, info: Bytes, length: number): Promise<Bytes> {
-  const handle = await crypto.subtle.importKey('raw', input, 'HKDF', false, ['deriveBits']);
-  const parameters = { name: 'HKDF', hash: 'SHA-256', salt, info };
-  return new Uint8Array(await crypto.subtle.deriveBits(parameters, handle, length * 8));
+  return Promise.resolve(new Uint8Array(hkdfSync('sha256', input, salt, info, length)));
 }
 
 /** KD(key, label, …) of docs/format.md section 1: a 32-byte subkey bound to the vault. Caller wipes. */

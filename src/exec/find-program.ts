@@ -7,7 +7,10 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import path from 'node:path';
 
-/** A file to run, or why there is none: the exit status that a shell would have, and the reason in words. */
+/**
+ * A file to run, relative to `cwd` if the command or its part of PATH is (scripts see it as `$0`), or why there is none: the
+ * exit status that a shell would have, and the reason in words.
+ */
 export type FoundProgram =
   { readonly path: string } | { readonly path: null; readonly status: 126 | 127; readonly reason: string };
 
@@ -28,7 +31,10 @@ export function findProgram(
   if (command === '') return { path: null, status: 127, reason: 'the command is empty' };
   let worst: Verdict = 'missing';
   for (const candidate of candidates(command, environment, cwd, platform)) {
-    const verdict = judge(candidate);
+    // Joined by hand: path.resolve would drop the `/` that says that `program/` is meant to be a folder.
+    const verdict = judge(
+      candidate.startsWith('/') || platform === 'win32' ? candidate : `${cwd}/${candidate}`,
+    );
     if (verdict === 'runs') return { path: candidate };
     if (worst === 'missing') worst = verdict;
   }
@@ -47,23 +53,29 @@ function candidates(
   platform: NodeJS.Platform,
 ): string[] {
   if (platform === 'win32') return windowsCandidates(command, environment, cwd);
-  // Joined by hand: path.resolve would drop the `/` that says that `program/` is meant to be a folder.
-  const absolute = (file: string): string => (file.startsWith('/') ? file : `${cwd}/${file}`);
-  if (command.includes('/')) return [absolute(command)];
+  if (command.includes('/')) return [command];
   return (environment['PATH'] ?? defaultPath)
     .split(':')
-    .map((folder) => absolute(folder === '' ? command : `${folder}/${command}`));
+    .map((folder) => `${folder === '' ? '.' : folder}/${command}`);
 }
 
 /** Unlike cmd.exe, not in the current folder: that would run what somebody left in a downloaded project. */
-function windowsCandidates(command: string, environment: Readonly<Record<string, string>>, cwd: string): string[] {
+function windowsCandidates(
+  command: string,
+  environment: Readonly<Record<string, string>>,
+  cwd: string,
+): string[] {
   const { win32 } = path;
   const variable = (wanted: string): string | undefined =>
     Object.entries(environment).find(([name]) => name.toUpperCase() === wanted)?.[1];
-  const extensions = (variable('PATHEXT') ?? defaultExtensions).split(';').filter((extension) => extension !== '');
+  const extensions = (variable('PATHEXT') ?? defaultExtensions)
+    .split(';')
+    .filter((extension) => extension !== '');
   const named = extensions.some((extension) => command.toUpperCase().endsWith(extension.toUpperCase()));
   const spellings = named ? [command] : extensions.map((extension) => command + extension);
-  const folders = /[\\/:]/u.test(command) ? [cwd] : (variable('PATH') ?? '').split(';').filter((part) => part !== '');
+  const folders = /[\\/:]/u.test(command)
+    ? [cwd]
+    : (variable('PATH') ?? '').split(';').filter((part) => part !== '');
   return folders.flatMap((folder) => spellings.map((spelling) => win32.resolve(cwd, folder, spelling)));
 }
 

@@ -147,7 +147,11 @@ function fromLiterals(literals: Readonly<Record<string, string>>): Assignment[] 
   });
 }
 
-function fromSecrets(options: EnvironmentOptions, warnings: string[], platform: NodeJS.Platform): Assignment[] {
+function fromSecrets(
+  options: EnvironmentOptions,
+  warnings: string[],
+  platform: NodeJS.Platform,
+): Assignment[] {
   const assignments: Assignment[] = [];
   for (const secret of options.secrets) {
     const source = JSON.stringify(secret.name);
@@ -228,7 +232,8 @@ function refuseCollisions(assignments: readonly Assignment[], platform: NodeJS.P
     const key = fold(assignment.variable, platform);
     const others = wanted.get(key) ?? [];
     // The same secret selected twice is one.
-    if (others.some((other) => other.source === assignment.source && other.value === assignment.value)) continue;
+    if (others.some((other) => other.source === assignment.source && other.value === assignment.value))
+      continue;
     wanted.set(key, [...others, assignment]);
   }
   const collisions = [...wanted.values()].filter((same) => same.length > 1);
@@ -265,7 +270,10 @@ function fold(variable: string, platform: NodeJS.Platform): string {
   return platform === 'win32' ? variable.toUpperCase() : variable;
 }
 
-function byFoldedName(environment: Readonly<Record<string, string>>, platform: NodeJS.Platform): Map<string, string> {
+function byFoldedName(
+  environment: Readonly<Record<string, string>>,
+  platform: NodeJS.Platform,
+): Map<string, string> {
   return new Map(Object.keys(environment).map((variable) => [fold(variable, platform), variable]));
 }
 

@@ -11,7 +11,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { ConcurrencyError, IntegrityError } from '../errors.ts';
-import { parseUtf8, utf8, type Bytes } from '../crypto/bytes.ts';
+import { concatBytes, parseUtf8, utf8, type Bytes } from '../crypto/bytes.ts';
 import { errorCode, onDisk, openFlags, openRegular, writeAll, type FileSystem } from './file-system.ts';
 
 export interface LockOptions {
@@ -65,6 +65,7 @@ function tryLock(Database: typeof DatabaseSync, path: string): DatabaseSync | nu
   }
 }
 
+const holderLength = 256;
 const holderPath = (path: string): string => `${path}-holder`;
 
 /** Best effort: who holds the lock is only for the message of whoever waits in vain. */
@@ -73,8 +74,9 @@ function writeHolder(fs: FileSystem, path: string, holder: string): void {
     const present = openRegular(fs, holderPath(path), openFlags.readWrite);
     const descriptor = present ?? fs.openSync(holderPath(path), openFlags.create, 0o600);
     try {
-      fs.ftruncateSync(descriptor, 0);
-      writeAll(fs, descriptor, utf8(holder.toWellFormed()));
+      // Always the same length: nothing of a longer one before it stays, without a truncation.
+      const line = utf8(holder.toWellFormed()).subarray(0, holderLength);
+      writeAll(fs, descriptor, concatBytes(line, new Uint8Array(holderLength - line.length).fill(0x20)));
     } finally {
       fs.closeSync(descriptor);
     }
@@ -88,10 +90,10 @@ function readHolder(fs: FileSystem, path: string): string {
     const descriptor = openRegular(fs, holderPath(path), openFlags.read);
     if (descriptor === null) return 'another process';
     try {
-      const bytes: Bytes = new Uint8Array(512);
+      const bytes: Bytes = new Uint8Array(holderLength);
       const length = fs.readSync(descriptor, bytes, 0, bytes.length, 0);
       // eslint-disable-next-line no-control-regex -- what another process wrote goes to a terminal
-      return parseUtf8(bytes.subarray(0, length)).replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ') || 'another process';
+      return parseUtf8(bytes.subarray(0, length)).replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ').trim() || 'another process';
     } finally {
       fs.closeSync(descriptor);
     }

@@ -9,7 +9,8 @@ import type { Bytes } from '../crypto/bytes.ts';
 import { diskReason, openFlags, openRegular, readExactly, syncFolder, writeAll, type FileSystem } from './file-system.ts';
 
 const lineFeed = 0x0a;
-const tailChunk = 64 * 1024;
+/** A few records; more is read where it is needed. */
+const tailChunk = 8 * 1024;
 
 export interface LogTail {
   /** Whole lines at the end of the log (all of them in a small log), oldest first, without LF. */

@@ -58,7 +58,7 @@ export interface CreatedVault {
 }
 
 interface Founding {
-  readonly place: Place;
+  readonly place: FoundingPorts;
   readonly domain: Domain;
   readonly identity: Identity;
   readonly time: string;
@@ -72,6 +72,27 @@ const firstSeen = { header: 0, parts: [] };
  */
 export async function createVault(place: Place, wanted: NewVault): Promise<CreatedVault> {
   checkWanted(wanted);
+  const { domain, identity, head, body, recoverySecret } = await draftVault(place, wanted);
+  await found(place, domain, identity, head, body);
+  const recoveryKey = recoverySecret === null ? null : await encodeRecoveryKey(recoverySecret);
+  recoverySecret?.fill(0);
+  return { vaultId: domain.vaultId, recoveryKey };
+}
+
+/** What a new vault is made of, before anything is written. */
+export interface DraftedVault {
+  readonly domain: Domain;
+  readonly identity: Identity;
+  readonly head: Bytes;
+  readonly body: readonly Bytes[];
+  /** Owned by the caller. */
+  readonly recoverySecret: Bytes | null;
+}
+
+export type FoundingPorts = Pick<Place, 'random' | 'now' | 'kdfEngine'>;
+
+/** Keys, lines and bytes of a new vault, all but its snapshot. Touches nothing outside. */
+export async function draftVault(place: FoundingPorts, wanted: NewVault): Promise<DraftedVault> {
   const vaultId = encodeBase64url(place.random(16));
   const domain = new Domain(vaultId);
   const principal = encodeBase64url(place.random(shortIdLength));
@@ -95,8 +116,7 @@ export async function createVault(place: Place, wanted: NewVault): Promise<Creat
     ...environments.flatMap(({ names, values }) => [names.raw, values.raw]),
   ]);
   const body = environments.map((environment) => environment.block);
-  await found(place, domain, identity, head, body);
-  return { vaultId, recoveryKey: recoverySecret === null ? null : await encodeRecoveryKey(recoverySecret) };
+  return { domain, identity, head, body, recoverySecret };
 }
 
 function checkWanted(wanted: NewVault): void {
@@ -118,7 +138,7 @@ export function checkKeyFile(keyFile: Bytes | undefined): void {
   }
 }
 
-function newBundleContent(place: Place, vault: string, principal: string): BundleContent {
+function newBundleContent(place: FoundingPorts, vault: string, principal: string): BundleContent {
   const fresh = (): string => encodeBase64url(place.random(32));
   const keys = { signSeed: fresh(), sealSeed: fresh(), wrapKey: fresh() };
   return { ...keys, vault, principal, root: 0, rootDigest: encodeBase64url(new Uint8Array(32)), floor: 1 };

@@ -8,6 +8,7 @@ import { AccessDeniedError, BackendError, ConcurrencyError, IntegrityError, Secr
 import { Authority } from '../access/authority.ts';
 import { closeIdentity, type Identity } from '../access/bundle.ts';
 import type { Credential } from '../access/slot.ts';
+import type { Bytes } from '../crypto/bytes.ts';
 import { VaultDocument } from '../format/document.ts';
 import { acquireLock, type Lock } from '../storage/lock.ts';
 import { openVaultFile, replaceVaultFile, vaultFileStamp, type OpenFile } from '../storage/vault-file.ts';
@@ -43,12 +44,13 @@ interface Loaded {
   readonly authority: Authority;
 }
 
-async function load(place: Place, memory: Memory): Promise<Loaded> {
+/** @param builtHead head bytes that this process has just written: checked by comparison, and memory has nothing to say yet */
+async function load(place: Place, memory: Memory, builtHead: Bytes | null = null): Promise<Loaded> {
   const file = openVaultFile(place.fs, place.path);
   try {
     const document = new VaultDocument(file);
-    const authority = await Authority.of(document);
-    await checkMemory(memory, document, authority);
+    const authority = await (builtHead === null ? Authority.of(document) : Authority.ofOwn(document, builtHead));
+    if (builtHead === null) await checkMemory(memory, document, authority);
     return { file, document, authority };
   } catch (error) {
     file.close();
@@ -236,15 +238,14 @@ export class Vault {
       if (aborted) await settle(async () => this.#record(journal, { op: 'aborted', ok: true, detail, from: fields.from ?? '' }));
       throw error;
     }
-    await this.#reload(true);
+    await this.#reload(built.head);
     const { document: next, authority: nextAuthority } = this.#loaded;
     await remember(this.#memory, place, next, nextAuthority, identity.principal, journal.head, true);
   }
 
-  /** Load what is at the path now. `own`: it is what this process has just written, so memory has nothing to say yet. */
-  async #reload(own = false): Promise<void> {
-    const memory: Memory = own ? { ...this.#memory, state: null } : this.#memory;
-    const loaded = await load(this.place, memory);
+  /** Load what is at the path now. */
+  async #reload(builtHead: Bytes | null = null): Promise<void> {
+    const loaded = await load(this.place, this.#memory, builtHead);
     this.#loaded.file.close();
     this.#loaded = loaded;
     const { document, authority } = loaded;

@@ -124,7 +124,7 @@ export class Forgery {
 
   /** Sign with a key, whoever the line says it is by. */
   async signWith<T extends { sig: string }>(line: T, key: SigningKey): Promise<T> {
-    const unsigned = JSON.stringify({ ...line, sig: undefined });
+    const unsigned = JSON.stringify({ ...line, sig: undefined }).slice(0, -1);
     line.sig = encodeBase64url(await sign(key, this.domain.encode('sig', utf8(unsigned))));
     return line;
   }

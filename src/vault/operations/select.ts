@@ -5,12 +5,18 @@ import { matchesPattern } from '../../lifecycle/glob.ts';
 import type { Scope } from '../scope.ts';
 import { getSecret } from './get.ts';
 
+export interface WantedSecret {
+  readonly name: string;
+  readonly field: string | null;
+  /** `null`: the environment that is meant where none is named. */
+  readonly environment: string | null;
+}
+
 export interface SelectOptions {
   readonly environment: string | null;
-  /** Patterns; none means the whole environment, unless `names` are given. */
+  /** Patterns over names. Without any, and without `names`, the whole environment is meant. */
   readonly only: readonly string[];
-  /** Names that are needed, each with a field or `null`. */
-  readonly names: readonly { readonly name: string; readonly field: string | null }[];
+  readonly names: readonly WantedSecret[];
   readonly allowExpired: boolean;
 }
 
@@ -19,33 +25,41 @@ export interface SelectedSecret {
   readonly variable: string | null;
   /** Owned by the caller. */
   readonly value: SecretBytes;
-  /** Asked for by name or pattern, not merely part of the environment. */
-  readonly selected: boolean;
-  /** Set where it was asked for by name. */
-  readonly field: string | null;
-  readonly byName: boolean;
 }
 
-/** @throws SecretNotFoundError for a name or a pattern that matches nothing; SecretExpiredError */
-export async function selectSecrets(scope: Scope, options: SelectOptions): Promise<SelectedSecret[]> {
-  const { environment, only, names, allowExpired } = options;
+export interface Selection {
+  /** Of the patterns, or the whole environment; by name. */
+  readonly matching: readonly SelectedSecret[];
+  /** One for each of `names`, in their order. */
+  readonly named: readonly SelectedSecret[];
+}
+
+/** @throws SecretNotFoundError for a name that is not there or a pattern that matches nothing; SecretExpiredError */
+export async function selectSecrets(scope: Scope, options: SelectOptions): Promise<Selection> {
+  const { only, names, allowExpired } = options;
+  const read = async ({ name, field, environment }: WantedSecret): Promise<SelectedSecret> => {
+    const { value, info } = await getSecret(scope, { environment, name, version: null, field, allowExpired });
+    return { name, variable: info.variable, value };
+  };
+  const matching: SelectedSecret[] = [];
+  if (only.length > 0 || names.length === 0) {
+    for (const name of await matchingNames(scope, options.environment, only)) {
+      matching.push(await read({ name, field: null, environment: options.environment }));
+    }
+  }
+  const named: SelectedSecret[] = [];
+  for (const one of names) named.push(await read(one));
+  return { matching, named };
+}
+
+async function matchingNames(scope: Scope, environment: string | null, only: readonly string[]): Promise<string[]> {
   const reader = await scope.reader(environment);
   scope.trace.environment = reader.id;
-  const chosen: SelectedSecret[] = [];
-  const read = async (name: string, field: string | null, selected: boolean, byName: boolean): Promise<void> => {
-    const { value, info } = await getSecret(scope, { environment, name, version: null, field, allowExpired });
-    chosen.push({ name, variable: info.variable, value, selected, field, byName });
-  };
-  if (only.length > 0 || names.length === 0) {
-    const entries = (await reader.entries()).filter((entry) => entry.removed === '');
-    for (const pattern of only) {
-      if (!entries.some((entry) => matchesPattern(pattern, entry.name))) {
-        throw new SecretNotFoundError(`no secret in ${reader.part.entry.name} matches ${JSON.stringify(pattern)}`);
-      }
+  const names = (await reader.entries()).filter((entry) => entry.removed === '').map((entry) => entry.name);
+  for (const pattern of only) {
+    if (!names.some((name) => matchesPattern(pattern, name))) {
+      throw new SecretNotFoundError(`no secret in ${reader.part.entry.name} matches ${JSON.stringify(pattern)}`);
     }
-    const matching = entries.filter((entry) => only.length === 0 || only.some((pattern) => matchesPattern(pattern, entry.name)));
-    for (const entry of matching) await read(entry.name, null, only.length > 0, false);
   }
-  for (const { name, field } of names) await read(name, field, true, true);
-  return chosen;
+  return only.length === 0 ? names : names.filter((name) => only.some((pattern) => matchesPattern(pattern, name)));
 }

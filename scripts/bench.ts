@@ -1,0 +1,123 @@
+/**
+ * Whole commands of the built binary, side by side in one run: every round runs each of them once, so that drift of the machine
+ * touches all alike. Medians and ratios; the gates at the end decide the exit status.
+ *
+ *   npm run bench            15 rounds
+ *   npm run bench -- 40      40 rounds
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { buildBinary } from './binary.ts';
+
+const root = path.resolve(import.meta.dirname, '..');
+const vault = path.join(root, 'dist', 'vault');
+const floor = path.join(root, 'dist', 'bench-floor');
+const rounds = Number(process.argv[2] ?? 15);
+const folder = mkdtempSync(path.join(os.tmpdir(), 'vault-bench-'));
+const base = {
+  PATH: process.env['PATH'] ?? '',
+  HOME: folder,
+  XDG_STATE_HOME: path.join(folder, 'state'),
+  VAULT_PASSPHRASE: 'bench',
+};
+
+interface Case {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly input?: string;
+  /** The program prints a time of its own, in ms, which counts instead of the process's. */
+  readonly printsTime?: boolean;
+}
+
+function run(one: Case): number {
+  const begun = process.hrtime.bigint();
+  const result = spawnSync(one.command, one.args, { cwd: folder, env: { ...base, ...one.env }, input: one.input ?? '' });
+  const ms = Number(process.hrtime.bigint() - begun) / 1e6;
+  if (result.status !== 0) throw new Error(`${one.name}: status ${String(result.status)}: ${String(result.stderr)}`);
+  return one.printsTime === true ? Number(String(result.stdout)) : ms;
+}
+
+function inVault(name: string, file: string, args: readonly string[], more: Partial<Case> = {}): Case {
+  return { name, command: vault, args: [...args, '--vault', file], ...more };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+const prepare = (name: string, args: readonly string[]): void => {
+  run({ name, command: vault, args });
+};
+
+/** The key derivation by itself, first call in a fresh process, as in a command. */
+function kdfAlone(name: string, code: string): Case {
+  const script = `const t = performance.now(); const done = () => process.stdout.write(String(performance.now() - t)); ${code}`;
+  return { name, command: process.execPath, args: ['--input-type=module', '-e', script], printsTime: true, env: {} };
+}
+
+const wasm = JSON.stringify(path.join(root, 'node_modules/hash-wasm/dist/index.esm.min.js'));
+const wasmCode = `const { argon2id } = await import(${wasm}); await argon2id({ password: 'bench', salt: new Uint8Array(16), parallelism: 1, iterations: 3, memorySize: 65536, hashLength: 32, outputType: 'binary' }); done();`;
+const nativeCode = `const { argon2Sync } = await import('node:crypto'); argon2Sync('argon2id', { message: Buffer.from('bench'), nonce: Buffer.alloc(16), parallelism: 1, tagLength: 32, memory: 65536, passes: 3 }); done();`;
+const pbkdf2Code = `const k = await crypto.subtle.importKey('raw', Buffer.from('bench'), 'PBKDF2', false, ['deriveBits']); await crypto.subtle.deriveBits({ name: 'PBKDF2', hash: 'SHA-256', salt: new Uint8Array(16), iterations: 600000 }, k, 256); done();`;
+
+try {
+  if (!existsSync(vault)) throw new Error('build it first: npm run build');
+  await buildBinary({ entry: path.join(root, 'scripts/bench-floor/floor.ts'), output: floor, snapshot: false });
+  for (const [count, kdf] of [
+    [1, 'argon2id'],
+    [100, 'argon2id'],
+    [10_000, 'argon2id'],
+    [0, 'pbkdf2'],
+  ] as const) {
+    const file = count === 0 ? 'p.vault' : `${count}.vault`;
+    prepare('init', ['init', file, '--no-recovery', '--kdf', kdf]);
+    const secrets = Object.fromEntries(Array.from({ length: count || 1 }, (_, i) => [`service/${i}/password`, `value-${i}`]));
+    writeFileSync(path.join(folder, 'import.json'), JSON.stringify(secrets));
+    prepare('import', ['import', 'import.json', '--vault', file]);
+  }
+  const name = 'service/0/password';
+  const native = { env: { VAULT_KDF_ENGINE: 'native' } };
+  const cases: Case[] = [
+    { name: 'floor', command: floor, args: [] },
+    { name: 'version', command: vault, args: ['--version'] },
+    kdfAlone('Argon2id alone (hash-wasm)', wasmCode),
+    kdfAlone('Argon2id alone (native)', nativeCode),
+    kdfAlone('PBKDF2 alone', pbkdf2Code),
+    inVault('get, 1 secret', '1.vault', ['get', name]),
+    inVault('get, 1 secret, native', '1.vault', ['get', name], native),
+    inVault('get, PBKDF2', 'p.vault', ['get', name]),
+    inVault('get, 10,000 secrets, native', '10000.vault', ['get', name], native),
+    inVault('put, native', '1.vault', ['put', 'new'], { ...native, input: 'value' }),
+    { ...inVault('exec true, native', '1.vault', [], native), args: ['exec', '--vault', '1.vault', '--', 'true'] },
+    inVault('ls, 100 secrets, native', '100.vault', ['ls'], native),
+    inVault('ls, 10,000 secrets, native', '10000.vault', ['ls'], native),
+  ];
+  const times = new Map<string, number[]>(cases.map((one) => [one.name, []]));
+  for (const one of cases) run(one);
+  for (let round = 0; round < rounds; round++) for (const one of cases) times.get(one.name)?.push(run(one));
+  const ms = (case_: string): number => median(times.get(case_) ?? []);
+  process.stdout.write(`${rounds} rounds, ${os.cpus().length} cores; ms: least, median, greatest\n`);
+  for (const [label, all] of times) {
+    const figures = [Math.min(...all), median(all), Math.max(...all)].map((value) => value.toFixed(1).padStart(8));
+    process.stdout.write(`${label.padEnd(34)}${figures.join('')}\n`);
+  }
+  const rest = (get: string, kdf: string): number => ms(get) - ms('version') - ms(kdf);
+  const gates: [string, number, number][] = [
+    ['--version against the floor, ratio', ms('version') / ms('floor'), 1.4],
+    ['get beside start and key derivation (hash-wasm), ms', rest('get, 1 secret', 'Argon2id alone (hash-wasm)'), 15],
+    ['get beside start and key derivation (native), ms', rest('get, 1 secret, native', 'Argon2id alone (native)'), 15],
+    ['get beside start and key derivation (PBKDF2), ms', rest('get, PBKDF2', 'PBKDF2 alone'), 15],
+    ['10,000 secrets add to get, ms', ms('get, 10,000 secrets, native') - ms('get, 1 secret, native'), 15],
+  ];
+  for (const [what, found, most] of gates) {
+    process.stdout.write(`${found <= most ? 'ok  ' : 'OVER'} ${what}: ${found.toFixed(2)} (at most ${most})\n`);
+    if (found > most) process.exitCode = 1;
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}

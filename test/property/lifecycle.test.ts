@@ -1,0 +1,306 @@
+/** Fields, patterns, times and generated values, as commands hand them on. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { parseUtf8, utf8 } from '../../src/crypto/bytes.ts';
+import { SecretNotFoundError, UsageError } from '../../src/errors.ts';
+import { readField, withField } from '../../src/lifecycle/field.ts';
+import { generate } from '../../src/lifecycle/generate.ts';
+import { matchesPattern } from '../../src/lifecycle/glob.ts';
+import { parseDuration, parseMoment } from '../../src/lifecycle/time.ts';
+import { systemRandom } from '../support/sample-vault.ts';
+
+// No `"` and no `\` in a member's name: the engine itself sometimes reads such a name wrong (nodejs/node issue 63785).
+const member = fc.oneof(
+  fc.constantFrom('__proto__', 'constructor', 'toString', 'hasOwnProperty', 'length', '0', '1', ''),
+  fc.string({ unit: fc.constantFrom(..."abcé{}:,'"), maxLength: 3 }),
+);
+const field = fc.array(member, { minLength: 1, maxLength: 3 }).map((steps) => steps.join('.'));
+const wellFormed = fc.string({ unit: 'binary', maxLength: 8 });
+
+describe('fields', () => {
+  const json = fc.letrec((tie) => ({
+    // Parsed from text, so that `__proto__` is a member like any other, as it is in a stored value.
+    node: fc.oneof(
+      { depthSize: 'small' },
+      wellFormed.map((text) => JSON.stringify(text)),
+      fc.constantFrom('null', 'true', '7'),
+      fc.array(tie('node') as fc.Arbitrary<string>, { maxLength: 3 }).map((all) => `[${all.join(',')}]`),
+      fc
+        .uniqueArray(fc.tuple(member, tie('node') as fc.Arbitrary<string>), {
+          maxLength: 4,
+          selector: ([key]) => key,
+        })
+        .map((all) => `{${all.map(([key, value]) => `${JSON.stringify(key)}:${value}`).join(',')}}`),
+    ),
+  })).node as fc.Arbitrary<string>;
+
+  /** The reader that one would write first, on own members only. */
+  function reference(text: string, path: string): string | null {
+    let node: unknown = JSON.parse(text);
+    for (const step of path.split('.')) {
+      const isIndex = Array.isArray(node) && /^(0|[1-9]\d*)$/.test(step);
+      const isMember = typeof node === 'object' && node !== null && !Array.isArray(node);
+      if (!isIndex && !isMember) return null;
+      if (!Object.hasOwn(node as object, step)) return null;
+      node = Object.getOwnPropertyDescriptor(node, step)?.value;
+    }
+    return typeof node === 'string' ? node : JSON.stringify(node);
+  }
+
+  test('are read where they are, and not found where they are not', () => {
+    fc.assert(
+      fc.property(json, field, (text, path) => {
+        const wanted = reference(text, path);
+        if (wanted === null) expect(() => readField(utf8(text), path)).toThrow(SecretNotFoundError);
+        else expect(parseUtf8(readField(utf8(text), path))).toBe(wanted);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('are set: then read back, and every other one stays', () => {
+    fc.assert(
+      fc.property(json, field, field, wellFormed, (text, path, other, value) => {
+        let changed: string;
+        try {
+          changed = parseUtf8(withField(utf8(text), path, value));
+        } catch (error) {
+          expect(error).toBeInstanceOf(UsageError);
+          return;
+        }
+        expect(parseUtf8(readField(utf8(changed), path))).toBe(value);
+        const apart = !`${path}.`.startsWith(`${other}.`) && !`${other}.`.startsWith(`${path}.`);
+        if (apart) expect(reference(changed, other)).toBe(reference(text, other));
+        expect(Object.prototype).not.toHaveProperty('polluted');
+        expect(({} as Record<string, unknown>)['a']).toBeUndefined();
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test.each(['__proto__', 'constructor.prototype.polluted', '__proto__.polluted', 'a.__proto__.b'])(
+    '%s is a field like any other',
+    (path) => {
+      const value = withField(null, path, 'x');
+      expect(parseUtf8(readField(value, path))).toBe('x');
+      expect(reference(parseUtf8(value), path)).toBe('x');
+      expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+    },
+  );
+
+  test('of a value that is not JSON are refused, and its text is not quoted', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 3, maxLength: 20 }), (array) => {
+        const value = Uint8Array.from([0x7b, ...array]);
+        try {
+          readField(value, 'a');
+        } catch (error) {
+          expect([UsageError, SecretNotFoundError]).toContain((error as Error).constructor);
+          expect((error as Error).cause).toBeUndefined();
+          expect((error as Error).message).not.toContain(Buffer.from(array).toString('latin1'));
+        }
+      }),
+    );
+  });
+});
+
+describe('patterns', () => {
+  /** What a pattern means, tried in every way: `?` one character but `/`, `*` any of those, `**` anything. */
+  function reference(pattern: string, name: string): boolean {
+    const wild = /[*?]/.test(pattern);
+    const bare = pattern.endsWith('/') ? pattern.slice(0, -1) : pattern;
+    if (!wild) return name === bare || name.startsWith(`${bare}/`);
+    const pieces = bare
+      .split(/(\*\*|\*|\?)/)
+      .flatMap((piece) => (/^\*{1,2}$/.test(piece) ? [piece] : [...piece]));
+    const letters = [...name];
+    const from = (at: number, i: number): boolean => {
+      const piece = pieces[at];
+      const letter = letters[i];
+      if (piece === undefined) return letter === undefined;
+      if (piece === '**') return from(at + 1, i) || (letter !== undefined && from(at, i + 1));
+      if (piece === '*')
+        return from(at + 1, i) || (letter !== undefined && letter !== '/' && from(at, i + 1));
+      if (letter === undefined) return false;
+      return (piece === '?' ? letter !== '/' : piece === letter) && from(at + 1, i + 1);
+    };
+    return from(0, 0);
+  }
+
+  const special = fc.string({
+    unit: fc.constantFrom(...'ab/.*?+^${}()|[]\\-,:!&~#\u2028\n😀'),
+    maxLength: 7,
+  });
+
+  test('match as the rule says, whatever stands in them', () => {
+    fc.assert(
+      fc.property(special, special, (pattern, name) => {
+        expect(matchesPattern(pattern, name)).toBe(reference(pattern, name));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('never throw', () => {
+    const any = fc.string({ unit: fc.nat(0xffff).map((unit) => String.fromCharCode(unit)), maxLength: 20 });
+    fc.assert(
+      fc.property(fc.oneof(any, special), any, (pattern, name) => {
+        expect(typeof matchesPattern(pattern, name)).toBe('boolean');
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test('a name without wildcards matches itself and what is below it', () => {
+    const plain = fc.string({ unit: fc.constantFrom(...'ab.+$^()[]{}|\\'), minLength: 1, maxLength: 6 });
+    fc.assert(
+      fc.property(plain, plain, (folder, name) => {
+        expect(matchesPattern(folder, folder)).toBe(true);
+        expect(matchesPattern(folder, `${folder}/${name}`)).toBe(true);
+        expect(matchesPattern(folder, `${folder}${name}`)).toBe(false);
+        expect(matchesPattern(`${folder}/*`, `${folder}/${name}`)).toBe(true);
+        expect(matchesPattern(`${folder}/*`, `${folder}/${name}/x`)).toBe(false);
+        expect(matchesPattern(`${folder}/**`, `${folder}/${name}/x`)).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('times', () => {
+  const seconds: Record<string, number> = { s: 1, m: 60, h: 3_600, d: 86_400, w: 604_800, y: 31_536_000 };
+  const longest = 1_000 * 31_536_000;
+
+  test('a duration is its number times its unit, up to 1,000 years', () => {
+    fc.assert(
+      fc.property(fc.nat(999_999_999), fc.constantFrom(...'smhdwy'), (amount, unit) => {
+        const wanted = amount * (seconds[unit] ?? 0);
+        if (wanted <= longest) expect(parseDuration(`${amount}${unit}`)).toBe(wanted);
+        else expect(() => parseDuration(`${amount}${unit}`)).toThrow(UsageError);
+      }),
+    );
+  });
+
+  const near = fc.string({ unit: fc.constantFrom(...'0123456789smhdwyTZ:.+- '), maxLength: 24 });
+  const now = new Date('2026-11-22T08:00:00.000Z');
+
+  test('any other text is refused with the documented class', () => {
+    fc.assert(
+      fc.property(fc.oneof(near, fc.string()), (text) => {
+        if (/^\d{1,9}[smhdwy]$/.test(text)) return;
+        expect(() => parseDuration(text)).toThrow(UsageError);
+      }),
+      { numRuns: 500 },
+    );
+    fc.assert(
+      fc.property(fc.oneof(near, fc.string()), (text) => {
+        try {
+          expect(parseMoment(text, now).getTime()).not.toBeNaN();
+        } catch (error) {
+          expect(error).toBeInstanceOf(UsageError);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('a moment that was written comes back', () => {
+    const date = fc.date({ min: new Date('0001-01-01'), max: new Date('9999-12-31'), noInvalidDate: true });
+    fc.assert(
+      fc.property(date, (moment) => {
+        expect(parseMoment(moment.toISOString(), now)).toEqual(moment);
+        const day = moment.toISOString().slice(0, 10);
+        expect(parseMoment(day, now).toISOString()).toBe(`${day}T00:00:00.000Z`);
+      }),
+    );
+  });
+
+  test('a day that does not exist is refused, not moved', () => {
+    for (const day of [
+      '2026-02-29',
+      '2026-02-31',
+      '2026-04-31',
+      '2026-13-01',
+      '2026-00-10',
+      '2026-01-00',
+      '2100-02-29',
+    ]) {
+      expect(() => parseMoment(day, now)).toThrow(UsageError);
+      expect(() => parseMoment(`${day}T12:00:00Z`, now)).toThrow(UsageError);
+    }
+    expect(parseMoment('2028-02-29', now).toISOString()).toBe('2028-02-29T00:00:00.000Z');
+  });
+
+  test('a duration counts from now', () => {
+    expect(parseMoment('90m', now).toISOString()).toBe('2026-11-22T09:30:00.000Z');
+  });
+});
+
+describe('generated values', () => {
+  const made = (spec: string): string => parseUtf8(generate(systemRandom, spec));
+  const sets: Record<string, RegExp> = { l: /[a-z]/, u: /[A-Z]/, d: /[0-9]/, s: /[-_.~]/ };
+
+  test('a password has its length, every class that was asked for and no other character', () => {
+    const kinds = fc.uniqueArray(fc.constantFrom(...'luds'), { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(fc.integer({ min: 4, max: 200 }), kinds, (length, wanted) => {
+        const password = made(`password:${length}:${wanted.join('')}`);
+        expect(password).toHaveLength(length);
+        for (const kind of wanted) expect(password).toMatch(sets[kind] ?? /never/);
+        const allowed = wanted.map((kind) => sets[kind]?.source.slice(1, -1) ?? '').join('');
+        expect(password).toMatch(new RegExp(`^[${allowed.replace('-_.~', '\\-_.~')}]*$`));
+      }),
+    );
+  });
+
+  test('hex, base64 and base64url are of as many bytes as was said', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 300 }), (size) => {
+        expect(made(`hex:${size}`)).toMatch(new RegExp(`^[0-9a-f]{${size * 2}}$`));
+        expect(Buffer.from(made(`base64:${size}`), 'base64')).toHaveLength(size);
+        expect(made(`base64:${size}`)).toMatch(/^[A-Za-z0-9+/]+={0,2}$/);
+        expect(Buffer.from(made(`base64url:${size}`), 'base64url')).toHaveLength(size);
+        expect(made(`base64url:${size}`)).toMatch(/^[\w-]+$/);
+      }),
+    );
+  });
+
+  test('a UUID is one of version 4', () => {
+    fc.assert(
+      fc.property(fc.constant('uuid'), (spec) => {
+        expect(made(spec)).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+      }),
+    );
+  });
+
+  test('any other text is refused with the documented class', () => {
+    const near = fc
+      .tuple(
+        fc.constantFrom('password', 'hex', 'base64', 'uuid', 'passwd', ''),
+        fc.string({ unit: fc.constantFrom(...':0123456789luds-x'), maxLength: 6 }),
+      )
+      .map(([kind, rest]) => `${kind}:${rest}`);
+    fc.assert(
+      fc.property(fc.oneof(near, fc.string()), (spec) => {
+        try {
+          expect(made(spec).length).toBeGreaterThan(0);
+        } catch (error) {
+          expect(error).toBeInstanceOf(UsageError);
+        }
+      }),
+    );
+  });
+
+  test('no character of a class is more likely than another', () => {
+    // One byte value a call, each in its turn: what is drawn is exactly even, if what would favour some is dropped.
+    let calls = 0;
+    const everyByte = (length: number): Uint8Array<ArrayBuffer> => {
+      calls += 1;
+      return new Uint8Array(length).fill(calls);
+    };
+    const drawn = parseUtf8(generate(everyByte, 'password:4096:d'));
+    const counts = new Map<string, number>();
+    for (const digit of drawn) counts.set(digit, (counts.get(digit) ?? 0) + 1);
+    expect(counts.size).toBe(10);
+    for (const count of counts.values()) expect(Math.abs(count - 409.6)).toBeLessThanOrEqual(16);
+  });
+});
