@@ -69,6 +69,12 @@ function reportUsage(error: CommanderError, argv: readonly string[]): void {
   else writeError(`vault: ${message}\nvault: ${outcomes.USAGE.hint}\n`);
 }
 
+/** Everything was written synchronously: leaving at once loses nothing, and saves what tidying up would cost. */
+async function main(program: Command): Promise<void> {
+  await run(program, process.argv);
+  process.exit();
+}
+
 const withValue = new Set(['--vault', '-e', '--env', '--as', '--key-file']);
 
 /** Whether the command is `exec`: the first word that is neither an option nor the value of one. */
@@ -121,7 +127,10 @@ if (startupSnapshot.isBuildingSnapshot()) {
   for (const words of [['--help'], ['get', '--help'], ['exec', '--help'], ['nothing']]) {
     void run(newProgram(), ['vault', 'vault', ...words]);
   }
-  void rehearse();
+  // A rehearsal that fails must fail the build.
+  void rehearse().catch((error: unknown) => {
+    throw error;
+  });
   const program = newProgram();
   startupSnapshot.addSerializeCallback(() => {
     rehearsing = false;
@@ -129,9 +138,9 @@ if (startupSnapshot.isBuildingSnapshot()) {
   });
   startupSnapshot.setDeserializeMainFunction(() => {
     harden();
-    void run(program, process.argv);
+    void main(program);
   });
 } else {
   harden();
-  void run(newProgram(), process.argv);
+  void main(newProgram());
 }

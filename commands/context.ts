@@ -6,6 +6,7 @@ import { homedir, hostname, userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { InterruptedError, UsageError } from '../src/errors.ts';
 import { realFileSystem } from '../src/storage/file-system.ts';
+import { acquireLock } from '../src/storage/lock.ts';
 import { locateVault, makeFolder, namedVaultPath, newVaultPath, vaultFolder } from '../src/storage/locate.ts';
 import { readDescriptor, readUserFile, reserveUserFile, writeUserFile, type ReservedFile } from '../src/storage/user-file.ts';
 import { openPrompter, type Prompter } from '../src/terminal/prompt.ts';
@@ -270,6 +271,7 @@ export class Context {
       context,
       holder: `process ${process.pid} (${this.host.operation}) of ${context.user} on ${context.host}`,
       lockWaitMs,
+      acquireLock,
     };
   }
 

@@ -165,10 +165,14 @@ def octets(*lengths):
     return lambda value: (found := unbase64(value)) is not None and (not lengths or len(found) in lengths)
 
 
-def one_of(*known):
+def unknown(value):
     """A new word is of a newer program: section 11 wants it named."""
+    return f"{ascii(value)[:60] if type(value) in (str, int) else 'something'} is not known to this reader"
+
+
+def one_of(*known):
     def check(value):
-        need(value in known, f"{ascii(value)[:60]} is not known to this reader")
+        need(value in known, unknown(value))
         return True
     return check
 
@@ -198,7 +202,7 @@ def optional(check):
 
 def is_kdf(value):
     need(type(value) is dict and type(value.get("name")) is str, "a slot's kdf is not an object with a name")
-    need(value["name"] in KDFS, f"kdf {ascii(value['name'])[:60]} is not known to this reader")
+    need(value["name"] in KDFS, "kdf " + unknown(value["name"]))
     shape(value, KDFS[value["name"]], "a slot's kdf, or its bounds")  # before any of them runs
     return True
 
@@ -265,8 +269,8 @@ def read_line(line, where):
     value = parse(line, where)
     kind = value.get("kind") if type(value) is dict else None
     if kind == "vault" and value.get("format") != 1:
-        raise Fail(7, f"format {ascii(value.get('format'))[:30]} is not known to this reader")
-    need(type(kind) is str and kind in LINES, f"{where}: kind {ascii(kind)[:30]} is not known to this reader")
+        raise Fail(7, "format " + unknown(value.get("format")))
+    need(type(kind) is str and kind in LINES, f"{where}: kind {unknown(kind)}")
     shape(value, {"kind": kind, **LINES[kind]}, f"{where} ({kind})")
     value["raw"] = line
     return value
@@ -400,7 +404,7 @@ def check_policy(f, policy):
     """Section 12."""
     need(ascending([key.encode() for key, _ in policy]), "policy keys out of order")
     for key, value in policy:
-        need(key in ("environment.default", "retention.versions"), f"policy key {ascii(key)[:60]} is not known to this reader")
+        need(key in ("environment.default", "retention.versions"), "policy key " + unknown(key))
         known = value in f.environments if key == "environment.default" else re.fullmatch(r"[1-9][0-9]{0,3}|10000", value)
         need(known, f"the value of policy key {key} is not known to this reader")
 
@@ -865,7 +869,7 @@ def main():
     except Fail as failure:
         code, message = failure.args
     except OSError as error:
-        code, message = 1, f"{ascii(error.filename)}: {error.strerror}"
+        code, message = 1, f"{ascii(error.filename or 'standard output')}: {error.strerror}"
     except MemoryError:
         code, message = 1, "not enough memory"
     except (Exception, KeyboardInterrupt) as error:  # never a traceback: it could show a key

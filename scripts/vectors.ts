@@ -4,6 +4,7 @@
  * Everything is made from one seed and one moment, so the file is the same on every machine; the tests make it again and
  * compare it byte for byte. A difference is a change of format.
  */
+import { acquireLock } from '../src/storage/lock.ts';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -198,6 +199,7 @@ async function wholeVault() {
       context: { user: 'ada', host: 'engine', address: '', program: 'scripts/vectors.ts', session: '' },
       holder: 'scripts/vectors.ts',
       lockWaitMs: 10_000,
+      acquireLock,
     };
     const passphrase = 'correct horse battery staple';
     const made = await createVault(place, {

@@ -8,91 +8,66 @@
  * or the end decide. Nothing else is: a prompt without a line break comes through at once.
  */
 import { shortestMasked, spellings } from './encodings.ts';
+import { PrefixTree, type Agreement } from './prefix-tree.ts';
 
 export const maskText = '********';
+
+/** Places in the table of hashes: 2 to the power of this, at least and at most. */
+const filterBits = { least: 12, most: 22 };
 
 /**
  * The spellings of all secrets, ready for searching; shared by the streams of one child.
  *
- * Found by their first four bytes: a small table of hashes rules out nearly every position of ordinary output with one
- * look, and a map holds those that share the beginning, longest first.
+ * A small table of hashes of their first four bytes rules out nearly every position of ordinary output with one look; a
+ * tree decides about the others.
  */
 export class Needles {
   /** Bytes of the longest spelling. */
   readonly longest: number;
-  readonly #byStart = new Map<number, Uint8Array[]>();
-  /** Beginnings of one to three bytes, as numbers: the bytes and a 1 before them. */
-  readonly #shortStarts = new Set<number>();
+  readonly #all: readonly Uint8Array[];
+  readonly #tree = new PrefixTree();
   readonly #filter: Uint8Array;
   readonly #filterShift: number;
 
   /** Copies what it needs of `values`. Values of fewer than four bytes are left out: see `tooShortToMask`. */
   constructor(values: readonly Uint8Array[]) {
-    let count = 0;
-    let longest = 0;
-    for (const needle of values.flatMap(spellings)) {
-      const start = wordAt(needle, 0);
-      const others = this.#byStart.get(start);
-      if (others === undefined) this.#byStart.set(start, [needle]);
-      else others.push(needle);
-      for (let length = 1, key = 1; length < shortestMasked; length++) {
-        key = (key << 8) | (needle[length - 1] ?? 0);
-        this.#shortStarts.add(key);
-      }
-      longest = Math.max(longest, needle.length);
-      count++;
-    }
-    this.longest = longest;
-    for (const bucket of this.#byStart.values()) bucket.sort((a, b) => b.length - a.length);
-
-    // Sixteen places per spelling, so that one in sixteen positions at most needs the map.
-    const bits = Math.min(22, Math.max(12, Math.ceil(Math.log2(16 * (count + 1)))));
-    this.#filterShift = 32 - bits;
+    this.#all = values.flatMap(spellings);
+    this.longest = this.#all.reduce((longest, { length }) => Math.max(longest, length), 0);
+    // Sixteen places per spelling, so that at most one position in sixteen needs the tree.
+    const wanted = Math.ceil(Math.log2(16 * (this.#all.length + 1)));
+    const bits = Math.min(filterBits.most, Math.max(filterBits.least, wanted));
     this.#filter = new Uint8Array(2 ** bits);
-    for (const start of this.#byStart.keys())
-      this.#filter[Math.imul(start, 0x9e3779b1) >>> this.#filterShift] = 1;
+    this.#filterShift = 32 - bits;
+    for (const needle of this.#all) {
+      this.#tree.add(needle);
+      this.#filter[hash(wordAt(needle, 0)) >>> this.#filterShift] = 1;
+    }
   }
 
-  /** First position from `from` on at which a spelling begins or may begin; `bytes.length` if there is none. */
+  /** First position from `from` on at which a spelling may begin; `bytes.length` if there is none. */
   next(bytes: Uint8Array, from: number): number {
+    if (this.longest === 0) return bytes.length;
     const filter = this.#filter;
     const shift = this.#filterShift;
+    const last = bytes.length - shortestMasked;
     let position = from;
-    if (position + shortestMasked <= bytes.length) {
-      let word = wordAt(bytes, position);
-      for (; ; position++) {
-        if (filter[Math.imul(word, 0x9e3779b1) >>> shift] === 1 && this.#byStart.has(word)) return position;
-        if (position + shortestMasked >= bytes.length) break;
-        word = (word << 8) | (bytes[position + shortestMasked] ?? 0);
-      }
+    let word = wordAt(bytes, position);
+    while (position <= last && filter[hash(word) >>> shift] === 0) {
+      word = (word << 8) | (bytes[position + shortestMasked] ?? 0);
       position++;
     }
-    while (position < bytes.length && !this.#shortStarts.has(tailKey(bytes, position))) position++;
+    // Of the last three bytes there is no hash: they are always looked at.
     return position;
   }
 
-  /** Bytes of the longest spelling that stands at `position`, or 0. */
-  matchAt(bytes: Uint8Array, position: number): number {
-    if (position + shortestMasked > bytes.length) return 0;
-    const found = this.#byStart
-      .get(wordAt(bytes, position))
-      ?.find((needle) => needle.length <= bytes.length - position && agrees(needle, bytes, position));
-    return found?.length ?? 0;
+  /** What stands at a position. */
+  find(bytes: Uint8Array, position: number): Agreement {
+    return this.#tree.find(bytes, position);
   }
 
-  /** Whether everything from `position` on is the beginning of a longer spelling. */
-  mayGoOnAt(bytes: Uint8Array, position: number): boolean {
-    const rest = bytes.length - position;
-    if (rest >= this.longest) return false;
-    if (rest < shortestMasked) return this.#shortStarts.has(tailKey(bytes, position));
-    const bucket = this.#byStart.get(wordAt(bytes, position)) ?? [];
-    return bucket.some((needle) => needle.length > rest && agrees(needle, bytes, position));
-  }
-
-  /** Overwrites the spellings; streams that still use them are no longer masked. */
+  /** Overwrites the spellings: what still uses them masks no more. */
   wipe(): void {
-    for (const bucket of this.#byStart.values()) for (const needle of bucket) needle.fill(0);
-    this.#byStart.clear();
+    for (const needle of this.#all) needle.fill(0);
   }
 }
 
@@ -119,26 +94,24 @@ export class MaskStream {
   }
 
   #filter(bytes: Uint8Array, ended: boolean): Uint8Array {
-    const needles = this.#needles;
     const output: Uint8Array[] = [];
-    let written = Math.min(this.#masked, bytes.length);
     let masked = this.#masked;
-    const undecided = (at: number): boolean => !ended && needles.mayGoOnAt(bytes, at);
-    let position = needles.next(bytes, 0);
-    while (position < bytes.length && !undecided(position)) {
-      const length = needles.matchAt(bytes, position);
-      if (length > 0) {
-        if (position >= masked) {
-          output.push(bytes.subarray(written, position), Buffer.from(maskText));
-        }
-        masked = Math.max(masked, position + length);
-        written = masked;
+    // All before it was written, or is behind a mask.
+    let done = masked;
+    let position = this.#needles.next(bytes, 0);
+    while (position < bytes.length) {
+      const { longest, open } = this.#needles.find(bytes, position);
+      if (open && !ended) break;
+      if (longest > 0) {
+        if (position >= masked) output.push(bytes.subarray(done, position), Buffer.from(maskText));
+        masked = Math.max(masked, position + longest);
+        done = masked;
       }
-      position = needles.next(bytes, position + 1);
+      position = this.#needles.next(bytes, position + 1);
     }
-    if (written < position) output.push(bytes.subarray(written, position));
-    // A copy: the chunk's buffer belongs to the caller.
-    this.#held = bytes.slice(position);
+    if (done < position) output.push(bytes.subarray(done, position));
+    // A copy: the chunk's buffer belongs to the caller. (The `slice` of a Buffer would be a view.)
+    this.#held = Uint8Array.from(bytes.subarray(position));
     this.#masked = Math.max(0, masked - position);
     return output.length === 1 ? (output[0] ?? bytes) : Buffer.concat(output);
   }
@@ -153,18 +126,7 @@ function wordAt(bytes: Uint8Array, position: number): number {
   );
 }
 
-/** Key of the one to three bytes from `position` to the end. */
-function tailKey(bytes: Uint8Array, position: number): number {
-  let key = 1;
-  for (let index = position; index < bytes.length; index++) key = (key << 8) | (bytes[index] ?? 0);
-  return key;
-}
-
-/** Whether needle and bytes are the same from `position` on, as far as both go. */
-function agrees(needle: Uint8Array, bytes: Uint8Array, position: number): boolean {
-  const length = Math.min(needle.length, bytes.length - position);
-  for (let index = shortestMasked; index < length; index++) {
-    if (needle[index] !== bytes[position + index]) return false;
-  }
-  return true;
+/** Its upper bits are the hash (multiplicative, by the golden ratio). */
+function hash(word: number): number {
+  return Math.imul(word, 0x9e3779b1);
 }

@@ -131,6 +131,12 @@ async function start(supervision: Supervision): Promise<Running | string> {
   let child: ChildProcess;
   try {
     supervision.beforeStart();
+  } catch (error) {
+    stdio.closeChildEnds();
+    stdio.discard();
+    throw error;
+  }
+  try {
     child = spawn(supervision.path, supervision.args, {
       argv0: supervision.command,
       cwd,

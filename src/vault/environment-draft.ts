@@ -51,9 +51,9 @@ interface StoredLine {
   readonly version: number;
 }
 
-const secretsPerShard = 512;
+const secretsPerShard = 128;
 /** A shard may grow this far before all are divided anew. */
-const fullShard = secretsPerShard + 128;
+const fullShard = 2 * secretsPerShard;
 const lineFeed = Uint8Array.of(0x0a);
 
 export class EnvironmentDraft {

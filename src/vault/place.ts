@@ -5,6 +5,7 @@
 import type { RandomSource } from '../crypto/aead.ts';
 import type { KdfEngine } from '../crypto/kdf.ts';
 import type { AuditContext } from '../format/audit-record.ts';
+import type { Lock, LockOptions } from '../storage/lock.ts';
 import type { FileSystem } from '../storage/file-system.ts';
 
 /** Where audit records go. */
@@ -30,6 +31,7 @@ export interface Place {
   /** One line that names this process to whoever waits for it. */
   readonly holder: string;
   readonly lockWaitMs: number;
+  readonly acquireLock: (options: LockOptions) => Promise<Lock>;
 }
 
 export const logPathBeside = (vaultPath: string): string => `${vaultPath}.audit.jsonl`;

@@ -10,7 +10,7 @@ import { closeIdentity, type Identity } from '../access/bundle.ts';
 import type { Credential } from '../access/slot.ts';
 import type { Bytes } from '../crypto/bytes.ts';
 import { VaultDocument } from '../format/document.ts';
-import { acquireLock, type Lock } from '../storage/lock.ts';
+import type { Lock } from '../storage/lock.ts';
 import { openVaultFile, replaceVaultFile, vaultFileStamp, type OpenFile } from '../storage/vault-file.ts';
 import { buildFile, joinLines, makeSnapshot, nextBundle, seenOf, writeTime } from './build.ts';
 import type { BuiltEnvironment } from './environment-draft.ts';
@@ -61,7 +61,7 @@ async function load(place: Place, memory: Memory, builtHead: Bytes | null = null
 export async function lockVault(place: Place): Promise<Lock> {
   const beside = place.audit.path.startsWith(`${place.path}.`);
   const options = { fs: place.fs, holder: place.holder, waitMs: place.lockWaitMs, now: place.monotonic };
-  return acquireLock({ ...options, path: lockPathOf(beside ? place.path : place.audit.path) });
+  return place.acquireLock({ ...options, path: lockPathOf(beside ? place.path : place.audit.path) });
 }
 
 export class Vault {

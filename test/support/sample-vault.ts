@@ -1,4 +1,5 @@
 /** Small vaults that open fast: the recovery key needs no stretching. */
+import { acquireLock } from '../../src/storage/lock.ts';
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import type { RandomSource } from '../../src/crypto/aead.ts';
@@ -6,7 +7,7 @@ import { parseUtf8, utf8, type Bytes } from '../../src/crypto/bytes.ts';
 import type { KdfParameters } from '../../src/crypto/kdf.ts';
 import { parseRecoveryKey } from '../../src/format/key-text.ts';
 import { realFileSystem } from '../../src/storage/file-system.ts';
-import { createVault } from '../../src/vault/create.ts';
+import { createVault, ownerName } from '../../src/vault/create.ts';
 import { getSecret } from '../../src/vault/operations/get.ts';
 import { putSecret, type PutOptions, type PutResult } from '../../src/vault/operations/put.ts';
 import type { VersionWanted } from '../../src/vault/operations/secret.ts';
@@ -35,6 +36,7 @@ export function placeIn(folder: string, changes: Partial<Place> = {}): Place {
     context: { user: 'ada', host: 'engine', address: '', program: 'test', session: '' },
     holder: 'a test',
     lockWaitMs: 30_000,
+    acquireLock,
     ...changes,
   };
 }
@@ -74,7 +76,7 @@ export async function openWithSecret(place: Place, secret: Bytes, principal: str
 }
 
 export async function open({ place, recoveryKey }: SampleVault): Promise<Vault> {
-  return openWith(place, recoveryKey);
+  return openWith(place, recoveryKey, ownerName);
 }
 
 export async function put(

@@ -45,11 +45,14 @@ export function failingOnce(aim: (step: Step) => boolean, code = 'EIO'): FileSys
   });
 }
 
-/** As if the process had been killed before the call that `aim` picks: neither it nor any later one happens. */
+/**
+ * As if the process had been killed before the call that `aim` picks: neither it nor any later one happens. Descriptors are
+ * closed all the same, as the kernel does.
+ */
 export function dyingAt(aim: (step: Step) => boolean): FileSystem {
   let dead = false;
   return watchedFileSystem((step) => {
     dead ||= aim(step);
-    if (dead) throw diskError('EIO');
+    if (dead && step.call !== 'closeSync') throw diskError('EIO');
   });
 }
