@@ -1,0 +1,121 @@
+/**
+ * Writes what is rendered from the program itself: the command table of the README and the manual page. `npm run docs` writes,
+ * a test compares.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Command, Option } from 'commander';
+import { makeProgram, version } from '../commands/program.ts';
+
+const root = path.resolve(import.meta.dirname, '..');
+const start = '<!-- commands: written by `npm run docs` -->\n';
+const end = '<!-- /commands -->';
+
+function program(): Command {
+  const nothing = (): void => undefined;
+  return makeProgram(() => async () => Promise.resolve(), { out: nothing, error: nothing });
+}
+
+function visible(command: Command): Command[] {
+  return command.createHelp().visibleCommands(command).filter((one) => one.name() !== 'help');
+}
+
+function usage(command: Command): string {
+  const aliases = command.aliases().length === 0 ? '' : ` (${command.aliases().join(', ')})`;
+  const words = command.registeredArguments.map((argument) => {
+    const name = `${argument.variadic ? '-- ' : ''}${argument.name().toUpperCase()}${argument.variadic ? '…' : ''}`;
+    return argument.required ? name : `[${name}]`;
+  });
+  return `${[command.name(), ...words].join(' ')}${aliases}`;
+}
+
+function commandTable(all: Command): string {
+  const rows = visible(all).map((command) => `| \`${usage(command)}\` | ${command.description()} |`);
+  return ['| command | does |', '|---|---|', ...rows, ''].join('\n');
+}
+
+/** README.md with the table of commands that the program has. */
+export function renderReadme(readme: string): string {
+  const from = readme.indexOf(start) + start.length;
+  const to = readme.indexOf(end);
+  if (from < start.length || to < from) throw new Error('README.md has no place for the commands');
+  return readme.slice(0, from) + commandTable(program()) + readme.slice(to);
+}
+
+/** Text for troff: backslashes and leading dots would be read as commands, hyphens as typography. */
+function roff(text: string): string {
+  return text.replaceAll('\\', '\\e').replaceAll('-', '\\-').replace(/^([.'])/gm, '\\&$1').replaceAll('’', "'").replaceAll('…', '...');
+}
+
+function optionLines(options: readonly Option[]): string[] {
+  return options.filter((option) => !option.hidden).flatMap((option) => ['.TP', `.B ${roff(option.flags)}`, roff(option.description)]);
+}
+
+function commandSection(command: Command, globals: ReadonlySet<string>): string[] {
+  const own = command.options.filter((option) => !globals.has(option.flags));
+  return ['.SS', roff(usage(command)), roff(command.description()) + '.', ...optionLines(own)];
+}
+
+/** docs/man/vault.1 */
+export function renderManual(): string {
+  const all = program();
+  const globals = new Set(all.options.map((option) => option.flags));
+  const lines = [
+    `.TH VAULT 1 "" "vault ${version}" "User Commands"`,
+    '.SH NAME',
+    `vault \\- ${roff(all.description())}`,
+    '.SH SYNOPSIS',
+    '.B vault',
+    '[options] COMMAND [arguments]',
+    '.SH COMMANDS',
+    ...visible(all).flatMap((command) => commandSection(command, globals)),
+    '.SH GLOBAL OPTIONS',
+    ...optionLines(all.options),
+    '.SH ENVIRONMENT',
+    ...Object.entries(variables).flatMap(([name, meaning]) => ['.TP', `.B ${name}`, roff(meaning)]),
+    '.SH EXIT STATUS',
+    ...Object.entries(exits).flatMap(([status, meaning]) => ['.TP', `.B ${status}`, roff(meaning)]),
+    '.SH FILES',
+    '.TP',
+    '.I .vault/secrets.vault',
+    'the vault, looked for from the working folder upward; beside it the audit log, the lock, and the name of its last holder',
+    '.TP',
+    '.I $XDG_STATE_HOME/vault',
+    roff('what this machine remembers of each vault, so that an older copy put in its place is noticed'),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+const variables: Readonly<Record<string, string>> = {
+  VAULT_PATH: 'the vault; a folder means secrets.vault in it',
+  VAULT_ENVIRONMENT: 'as --env',
+  VAULT_PRINCIPAL: 'as --as',
+  VAULT_AUDIT_FILE: 'the audit log, where it is not beside the vault',
+  'VAULT_PASSPHRASE_FD, VAULT_PASSPHRASE_FILE, VAULT_PASSPHRASE_COMMAND, VAULT_PASSPHRASE': 'the passphrase, in this order',
+  VAULT_KEY_FILE: 'as --key-file',
+  'VAULT_ACCESS_TOKEN, VAULT_ACCESS_TOKEN_FILE': 'a machine token; a bad one fails and never falls through to something else',
+  VAULT_KDF_ENGINE: 'wasm (default) or native: which implementation of Argon2id computes',
+};
+
+const exits: Readonly<Record<string, string>> = {
+  0: 'done',
+  1: 'the answer is no: different, found, unhealthy',
+  2: 'usage, weak value, colliding names',
+  3: 'not found: secret, version, vault',
+  4: 'could not unlock, or locked out',
+  5: 'access denied',
+  6: 'secret expired',
+  7: 'integrity: tampered, damaged, rolled back, unsafe link or owner, newer format',
+  8: 'conflict: lock held, version moved on, exists already',
+  9: 'disk or backend: unreachable, full, read-only',
+  10: 'audit log could not be written; nothing was done',
+  70: 'internal error',
+  125: 'exec: any failure of ours before the program runs; 126, 127, 128+N as a shell; 124 for --timeout',
+  130: 'interrupted',
+};
+
+if (import.meta.main) {
+  const readme = path.join(root, 'README.md');
+  writeFileSync(readme, renderReadme(readFileSync(readme, 'utf8')));
+  writeFileSync(path.join(root, 'docs/man/vault.1'), renderManual());
+}

@@ -1,0 +1,18 @@
+/** What is rendered from the program stands in the repository as it would be rendered now. */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { renderManual, renderReadme } from '../../scripts/docs.ts';
+
+const root = path.resolve(import.meta.dirname, '../..');
+const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
+
+describe('rendered documents (npm run docs writes them)', () => {
+  it('README.md has the table of the commands that there are', () => {
+    expect(renderReadme(read('README.md'))).toBe(read('README.md'));
+  });
+
+  it('docs/man/vault.1 has the options that there are', () => {
+    expect(renderManual()).toBe(read('docs/man/vault.1'));
+  });
+});
