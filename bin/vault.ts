@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** Entry: parse, run, map an error to message and exit code. Nothing else. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { isSea } from 'node:sea';
 import v8 from 'node:v8';
 import { CommanderError, type Command } from 'commander';
 import { Context, type GlobalOptions } from '../commands/context.ts';
@@ -9,11 +10,15 @@ import { makeProgram, version } from '../commands/program.ts';
 import { SecretsManagerError, outcomes } from '../src/errors.ts';
 import { rehearse } from '../src/vault/rehearsal.ts';
 import { safeText } from '../src/terminal/table.ts';
-import { writeError, writeOutput } from '../src/terminal/streams.ts';
+import { coloursAllowed, styleFor } from '../src/terminal/style.ts';
+import { errorIsTerminal, writeError, writeOutput } from '../src/terminal/streams.ts';
 
 /** `exec` keeps the codes of its child apart from ours: any failure before the child runs is this one. */
 const beforeChildStatus = 125;
 const coreFilter = '/proc/self/coredump_filter';
+
+/** Where what happened says it all. */
+const silentHints = new Set(['INTERRUPTED', 'DECLINED']);
 
 let rehearsing = false;
 let coreFilterBefore = '';
@@ -28,12 +33,13 @@ function act<O>(run: Run<O>) {
       cwd: process.cwd(),
       operation: this.name(),
       beforeChild: restoreCoreDumps,
+      self: isSea() ? [process.execPath] : process.argv.slice(0, 2),
     });
     try {
       const status = await run(context, options, ...(words as string[]));
       if (typeof status === 'number') process.exitCode = status;
     } catch (error) {
-      report(error, options, this.name() === 'exec' ? beforeChildStatus : null);
+      await report(error, options, this.name() === 'exec' ? beforeChildStatus : null);
     } finally {
       context.close();
     }
@@ -41,7 +47,7 @@ function act<O>(run: Run<O>) {
 }
 
 /** One message, one exit code; where it came from only with --debug. */
-function report(error: unknown, options: GlobalOptions, status: number | null = null): void {
+async function report(error: unknown, options: GlobalOptions, status: number | null = null): Promise<void> {
   const known = error instanceof SecretsManagerError ? error : null;
   const code = known?.code ?? 'INTERNAL';
   // The text of an unexpected error may quote anything, so it is not shown.
@@ -50,7 +56,10 @@ function report(error: unknown, options: GlobalOptions, status: number | null = 
   const exit = known?.exitCode ?? outcomes.INTERNAL.exit;
   process.exitCode = code === 'INTERRUPTED' ? exit : (status ?? exit);
   if (options.json === true) writeError(`${JSON.stringify({ code, message, hint })}\n`);
-  else writeError(`vault: ${message}\n${code === 'INTERRUPTED' ? '' : `vault: ${safeText(hint)}\n`}`);
+  else {
+    const style = await styleFor(errorIsTerminal() && coloursAllowed(process.env, options.color !== false));
+    writeError(`${style.error('vault:')} ${message}\n${silentHints.has(code) ? '' : `vault: ${safeText(hint)}\n`}`);
+  }
   if (options.debug === true && error instanceof Error) {
     for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
       writeError(`${cause.name}\n${(cause.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)).join('\n')}\n`);
@@ -100,7 +109,7 @@ async function run(program: Command, argv: readonly string[]): Promise<void> {
     await program.parseAsync(argv);
   } catch (error) {
     if (error instanceof CommanderError) reportUsage(error, argv);
-    else report(error, {});
+    else await report(error, {});
   }
 }
 

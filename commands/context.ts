@@ -4,12 +4,13 @@
  */
 import { homedir, hostname, userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { InterruptedError, UsageError } from '../src/errors.ts';
+import { DeclinedError, UsageError } from '../src/errors.ts';
 import { realFileSystem } from '../src/storage/file-system.ts';
 import { acquireLock } from '../src/storage/lock.ts';
 import { locateVault, makeFolder, namedVaultPath, newVaultPath, vaultFolder } from '../src/storage/locate.ts';
 import { readDescriptor, readUserFile, reserveUserFile, writeUserFile, type ReservedFile } from '../src/storage/user-file.ts';
 import { openPrompter, type Prompter } from '../src/terminal/prompt.ts';
+import { coloursAllowed, styleFor } from '../src/terminal/style.ts';
 import { renderPairs, renderTable, safeText } from '../src/terminal/table.ts';
 import { errorIsTerminal, inputIsData, outputIsTerminal, say, writeError, writeOutput } from '../src/terminal/streams.ts';
 import { logPathBeside, type Place } from '../src/vault/place.ts';
@@ -36,6 +37,8 @@ export interface Host {
   readonly operation: string;
   /** Undo what this process set for itself and a child must not inherit. */
   readonly beforeChild: () => void;
+  /** How to start this program again: its file, and what comes before its own arguments. */
+  readonly self: readonly string[];
 }
 
 export interface OpenVaultOptions {
@@ -143,7 +146,8 @@ export class Context {
   }
 
   async table(head: readonly string[], rows: readonly (readonly string[])[]): Promise<void> {
-    writeOutput(await renderTable(head, rows));
+    const style = await styleFor(outputIsTerminal() && coloursAllowed(this.host.env, this.globals.color !== false));
+    writeOutput(await renderTable(head.map(style.heading), rows));
   }
 
   pairs(pairs: readonly (readonly [string, string])[]): void {
@@ -203,12 +207,12 @@ export class Context {
     return this.#prompter;
   }
 
-  /** A yes or no before something is destroyed. @throws UsageError where nobody can answer; InterruptedError for no */
+  /** A yes or no before something is destroyed. @throws UsageError where nobody can answer; DeclinedError */
   async confirm(question: string, yes: boolean | undefined): Promise<void> {
     if (yes === true) return;
     const { prompter } = this;
     if (prompter === null) throw new UsageError(`${question} Nobody can answer here.`, { hint: 'use --yes if you mean it' });
-    if (!(await prompter.confirm(question))) throw new InterruptedError('nothing was changed');
+    if (!(await prompter.confirm(question))) throw new DeclinedError();
   }
 
   /** Bytes of the key file by flag or variable; `undefined` without one. */

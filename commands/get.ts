@@ -1,15 +1,18 @@
 /** `vault get`: one value, exact. */
 import { UsageError } from '../src/errors.ts';
+import { withoutOurCredentials } from '../src/exec/variables.ts';
 import { getSecret } from '../src/vault/operations/get.ts';
 import type { VersionWanted } from '../src/vault/operations/secret.ts';
 import { examples, type Declare } from './command.ts';
 import type { Context } from './context.ts';
+import { clearAfterSeconds, clearLater, copyToClipboard } from '../src/terminal/clipboard.ts';
 import { parseReference } from './reference.ts';
 
 interface GetFlags {
   readonly version?: string;
   readonly field?: string;
   readonly newline?: boolean;
+  readonly clip?: boolean;
   readonly out?: string;
   readonly allowExpired?: boolean;
 }
@@ -22,6 +25,7 @@ export const declareGet: Declare = (program, act) => {
     .option('--version <n>', 'an older version: its number, or previous')
     .option('--field <path>', 'one field of a structured secret')
     .option('--newline', 'add a final newline (done by itself on a terminal)')
+    .option('--clip', `put it on the clipboard for ${clearAfterSeconds} seconds instead of printing it`)
     .option('--out <file>', 'write it to a file, readable by you alone')
     .option('--allow-expired', 'also if it has expired')
     .action(act<GetFlags>(runGet));
@@ -43,7 +47,8 @@ async function runGet(context: Context, flags: GetFlags, named = ''): Promise<vo
     getSecret(scope, { environment, name, version, field, allowExpired: flags.allowExpired === true }),
   );
   try {
-    if (flags.out !== undefined) context.writeFile(flags.out, value.bytes);
+    if (flags.clip === true) await toClipboard(context, value.bytes, info.name);
+    else if (flags.out !== undefined) context.writeFile(flags.out, value.bytes);
     else if (context.json) context.outputJson({ ...info, ...context.jsonValue(value.bytes) });
     else {
       context.output(value.bytes);
@@ -53,4 +58,12 @@ async function runGet(context: Context, flags: GetFlags, named = ''): Promise<vo
     value.wipe();
   }
   if (info.expires !== null) context.warnOfExpiry(info.name, info.expires);
+}
+
+async function toClipboard(context: Context, value: Uint8Array, name: string): Promise<void> {
+  const { env, self } = context.host;
+  const copied = await copyToClipboard(value, env);
+  if (copied === 'program') await clearLater(value, withoutOurCredentials(env), self);
+  const until = copied === 'program' ? `for ${clearAfterSeconds} seconds` : 'through the terminal; it stays until you copy something else';
+  context.inform(`${context.shown(name)} is on the clipboard ${until}`);
 }

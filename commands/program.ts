@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
 import { declareAudit } from './audit.ts';
+import { declareClearClipboard } from './clipboard.ts';
 import { addGlobalOptions, type Act, type Declare } from './command.ts';
 import { declareExec } from './exec.ts';
 import { declareGet } from './get.ts';
@@ -49,6 +50,7 @@ export function makeProgram(act: Act, output: ProgramOutput): Command {
       addGlobalOptions(command);
     }
   }
+  addGlobalOptions(declareClearClipboard(program, act));
   declareHashicorp(program, act);
   program.addHelpText(
     'after',

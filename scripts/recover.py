@@ -184,11 +184,10 @@ def name_of(most, single_word):
 
 
 def is_time(value):
-    if type(value) is not str or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z", value):
-        return False
     try:
-        return bool(datetime.datetime.fromisoformat(value[:-1]))
-    except ValueError:
+        again = datetime.datetime.fromisoformat(value[:23]).isoformat(timespec="milliseconds")
+        return len(value) == 24 and again + "Z" == value
+    except (TypeError, ValueError):
         return False
 
 
@@ -209,48 +208,51 @@ def is_kdf(value):
 
 KDFS = {"argon2id": {"name": text(1, 32), "memoryKiB": num(8192, 2097152), "passes": num(1, 32), "lanes": num(1, 16)},
         "pbkdf2-hmac-sha256": {"name": text(1, 32), "iterations": num(100_000, 10_000_000)}, "none": {"name": text(1, 32)}}
-ID8, ID16, HASH, TIME, ANY = octets(8), octets(16), octets(32), is_time, 2**53
+ID8, ID16, HASH, PREV, SIG, TIME, ANY = octets(8), octets(16), octets(32), octets(0, 32), octets(64), is_time, 2**53
 RIGHTS = ("list", "read", "rotate", "write", "delete")
 POLICY = [(text(0, 65536), text(0, 65536)), 1024]
 SEAL_PUB = octets(0, 1216)
-COUNTED = {"n": num(1), "time": TIME, "by": ID8, "seen": {"header": num(), "parts": [(ID8, num(), num(), [(ID8, num()), ANY]), ANY]}}
-SHARDS = {"bits": num(0, 12), "shards": [(HASH, num()), 4096], "sig": octets(64)}
+COUNTED = {"n": num(1), "time": TIME, "by": ID8,
+           "seen": {"header": num(), "parts": [(ID8, num(), num(), [(ID8, num()), 1024]), 256]}}
+SHARDS = {"bits": num(0, 12), "shards": [(HASH, num()), 4096], "sig": SIG}
 PRINCIPAL = {"id": ID8, "name": name_of(128, True), "signPub": optional(is_key), "sealPub": SEAL_PUB,
              **{right: [ID8, 256] for right in RIGHTS}, "expires": optional(TIME), "invited": optional(is_key)}
 RETIRED = {"id": ID8, "name": name_of(128, True), "signPub": is_key, "from": num(1), "until": num(1)}
 ENVIRONMENT = {"id": ID8, "name": name_of(128, True), "epoch": num(1), "commitEnv": HASH, "commitCatalog": HASH,
                "sealPub": SEAL_PUB, "sealed": octets()}
 IN_ENV, OF_SECRET = {"environment": ID8, "epoch": num(1)}, {"environment": ID8, "secret": ID16}
-SIGNED = {"time": TIME, "by": ID8, "sig": octets(64)}
+SIGNED = {"time": TIME, "by": ID8, "sig": SIG}
 LINES = {  # sections 3 and 5
     "vault": {"format": num(1, 1), "id": ID16},
-    "root": {"n": num(), "prev": octets(0, 32), "time": TIME, "by": ID8, "admins": [(ID8, is_key), 1024], "sig": octets(64)},
+    "root": {"n": num(), "prev": PREV, "time": TIME, "by": ID8, "admins": [(ID8, is_key), 1024], "sig": SIG},
     "header": {**COUNTED, "root": HASH, "principals": [PRINCIPAL, 1024], "retired": [RETIRED, 4096],
-               "environments": [ENVIRONMENT, 256], "policy": POLICY, "sig": octets(64)},
-    "succession": {"principal": ID8, "time": TIME, "signPub": is_key, "sealPub": SEAL_PUB, "prev": HASH, "sig": octets(64)},
-    "slot": {"principal": ID8, "id": ID8, "type": one_of("passphrase", "passphrase+keyfile", "recovery", "token", "pkcs11", "age"),
+               "environments": [ENVIRONMENT, 256], "policy": POLICY, "sig": SIG},
+    "succession": {"principal": ID8, "time": TIME, "signPub": is_key, "sealPub": SEAL_PUB, "prev": HASH, "sig": SIG},
+    "slot": {"principal": ID8, "id": ID8,
+             "type": one_of("passphrase", "passphrase+keyfile", "recovery", "token", "pkcs11", "age"),
              "kdf": is_kdf, "salt": octets(16), "hint": text(0, 8192), "commit": HASH, "wrapped": octets(92)},
-    "bundle": {"n": num(1), "time": TIME, "by": ID8, "slots": [HASH, 16], "sealed": octets(12 + 1024 + 16), "sig": octets(64)},
+    "bundle": {"n": num(1), "time": TIME, "by": ID8, "slots": [HASH, 16], "sealed": octets(12 + 1024 + 16), "sig": SIG},
     "grant": {"principal": ID8, **IN_ENV, "level": one_of("list", "read"), "form": one_of("wrap", "seal"), "ct": octets()},
     "names": {**IN_ENV, **COUNTED, **SHARDS},
     "values": {**IN_ENV, **COUNTED, **SHARDS},
-    "changes": {**IN_ENV, **COUNTED, "base": HASH, "digest": HASH, "size": num(), "sig": octets(64)},
+    "changes": {**IN_ENV, **COUNTED, "base": HASH, "digest": HASH, "size": num(), "sig": SIG},
     "request": {"id": ID8, **OF_SECRET, "version": num(1), "operation": one_of("rotate"), "note": octets(), "epoch": num(1),
-                "time": TIME, "expires": TIME, "by": ID8, "sig": octets(64)},
+                "time": TIME, "expires": TIME, "by": ID8, "sig": SIG},
     "decision": {"id": ID8, "request": ID8, "digest": HASH, "verdict": one_of("approve", "reject"), **SIGNED},
-    "snapshot": {"n": num(1), "time": TIME, "by": ID8, "head": HASH, "logs": [(ID16, num(1), HASH), 65536], "sig": octets(64)},
+    "snapshot": {"n": num(1), "time": TIME, "by": ID8, "head": HASH, "logs": [(ID16, num(1), HASH), 65536], "sig": SIG},
     "block": {**IN_ENV, "shard": num(0, 4095), "sealed": octets()},
     "value": {**IN_ENV, "secret": ID16, "version": num(1), "state": one_of("live", "pending", "withdrawn"), "time": TIME,
-              "author": ID8, "by": ID8, "form": one_of("sym", "seal"), "ct": octets(), "note": octets(), "prev": octets(0, 32),
-              "decision": octets(0, 8), "sig": octets(64)},
+              "author": ID8, "by": ID8, "form": one_of("sym", "seal"), "ct": octets(), "note": octets(), "prev": PREV,
+              "decision": octets(0, 8), "sig": SIG},
     "purged": {**OF_SECRET, "through": num(1), "digest": HASH, "last": TIME, **SIGNED},
     "removed": {**OF_SECRET, **SIGNED},
 }
-BUNDLE = {"signSeed": HASH, "sealSeed": HASH, "wrapKey": HASH, "vault": ID16, "principal": ID8, "root": num(), "rootDigest": HASH,
-          "floor": num()}
+BUNDLE = {"signSeed": HASH, "sealSeed": HASH, "wrapKey": HASH, "vault": ID16, "principal": ID8, "root": num(),
+          "rootDigest": HASH, "floor": num()}
 CARRY = {"auditKeys": [(num(1), HASH), ANY], "policy": POLICY}
-ENTRY = {"name": name_of(1024, False), "secret": ID16, "type": one_of("api-key", "password", "database-credential", "certificate",
-         "encryption-key", "token", "ssh-key", "note", "other"), "description": text(0, 4096),
+ENTRY = {"name": name_of(1024, False), "secret": ID16,
+         "type": one_of("api-key", "password", "database-credential", "certificate", "encryption-key", "token", "ssh-key", "note",
+                        "other"), "description": text(0, 4096),
          "tags": [(text(0, 256), text(0, 256)), 64],
          "variable": lambda value: type(value) is str and re.fullmatch(r"|[A-Za-z_][A-Za-z0-9_]{0,127}", value),
          "created": TIME, "interval": num(), "hook": text(0, 65536), "removed": optional(TIME)}
@@ -258,10 +260,10 @@ NOTE = {"operation": one_of("put", "edit", "rotate", "rollback", "import", "copy
         "expires": optional(TIME), "graceUntil": optional(TIME)}
 RECORD = {"log": ID16, "seq": num(1), "time": TIME, "op": text(1, LINE), "ok": lambda value: type(value) is bool,
           "code": text(0, LINE), "principal": ID8, "environment": octets(0, 8), "secrets": [(ID8, HASH, num()), ANY],
-          "context": {name: text(0, 256) for name in ("user", "host", "address", "program", "session")}, "source": text(1, LINE),
-          "detail": text(0, 1024), "header": num(), "from": octets(0, 32), "to": octets(0, 32), "prev": octets(0, 32), "sig": octets(64)}
+          "context": {name: text(0, 256) for name in ("user", "host", "address", "program", "session")},
+          "source": text(1, LINE), "detail": text(0, 1024), "header": num(), "from": PREV, "to": PREV, "prev": PREV, "sig": SIG}
 UNLOCK = {"log": ID16, "seq": num(1), "time": TIME, "op": "unlock", "ok": lambda value: value is False, "count": num(1),
-          "prev": octets(0, 32)}
+          "prev": PREV}
 
 
 def read_line(line, where):
@@ -318,81 +320,61 @@ def read_head(data):
     f.v = one("vault")["id"]
     f.roots, f.header = take("root", 4096), one("header")
     check_roots_and_header(f)
-    order, f.successions = {id: at for at, id in enumerate(f.principals)}, {}
-    for line in (lines := take("succession")):
-        check_succession(f, line)
-    need(ascending([place(order, line["principal"]) for line in lines]), "successions out of order")
-    joined = {id: p for id, p in f.principals.items() if p["signPub"]}
-    f.slots, f.bundles, f.grants = take("slot"), {}, {}
-    need(ascending([(place(order, s["principal"]), unbase64(s["id"])) for s in f.slots]), "slots out of order")
-    need(len({s["id"] for s in f.slots}) == len(f.slots), "two slots have one id")
-    for s in f.slots:
-        need((s["kdf"]["name"] == "none") == (s["type"] in ("recovery", "token", "age")), "a slot's kdf is not for its type")
-    bundles = take("bundle")
-    need([b["by"] for b in bundles] == list(joined), "not one bundle for each principal that has joined, in order")
-    for b in bundles:
-        mine = [H(f.v, s["raw"]) for s in f.slots if s["principal"] == b["by"]]
-        need(b["slots"] == mine and (mine or b["by"] not in f.successions), "a bundle does not list its principal's slots")
-        check_signature(f.v, b, joined[b["by"]]["signPub"], "bundle")
-        f.bundles[b["by"]] = b
-    need({s["principal"] for s in f.slots} <= set(joined), "a slot of a principal that has not joined")
-    env_order = {id: at for at, id in enumerate(f.environments)}
-    grants = take("grant")
-    need(ascending([(place(order, g["principal"]), place(env_order, g["environment"])) for g in grants]), "grants out of order")
-    for g in grants:
-        need(g["principal"] in joined and g["level"] == level(f, g["principal"], g["environment"]), "a grant beside the header's rights")
-        need(g["epoch"] == f.environments[g["environment"]]["epoch"], "a grant of another epoch")
-        size = len(unbase64(g["ct"]))
-        need(size == 92 if g["form"] == "wrap" else size >= 1136 and joined[g["principal"]]["sealPub"], "a grant of the wrong size")
-        f.grants[g["principal"], g["environment"]] = g
-    for id in joined:  # who has joined by a succession gets its grants from the next header's writer
-        for env in f.environments:
-            need((id, env) in f.grants or not level(f, id, env) or id in f.successions, "a grant is missing")
+    order = {id: at for at, id in enumerate(f.principals)}
+    check_successions(f, order, take("succession"))
+    f.joined = {id: p for id, p in f.principals.items() if p["signPub"]}
+    check_bundles(f, order, take("slot"), take("bundle"))
+    check_grants(f, order, take("grant"))
     f.parts = {}
     for env in f.environments:
         part = f.parts[env] = SimpleNamespace(names=one("names"), values=one("values"), changes=take("changes"))
         need(ascending([place(order, c["by"]) for c in part.changes]), "changes lines out of order")
         for line in [part.names, part.values, *part.changes]:
             need(line["environment"] == env, f"{line['kind']} lines out of order")
-            check_signature(f.v, line, f.principals.get(line["by"], {}).get("signPub", ""), line["kind"])
+            check_signature(f.v, line, key_of(f, line["by"]), line["kind"])
     requests, decisions = take("request", 1024), take("decision", 4096)
     for lines in (requests, decisions):
         need(ascending([unbase64(line["id"]) for line in lines]), "requests or decisions out of order")
     f.requests, f.decisions = {r["id"]: r for r in requests}, {d["id"]: d for d in decisions}
     need(not head, f"{head and head[0]['kind']} line out of order")
-    snapshot = f.snapshot
     f.D = digest(f.v, "head", data[:f.body])
-    need(snapshot["head"] == f.D, "the head is not the one that the snapshot names")
-    need(snapshot["by"] in joined, "the snapshot's signer is not listed")
-    check_signature(f.v, snapshot, joined[snapshot["by"]]["signPub"], "snapshot")
-    need(ascending([unbase64(log) for log, _, _ in snapshot["logs"]]), "the snapshot's logs are out of order")
+    need(f.snapshot["head"] == f.D, "the head is not the one that the snapshot names")
+    check_signature(f.v, f.snapshot, key_of(f, f.snapshot["by"]), "snapshot")
+    need(ascending([unbase64(log) for log, _, _ in f.snapshot["logs"]]), "the snapshot's logs are out of order")
     return f
 
 
+def key_of(f, principal):
+    return f.principals.get(principal, {}).get("signPub", "")
+
+
 def check_roots_and_header(f):
-    """Root chain, then the header by an administrator of the last root. `f.principals` gets the successors' keys later."""
+    """The root chain, then the header, signed by an administrator of the last root."""
     need(f.roots, "there is no root line")
     for n, root in enumerate(f.roots):
         before = f.roots[max(n - 1, 0)]
         need(root["n"] == n and root["prev"] == (H(f.v, before["raw"]) if n else ""), "the roots are no chain")
-        need(root["admins"] and len({id for id, _ in root["admins"]}) == len(root["admins"]), "administrators are not distinct")
+        distinct = len({id for id, _ in root["admins"]}) == len(root["admins"]) > 0
+        need(distinct, "the administrators of a root are not distinct, or none")
         check_signature(f.v, root, dict(before["admins"]).get(root["by"], ""), f"root {n}")
     h = f.header
     need(h["root"] == H(f.v, f.roots[-1]["raw"]), "the header is not for the last root")
     f.principals = {p["id"]: dict(p) for p in h["principals"]}
     f.environments = {e["id"]: e for e in h["environments"]}
+    f.env_order = {id: at for at, id in enumerate(f.environments)}
     listed = dict(f.roots[-1]["admins"])
     f.admins = {p["id"] for p in h["principals"] if p["signPub"] and listed.get(p["id"]) == p["signPub"]}
     need(h["by"] in f.admins, "the header's signer is not an administrator")
     check_signature(f.v, h, listed[h["by"]], "header")
     for what in (h["principals"], h["environments"]):
-        need(len({x["id"] for x in what}) == len(what) == len({x["name"] for x in what}), "names or ids in the header are not distinct")
+        distinct = len({x["id"] for x in what}) == len(what) == len({x["name"] for x in what})
+        need(distinct, "names or ids in the header are not distinct")
     for p in h["principals"]:
         need((p["signPub"] == "") == (p["invited"] != ""), "a principal has neither a key nor an invitation, or both")
         for right in RIGHTS:
-            need(p[right] == [e for e in f.environments if e in p[right]], "rights are not in the order of the environments")
+            need(ascending([place(f.env_order, env) for env in p[right]]), "rights are not in the order of the environments")
             need(not p[right] or p["id"] not in f.admins, "an administrator with single rights")
-            need(right in RIGHTS[:2] or set(p[right]) <= set(p["list"] + p["read"]), "a right in an environment that is not granted")
+            need(right in RIGHTS[:2] or set(p[right]) <= set(p["list"] + p["read"]), "a right without list or read")
         need(not set(p["list"]) & set(p["read"]), "an environment in both list and read")
     spans = sorted((r["id"], r["from"], r["until"]) for r in h["retired"])
     need(all(first <= last for _, first, last in spans), "a retired range that is empty")
@@ -409,13 +391,48 @@ def check_policy(f, policy):
         need(known, f"the value of policy key {key} is not known to this reader")
 
 
-def check_succession(f, line):
-    p = f.principals.get(line["principal"])
-    need(p and p["invited"] and line["principal"] not in f.successions, "a succession of nobody who was invited")
-    need(line["prev"] == H(f.v, encode(p)), "a succession for another entry of the header")
-    check_signature(f.v, line, p["invited"], "succession")
-    p["signPub"], p["sealPub"] = line["signPub"], line["sealPub"]
-    f.successions[p["id"]] = line
+def check_successions(f, order, lines):
+    """From here on the entries of those who were invited and came have their keys."""
+    need(ascending([place(order, line["principal"]) for line in lines]), "successions out of order")
+    f.successions = {line["principal"] for line in lines}
+    for line in lines:
+        p = f.principals[line["principal"]]
+        need(p["invited"], "a succession of somebody who was not invited")
+        need(line["prev"] == H(f.v, encode(p)), "a succession for another entry of the header")
+        check_signature(f.v, line, p["invited"], "succession")
+        p["signPub"], p["sealPub"] = line["signPub"], line["sealPub"]
+
+
+def check_bundles(f, order, slots, bundles):
+    """Slots have no signature: each bundle has the digests of its principal's."""
+    need(ascending([(place(order, s["principal"]), unbase64(s["id"])) for s in slots]), "slots out of order")
+    need(len({s["id"] for s in slots}) == len(slots), "two slots have one id")
+    need([b["by"] for b in bundles] == list(f.joined), "not one bundle for each principal that has joined, in order")
+    f.slots, f.bundles, digests = slots, {b["by"]: b for b in bundles}, {id: [] for id in f.joined}
+    for s in slots:
+        need((s["kdf"]["name"] == "none") == (s["type"] in ("recovery", "token", "age")), "a slot's kdf is not for its type")
+        need(s["principal"] in f.joined, "a slot of a principal that has not joined")
+        digests[s["principal"]].append(H(f.v, s["raw"]))
+    for b in bundles:
+        need(b["slots"] == digests[b["by"]], "a bundle does not list its principal's slots")
+        need(b["slots"] or b["by"] not in f.successions, "a succession without a slot")
+        check_signature(f.v, b, key_of(f, b["by"]), "bundle")
+
+
+def check_grants(f, order, grants):
+    """Grants have no signature either: what they open to is checked against the header, in environment_keys."""
+    places = [(place(order, g["principal"]), place(f.env_order, g["environment"])) for g in grants]
+    need(ascending(places), "grants out of order")
+    f.grants = {(g["principal"], g["environment"]): g for g in grants}
+    for (id, env), g in f.grants.items():
+        need(id in f.joined and g["level"] == level(f, id, env), "a grant beside the header's rights")
+        need(g["epoch"] == f.environments[env]["epoch"], "a grant of another epoch")
+        size = len(unbase64(g["ct"]))
+        fits = size == 12 + 64 + 16 if g["form"] == "wrap" else size >= 1120 + 16 and f.joined[id]["sealPub"]
+        need(fits, "a grant of the wrong size or form")
+    for id in f.joined:  # who has joined by a succession gets its grants from the writer of the next header
+        for env in f.environments:
+            need((id, env) in f.grants or not level(f, id, env) or id in f.successions, "a grant is missing")
 
 
 def can(f, id, env, *rights):
@@ -431,7 +448,8 @@ def check_parts(f):
     """Section 6.5, and what section 3 says of requests, decisions and the snapshot."""
     for line in f.timed:
         need(line["time"] <= f.snapshot["time"], f"a {line['kind']} line is younger than the snapshot")
-    for line in (f.header, f.snapshot, *(x for part in f.parts.values() for x in (part.names, part.values, *part.changes))):
+    parts = [line for part in f.parts.values() for line in (part.names, part.values, *part.changes)]
+    for line in [f.header, f.snapshot, *parts]:
         expires = f.principals[line["by"]]["expires"]
         need(not expires or line["time"] <= expires, f"{line['kind']}: signed after its signer expired")
         if line["kind"] != "snapshot":
@@ -445,15 +463,18 @@ def check_parts(f):
             need("base" not in line or line["base"] == H(f.v, part.values["raw"]), "changes: to other values")
     for r in f.requests.values():
         env = f.environments.get(r["environment"])
-        need(env and r["by"] in f.principals and can(f, r["by"], env["id"], "rotate", "write"), "a request without the right to it")
+        check_signature(f.v, r, key_of(f, r["by"]), "request")
+        need(env and can(f, r["by"], env["id"], "rotate", "write"), "a request without the right to it")
         need(r["epoch"] <= env["epoch"], "a request of an epoch to come")
-        check_signature(f.v, r, f.principals[r["by"]]["signPub"], "request")
     for d in f.decisions.values():
         r = f.requests.get(d["request"])
         need(r and d["digest"] == H(f.v, r["raw"]), "a decision on another request")
-        need(d["by"] in f.principals and d["by"] != r["by"] and can(f, d["by"], r["environment"], "write"), "a decision without the right to it")
-        check_signature(f.v, d, f.principals[d["by"]]["signPub"], "decision")
-    need(len({(d["request"], d["by"]) for d in f.decisions.values()}) == len(f.decisions), "two decisions of one signer on a request")
+        check_signature(f.v, d, key_of(f, d["by"]), "decision")
+        right = d["by"] != r["by"] and can(f, d["by"], r["environment"], "write")
+        need(right, "a decision without the right to it")
+    pairs = {(d["request"], d["by"]) for d in f.decisions.values()}
+    need(len(pairs) == len(f.decisions), "two decisions of one signer on a request")
+    f.rejected = {d["request"] for d in f.decisions.values() if d["verdict"] == "reject"}
 
 
 def check_seen(f, line):
@@ -517,14 +538,15 @@ def unlock(f, credential, recovery, key_file, principal):
             ikm = secret
         else:
             ikm = hashlib.pbkdf2_hmac("sha256", words.encode(), salt, kdf["iterations"], 32)
-        if key_file:
+        if kind == "passphrase+keyfile":
             ikm = pae(ikm, hashlib.sha256(key_file).digest(), b"")
         named = ("slot", s["principal"], s["id"], s["type"], encode(kdf))
         okm = hkdf(ikm, salt, P(f.v, *named), 64)
         if hmac.compare_digest(okm[:32], unbase64(s["commit"])):
             break
     else:
-        raise Fail(4, "could not unlock: wrong credential" + ("; four slots were tried, try --principal" if len(slots) > 4 else ""))
+        more = "; only four slots were tried, --principal says whose" if len(slots) > 4 else ""
+        raise Fail(4, "could not unlock: wrong credential" + more)
     me, b = s["principal"], f.bundles[s["principal"]]
     bundle_key = unseal(okm[32:], s["wrapped"], P(f.v, "slot-wrap", *named[1:], salt, s["hint"], okm[:32]), "slot")
     need(len(bundle_key) == 32, "slot: no bundle key in it")
@@ -540,11 +562,11 @@ def unlock(f, credential, recovery, key_file, principal):
 
 
 def environment_keys(f, me, bundle, env, notes):
-    """Sections 4 and 6.6: environment key (None with level list) and catalog key, or (None, None) where there is none to open."""
+    """Sections 4 and 6.6: environment key (None for level list) and catalog key; (None, None) if there is neither."""
     g, id, epoch = f.grants.get((me, env["id"])), env["id"], env["epoch"]
     if g is None or g["form"] == "seal":
-        notes.append(f"environment {env['name']}: " + ("no grant" if g is None else f"its grant is sealed (HPKE) to {f.principals[me]['name']}")
-                     + "; signatures and digests checked, nothing opened")
+        why = f"the grant to {f.principals[me]['name']} is sealed (HPKE)" if g else f"no grant to {f.principals[me]['name']}"
+        notes.append(f"environment {env['name']}: {why}; signatures and digests were checked, nothing was opened")
         return None, None
     key = unseal(unbase64(bundle["wrapKey"]), g["ct"], P(f.v, "grant", me, id, epoch, g["level"]), "grant")
     need(len(key) == 32, "grant: no key in it")
@@ -561,85 +583,100 @@ def environment_keys(f, me, bundle, env, notes):
 
 # ---- Section 5: the body, one environment after the other; 6.7 and 6.8 for every secret in it.
 
-def read_environment(f, env, at, env_key, catalog, taken):
-    """Checks one environment's bytes from offset `at` on; returns its secrets by id, and the offset behind it."""
-    part, secrets, id, epoch = f.parts[env["id"]], {}, env["id"], env["epoch"]
+def body_lines(f, env, at, size, want, *named):
+    """The lines of one shard or changes line, which begins at offset `at`, each with where it stands."""
+    need(size <= f.last - at, f"{env['name']}: the body is shorter than its shards")
+    need(digest(f.v, "shard", *named, f.data[at:at + size]) == want, f"{env['name']}: wrong digest of {named[0]}")
+    stop = at + size
+    while at < stop:
+        end = f.data.find(b"\n", at, stop)
+        need(end >= 0, f"{env['name']}: a shard ends within a line")
+        line = read_line(f.data[at:end], env["name"])
+        here = line.get("environment") == env["id"] and line.get("epoch", env["epoch"]) == env["epoch"]
+        need(here, f"{env['name']}: a line of another environment or epoch")
+        yield line, (at, end)
+        at = end + 1
 
-    def region(size, want, *named):
-        need(size <= f.last - at, f"{env['name']}: the body is shorter than its shards")
-        need(digest(f.v, "shard", *named, f.data[at:at + size]) == want, f"{env['name']}: wrong digest of {named[0]}")
-        start, stop, lines = at, at + size, []
-        while start < stop:
-            end = f.data.find(b"\n", start, stop)
-            need(end >= 0, f"{env['name']}: a shard ends within a line")
-            line = read_line(f.data[start:end], env["name"])
-            need(line.get("environment") == id and line.get("epoch", epoch) == epoch, f"{env['name']}: a line of another environment or epoch")
-            yield line, (start, end)
-            start = end + 1
 
-    def secret(id):
-        return secrets.setdefault(id, SimpleNamespace(entry=None, lines=[], purged=[], removed=""))
+def first_bits(raw, bits):
+    return int.from_bytes(raw[:2], "big") >> (16 - bits)
 
-    bits, seen = part.names["bits"], set()
-    for shard, (want, size) in enumerate(part.names["shards"]):
-        lines = [line for line, _ in region(size, want, "names", id, shard)]
+
+def read_catalog(f, env, at, catalog):
+    """The blocks of an environment; returns its entries by secret id (none without a key), and the offset behind."""
+    id, epoch, bits, entries = env["id"], env["epoch"], f.parts[env["id"]].names["bits"], {}
+    for shard, (want, size) in enumerate(f.parts[id].names["shards"]):
+        lines = [line for line, _ in body_lines(f, env, at, size, want, "names", id, shard)]
         need([(x["kind"], x.get("shard")) for x in lines] == [("block", shard)], f"{env['name']}: not one block a shard")
         at += size
-        if catalog:
-            plain = unseal(KD(f.v, catalog, "block", id, epoch), lines[0]["sealed"], P(f.v, "block", id, epoch, bits, shard), "block")
-            entries = parse(plain, "block")
-            shape(entries, {"entries": [ENTRY, ANY]}, "block")
-            need(ascending([e["name"].encode() for e in entries["entries"]]), "block: entries out of order")
-            for e in entries["entries"]:
-                mac = hmac.digest(KD(f.v, catalog, "index", id, epoch), e["name"].encode(), "sha256")
-                need(int.from_bytes(mac[:2], "big") >> (16 - bits) == shard, "block: an entry in the wrong shard")
-                need(ascending([(k.encode(), t.encode()) for k, t in e["tags"]]), "block: tags out of order")
-                need(e["secret"] not in secrets, "block: two names of one secret")
-                secret(e["secret"]).entry = e
-    bits = part.values["bits"]
+        if not catalog:
+            continue
+        block_key, index_key = KD(f.v, catalog, "block", id, epoch), KD(f.v, catalog, "index", id, epoch)
+        block = parse(unseal(block_key, lines[0]["sealed"], P(f.v, "block", id, epoch, bits, shard), "block"), "block")
+        shape(block, {"entries": [ENTRY, ANY]}, "block")
+        need(ascending([e["name"].encode() for e in block["entries"]]), "block: entries out of order")
+        for e in block["entries"]:
+            mac = hmac.digest(index_key, e["name"].encode(), "sha256")
+            need(first_bits(mac, bits) == shard, "block: an entry in the wrong shard")
+            need(ascending([(key.encode(), tag.encode()) for key, tag in e["tags"]]), "block: tags out of order")
+            need(e["secret"] not in entries, "block: two names of one secret")
+            entries[e["secret"]] = e
+    return entries, at
+
+
+def read_values(f, env, at, env_key, catalog, entries):
+    """The value, purged and removed lines of an environment; returns its secrets by id, and the offset behind."""
+    part, id = f.parts[env["id"]], env["id"]
+    secrets = {key: SimpleNamespace(entry=e, lines=[], purged=[], removed=e["removed"]) for key, e in entries.items()}
     regions = [(part.values, shard, *pair) for shard, pair in enumerate(part.values["shards"])]
     regions += [(changes, changes["by"], changes["digest"], changes["size"]) for changes in part.changes]
     for owner, shard, want, size in regions:
         before, inside = (), owner["kind"]
-        for line, span in region(size, want, inside, id, shard):
+        for line, span in body_lines(f, env, at, size, want, inside, id, shard):
             rank = {"purged": 0, "value": 1, "removed": 2}.get(line["kind"], 3)
             need(rank < (2 if inside == "values" else 3), f"{inside}: a {line['kind']} line there")
             key = (unbase64(line["secret"]), rank, line.get("version", 0))
             need(before < key, f"{inside}: lines out of order")
             before = key
             if inside == "values":
-                need(int.from_bytes(key[0][:2], "big") >> (16 - bits) == shard, "values: a line in the wrong shard")
+                need(first_bits(key[0], part.values["bits"]) == shard, "values: a line in the wrong shard")
             else:
                 need(line["by"] == owner["by"], "changes: a line of another signer")
-            s = secret(line["secret"])
+            check_signature(f.v, line, key_of(f, line["by"]), line["kind"])
             check_rights(f, line)
-            check_signature(f.v, line, f.principals[line["by"]]["signPub"], line["kind"])
-            line["inside"], line["span"], line["H"] = inside, span, H(f.v, line["raw"])
+            empty = SimpleNamespace(entry=None, lines=[], purged=[], removed="")
+            s = secrets.setdefault(line["secret"], empty)
             if line["kind"] == "value":
                 need(line["time"] <= owner["time"], "value: younger than the part that has it")
                 check_decision(f, line)
-                if catalog:
-                    aad = P(f.v, "note", id, epoch, line["secret"], line["version"])
-                    line["note"] = parse(unseal(KD(f.v, catalog, "note", id, epoch), line["note"], aad, "note"), "note")
-                    shape(line["note"], NOTE, "note")
-                if env_key and line["form"] == "sym":
-                    open_value(f, env, env_key, line)
+                open_line(f, env, line, env_key, catalog)
+                line["H"] = H(f.v, line["raw"])
+                del line["ct"], line["raw"]  # value_of comes back to it by its span
                 s.lines.append(line)
-                del line["ct"], line["raw"]
             elif line["kind"] == "purged":
                 s.purged.append(line)
             else:
-                s.removed = line["time"]
+                s.removed = s.removed or line["time"]
+            line["inside"], line["span"] = inside, span
         at += size
-    for key, s in secrets.items():
-        need(key not in taken, "one secret id in two environments")
+    for s in secrets.values():
         check_versions(s)
     return secrets, at
 
 
+def open_line(f, env, line, env_key, catalog):
+    """Replaces the note of a value line by what is in it, and checks that the value opens, as far as there are keys."""
+    if catalog:
+        note_key = KD(f.v, catalog, "note", env["id"], env["epoch"])
+        aad = P(f.v, "note", env["id"], env["epoch"], line["secret"], line["version"])
+        line["note"] = parse(unseal(note_key, line["note"], aad, "note"), "note")
+        shape(line["note"], NOTE, "note")
+    if env_key and line["form"] == "sym":
+        open_value(f, env, env_key, line)
+
+
 def check_rights(f, line):
     env, by = line["environment"], line["by"]
-    need(f.principals.get(by, {}).get("signPub"), f"{line['kind']}: its signer is not listed")
     if line["kind"] == "value":
         right = can(f, by, env, "write") or can(f, by, env, "rotate") and line["version"] > 1
         right = by in f.admins or right and by == line["author"]
@@ -654,10 +691,9 @@ def check_decision(f, line):
         d = f.decisions.get(line["decision"])
         need(d, "value: its decision is not there")
         r = f.requests[d["request"]]
-        verdicts = {x["verdict"] for x in f.decisions.values() if x["request"] == r["id"]}
         asked = (r["environment"], r["secret"], r["version"] + 1, r["by"])
         right = asked == (line["environment"], line["secret"], line["version"], line["author"])
-        right = right and verdicts == {"approve"} and d["time"] < r["expires"] and d["by"] != line["author"]
+        right = right and r["id"] not in f.rejected and d["time"] < r["expires"] and d["by"] != line["author"]
         need(right or line["state"] != "live", "value: its decision does not approve it")
 
 
@@ -692,13 +728,15 @@ def check_versions(s):
     through = max((p["through"] for p in s.purged), default=0)
     s.kept = {version: line for version, line in chosen.items() if version > through}
     s.current = max((version for version, line in s.kept.items() if line["state"] == "live"), default=0)
-    s.removed = s.entry and s.entry["removed"] or s.removed
 
 
 # ---- Section 9: the audit log.
 
 def check_audit(f, path):
     anchor = {log: (seq, want) for log, seq, want in f.snapshot["logs"]}
+    retired = {}
+    for r in f.header["retired"]:
+        retired.setdefault(r["id"], []).append(r)
     log, seq, prev, met = None, 0, "", False
     with open(path, "rb") as file:
         while line := file.readline(LINE + 2):
@@ -708,48 +746,56 @@ def check_audit(f, path):
             signed = type(record) is dict and "count" not in record
             shape(record, RECORD if signed else UNLOCK, where)
             record["raw"] = line[:-1]
-            if log is None:
+            first, op = log is None, record["op"]
+            need(first == (signed and op in ("log", "prune")), f"{where}: a log starts with `log` or `prune`, and once")
+            if first:
                 log = record["log"]
-                need(signed and record["op"] in ("log", "prune") and record["prev"] == "", "the audit log's first record does not start it")
-                if record["op"] == "prune":
-                    detail = re.fullmatch(r"([1-9][0-9]*) ([1-9][0-9]*) ([1-9][0-9]*) ([\w-]{43}) ([\w-]{43})", record["detail"], re.ASCII)
-                    need(detail and len(record["detail"]) < 200 and int(detail[1]) <= int(detail[2]), "prune: wrong detail")
-                    need(anchor.get(log, (0, ""))[0] >= int(detail[2]), "prune: the snapshot does not name its log at or after it")
-                    seq = int(detail[2]) - 1
-                else:
-                    need(re.fullmatch(r"new|lost [\w-]{22} [1-9][0-9]{0,15} [\w-]{43}", record["detail"], re.ASCII), "log: wrong detail")
-            else:
-                need(record["op"] not in ("log", "prune"), f"{where}: starts a log that is under way")
-            need(record["log"] == log and record["seq"] == seq + 1 and record["prev"] == prev, f"{where}: the records are no chain")
+            pruned = read_prune(record, anchor.get(log, (0, ""))[0]) if op == "prune" else None
+            if pruned:
+                seq = pruned[0] - 1
+            elif first:
+                detail = re.fullmatch(r"new|lost [\w-]{22} [0-9]{1,16} [\w-]{43}", record["detail"], re.ASCII)
+                need(detail, "log: wrong detail")
+            chained = (record["log"], record["seq"], record["prev"]) == (log, seq + 1, prev)
+            need(chained, f"{where}: the records are no chain")
             if signed:
-                keys = [r["signPub"] for r in f.header["retired"]
-                        if r["id"] == record["principal"] and r["from"] <= record["header"] <= r["until"]]
-                key = (keys or [f.principals.get(record["principal"], {}).get("signPub", "")])[0]
+                spans = [r for r in retired.get(record["principal"], []) if r["from"] <= record["header"] <= r["until"]]
+                key = spans[0]["signPub"] if spans else key_of(f, record["principal"])
                 check_signature(f.v, record, key, where, "audit")
-                known = any([record["principal"], key] in root["admins"] for root in f.roots)
-                need(record["op"] != "prune" or known, "prune: not by an administrator")
             seq, prev = record["seq"], digest(f.v, "record", record["raw"])
             met |= anchor.get(log) == (seq, prev)
-            if record["op"] == "prune":  # what follows chains to the last record that was removed
-                prev = detail[4]
-                met |= anchor.get(log) == (seq, prev)
+            if pruned:
+                admin = any([record["principal"], key] in root["admins"] for root in f.roots)
+                need(admin, "prune: not by an administrator")
+                prev = pruned[1]  # what follows chains to the last record that was removed
+                met |= anchor[log] == (seq, prev)
     need(log, "the audit log is empty")
     need(met or log not in anchor, "the audit log has no such record as the snapshot names")
-    return f"audit log {log}: {seq} records, " + (f"number {anchor[log][0]} is named by the snapshot" if met else "not named by the snapshot")
+    named = f"the snapshot names number {anchor[log][0]}" if met else "the snapshot does not name it"
+    return f"audit log {log}: whole, last number {seq}, {named}"
+
+
+def read_prune(record, anchor):
+    """Returns number and digest of the last record that was removed."""
+    detail = re.fullmatch(r"([0-9]{1,16}) ([0-9]{1,16}) [0-9]{1,16} ([\w-]{43}) [\w-]{43}", record["detail"], re.ASCII)
+    need(detail and int(detail[1]) <= int(detail[2]), "prune: wrong detail")
+    need(anchor >= int(detail[2]), "prune: the snapshot does not name its log at or after it")
+    return int(detail[2]), detail[3]
 
 
 # ---- What is shown.
 
 def listing(f, catalogs, now):
-    out = [f"vault {f.v}  header {f.header['n']}  snapshot {f.snapshot['n']} of {f.snapshot['time']} by {f.principals[f.snapshot['by']]['name']}"]
+    last, signer = f.snapshot, f.principals[f.snapshot["by"]]["name"]
+    out = [f"vault {f.v}  header {f.header['n']}  snapshot {last['n']} of {last['time']} by {signer}  state {f.D}"]
     for env, (_, _, secrets) in catalogs.items():
         out.append(f"environment {f.environments[env]['name']}  epoch {f.environments[env]['epoch']}")
         for s in sorted(secrets.values(), key=lambda s: s.entry["name"].encode() if s.entry else b""):
             words = [s.entry["name"], s.entry["type"]] if s.entry else ["(no name)", "-"]
             words += [f"version {s.current}" if s.current else "no current version"]
             words += [f"kept {min(s.kept)}-{max(s.kept)}" if s.kept else "none kept"]
-            words += [f"version {version} {line['state']}" for version, line in s.kept.items() if line["state"] != "live"]
-            words += [f"version {version} is sealed (HPKE), not opened" for version, line in s.kept.items() if line["form"] == "seal"]
+            words += [f"version {n} {line['state']}" for n, line in s.kept.items() if line["state"] != "live"]
+            words += [f"version {n} sealed (HPKE), not opened" for n, line in s.kept.items() if line["form"] == "seal"]
             words += [f"removed {s.removed}"] * bool(s.removed) + ["expired"] * expired(s, s.current, now)
             out.append("  " + "  ".join(words))
     return out
@@ -785,17 +831,20 @@ def export(f, catalogs, now, notes):
     for id, (env_key, _, secrets) in catalogs.items():
         env = f.environments[id]
         here = out["environments"][env["name"]] = {}
-        for s in sorted((s for s in secrets.values() if s.entry and s.current and not s.removed), key=lambda s: s.entry["name"]):
-            if s.kept[s.current]["form"] != "sym" or not env_key:
-                notes.append(f"not exported, sealed or not to be read: {env['name']} {s.entry['name']} version {s.current}")
+        for s in secrets.values():
+            if not s.entry or not s.current or s.removed:
                 continue
-            item, value = {"version": s.current, "type": s.entry["type"], "expired": expired(s, s.current, now)}, value_of(f, env, env_key, s, s.current)
+            name, version = s.entry["name"], s.current
+            if s.kept[version]["form"] != "sym" or not env_key:
+                notes.append(f"not exported, sealed (HPKE) or not to be read: {env['name']} {name} version {version}")
+                continue
+            here[name] = {"version": version, "type": s.entry["type"], "expired": expired(s, version, now)}
+            value = value_of(f, env, env_key, s, version)
             try:
-                item["value"] = value.decode()
+                here[name]["value"] = value.decode()
             except UnicodeDecodeError:
-                item["base64"] = base64.b64encode(value).decode()
-            here[s.entry["name"]] = item
-    return json.dumps(out, ensure_ascii=False, indent=1).encode() + b"\n"
+                here[name]["base64"] = base64.b64encode(value).decode()
+    return json.dumps(out, ensure_ascii=False, indent=1, sort_keys=True).encode() + b"\n"
 
 
 def read_file(path, most, what):
@@ -810,8 +859,9 @@ class Parser(argparse.ArgumentParser):
         raise Fail(2, message)
 
 
-def run():
-    parser = Parser(prog="recover", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+def arguments():
+    parser = Parser("recover", description=__doc__, allow_abbrev=False)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("vault")
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--list", action="store_true")
@@ -823,42 +873,55 @@ def run():
     args = parser.parse_args()
     need(args.get is not None or args.env is None and args.version is None, "--env and --version go with --get", 2)
     need(args.version is None or re.fullmatch(r"[1-9][0-9]{0,15}", args.version), "--version wants a number", 2)
+    return args
+
+
+def read_credential(args):
+    """Standard input without one newline at its end, and the key file."""
     key_file = read_file(args.key_file, 2**20, "the key file") if args.key_file else None
-    need(key_file is None or len(key_file) >= 32 and not args.recovery, "--key-file wants a file of at least 32 bytes, and no --recovery", 2)
+    need(key_file is None or len(key_file) >= 32, "a key file has at least 32 bytes", 2)
     credential = sys.stdin.buffer.read(2**20 + 1)
     need(len(credential) <= 2**20, "standard input is too long for a credential", 2)
-    notes, catalogs, taken = [], {}, set()
+    return credential[:-1] if credential.endswith(b"\n") else credential, key_file
 
+
+def run():
+    """Everything of section 6, in its order, before anything is shown."""
+    args = arguments()
+    credential, key_file = read_credential(args)
     f = read_head(read_file(args.vault, FILE, "the vault"))
-    me, bundle = unlock(f, credential[:-1] if credential.endswith(b"\n") else credential, args.recovery, key_file, args.principal)
+    me, bundle = unlock(f, credential, args.recovery, key_file, args.principal)
     check_parts(f)
     clock = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")[:23] + "Z"
     now, expires = max(clock, f.snapshot["time"]), f.principals[me]["expires"]
     need(not expires or now <= expires, "this principal has expired", 5)
-    at = f.body
+    notes, catalogs, taken, at = [], {}, set(), f.body
     for id, env in f.environments.items():
         env_key, catalog = environment_keys(f, me, bundle, env, notes) if level(f, me, id) else (None, None)
-        secrets, at = read_environment(f, env, at, env_key, catalog, taken)
+        entries, at = read_catalog(f, env, at, catalog)
+        secrets, at = read_values(f, env, at, env_key, catalog, entries)
+        need(not taken & set(secrets), "one secret id in two environments")
         taken |= set(secrets)
         catalogs[id] = (env_key, catalog, secrets)
         for r in f.requests.values():
             if catalog and (r["environment"], r["epoch"]) == (id, env["epoch"]):
-                unseal(KD(f.v, catalog, "note", id, r["epoch"]), r["note"], P(f.v, "request", id, r["epoch"], r["id"]), "request")
+                note_key = KD(f.v, catalog, "note", id, r["epoch"])
+                unseal(note_key, r["note"], P(f.v, "request", id, r["epoch"], r["id"]), "request")
     need(at == f.last, "there are lines between the body and the snapshot")
-    for (principal, env), g in f.grants.items():
-        if g["form"] == "seal" and principal != me:
-            notes.append(f"sealed grant (HPKE), not opened: to {f.principals[principal]['name']} for {f.environments[env]['name']}")
-    report = check_audit(f, args.audit) if args.audit else ""
+    for (id, env), g in f.grants.items():
+        if g["form"] == "seal" and id != me:
+            whom = f.principals[id]["name"]
+            notes.append(f"environment {f.environments[env]['name']}: the grant to {whom} is sealed (HPKE), not opened")
+    report = [check_audit(f, args.audit)] if args.audit else []
     if args.get is not None:
         output = get(f, catalogs, now, args.get, args.env, int(args.version or 0))
     elif args.export:
         output = export(f, catalogs, now, notes)
     else:
-        output = "".join(line + "\n" for line in [*listing(f, catalogs, now), *notes, *[report] * bool(report)]).encode()
-        notes = []
+        output, notes = "".join(line + "\n" for line in [*listing(f, catalogs, now), *notes, *report]).encode(), []
     sys.stdout.buffer.write(output)
     sys.stdout.buffer.flush()
-    for note in notes:
+    for note in notes if args.export else []:
         sys.stderr.buffer.write(f"recover: note: {note}\n".encode())
 
 

@@ -34,6 +34,7 @@ export const outcomes = {
   DURABILITY_UNKNOWN: { exit: 9, hint: 'the new state is in place; run the command again after checking the disk' },
   HOOK_FAILED: { exit: 9, hint: 'the old value is still current' },
   AUDIT: { exit: 10, hint: 'make room for the audit log or name another with VAULT_AUDIT_FILE; nothing was done' },
+  DECLINED: { exit: 1, hint: 'nothing was changed' },
   INTERNAL: { exit: 70, hint: 'run again with --debug and report it' },
   INTERRUPTED: { exit: 130, hint: 'nothing was changed' },
 } as const satisfies Record<string, Outcome>;
@@ -133,6 +134,13 @@ export class BackendError extends SecretsManagerError {
 export class AuditError extends SecretsManagerError {
   constructor(message: string, details?: ErrorDetails) {
     super('AUDIT', message, details);
+  }
+}
+
+/** A person was asked, and said no. */
+export class DeclinedError extends SecretsManagerError {
+  constructor() {
+    super('DECLINED', 'not done');
   }
 }
 

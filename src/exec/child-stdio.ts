@@ -1,67 +1,73 @@
 /** What a supervised child has for descriptors: the caller's own, or pipes of which we hold the other ends. */
 import { closeSync } from 'node:fs';
 import type { ChildProcess } from 'node:child_process';
-import type { Readable, Writable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { MaskStream, type Needles } from './mask.ts';
+import { openInMemory } from './memory-storage.ts';
 import { makePipes } from './pipes.ts';
 
 export interface ChildStdio {
   /** The `stdio` of spawn. */
-  readonly slots: readonly ('inherit' | 'ignore' | 'pipe' | number)[];
-  /** Our ends, once the child has started. */
-  streams(child: ChildProcess): { readonly input: Writable | null; readonly outputs: readonly Readable[] };
+  readonly slots: readonly Slot[];
+  /** Starts our work at the pipes. @returns What the child writes, if that is captured: standard output and error. */
+  attach(child: ChildProcess): readonly Readable[];
   /** The child's ends, as far as they are ours to close: whether it has started or not, they are of no more use here. */
   closeChildEnds(): void;
   /** Our own ends, when there is no child. */
   discard(): void;
 }
 
-export interface StdioOptions {
-  /** Whether we write what the child reads on its standard input. */
-  readonly feed: boolean;
+type Slot = 'inherit' | 'ignore' | 'pipe' | number;
+
+export interface ChildStdioOptions {
+  /** What the child reads on its standard input, instead of ours. */
+  readonly input: Uint8Array | null;
   /** Whether we read what it writes. */
   readonly capture: boolean;
   /** Descriptors of the caller that it gets under their own numbers. */
   readonly descriptors: readonly number[];
+  /** Says where the user's memory-backed folder is. */
+  readonly environment: Readonly<Record<string, string>>;
 }
 
-export async function openStdio({ feed, capture, descriptors }: StdioOptions): Promise<ChildStdio> {
+export async function openStdio(options: ChildStdioOptions): Promise<ChildStdio> {
   const { Socket } = await import('node:net');
-  const pipes = await makePipes((feed ? 1 : 0) + (capture ? 2 : 0));
-  const captured = pipes?.slice(feed ? 1 : 0) ?? [];
-  const fed = feed ? (pipes?.[0] ?? null) : null;
-
-  const otherwise = (ours: boolean): 'pipe' | 'inherit' => (ours ? 'pipe' : 'inherit');
-  const slots: ('inherit' | 'ignore' | 'pipe' | number)[] = [
-    fed?.read ?? otherwise(feed),
-    captured[0]?.write ?? otherwise(capture),
-    captured[1]?.write ?? otherwise(capture),
-  ];
-  for (const descriptor of descriptors) {
-    while (slots.length <= descriptor) slots.push('ignore');
-    slots[descriptor] = descriptor;
-  }
-  const input = fed === null ? null : new Socket({ fd: fed.write, readable: false, writable: true });
-  const outputs = captured.map(({ read }) => new Socket({ fd: read, readable: true, writable: false }));
+  const { input, capture } = options;
+  const pipes = capture ? await makePipes(2) : null;
+  // A file, rather than a pipe: it can be read by a path (/dev/stdin), and more than once.
+  const file = input === null ? null : openInMemory(input, options.environment);
+  const [output, error] = pipes ?? [];
+  const slots = [
+    file ?? (input === null ? 'inherit' : 'pipe'),
+    output?.write ?? (capture ? 'pipe' : 'inherit'),
+    error?.write ?? (capture ? 'pipe' : 'inherit'),
+  ] satisfies Slot[];
+  const sockets = (pipes ?? []).map(({ read }) => new Socket({ fd: read, readable: true, writable: false }));
   return {
-    slots,
-    streams: (child) => ({
-      input: input ?? child.stdin,
-      outputs:
-        outputs.length > 0 ? outputs : [child.stdout, child.stderr].filter((stream) => stream !== null),
-    }),
-    closeChildEnds: () => {
-      for (const end of [fed?.read, ...captured.map(({ write }) => write)])
-        if (end !== undefined) closeSync(end);
+    slots: withDescriptors(slots, options.descriptors),
+    attach: (child) => {
+      if (input !== null && child.stdin !== null) {
+        // A child that does not read it all is none of our business.
+        child.stdin.on('error', () => undefined);
+        child.stdin.end(input);
+      }
+      return pipes === null ? [child.stdout, child.stderr].filter((stream) => stream !== null) : sockets;
     },
-    discard: () => [input, ...outputs].forEach((stream) => stream?.destroy()),
+    closeChildEnds: () => {
+      for (const end of [file, output?.write, error?.write]) if (typeof end === 'number') closeSync(end);
+    },
+    discard: () => sockets.forEach((socket) => socket.destroy()),
   };
 }
 
-/** Gives the child its input, and then its end. A child that does not read it all is none of our business. */
-export function feedInput(stream: Writable, input: Uint8Array): void {
-  stream.on('error', () => undefined);
-  stream.end(input);
+function withDescriptors(slots: readonly Slot[], descriptors: readonly number[]): Slot[] {
+  const all = [...slots];
+  for (const descriptor of descriptors) {
+    // "Ignored" above 2 is left as it is.
+    while (all.length <= descriptor) all.push('ignore');
+    all[descriptor] = descriptor;
+  }
+  return all;
 }
 
 /** Takes bytes of a masked stream; resolves when it is ready for more. */

@@ -3,6 +3,9 @@
  *
  * What Node calls a pipe is a pair of sockets, and nobody can open a socket by its path: `echo … > /dev/stderr`, a usual
  * line in scripts, fails with "no such device or address". A FIFO has none of this; its name is gone before it is used.
+ *
+ * Known limit: opening a FIFO waits for somebody at the other end, where a pipe would fail: we hold ours until the child
+ * has ended, unless nobody reads us any more.
  */
 import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs';
 import os from 'node:os';

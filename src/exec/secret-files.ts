@@ -5,20 +5,11 @@
  * Windows) the files are on the disk of the temporary folder, overwritten before they are removed, which a journal or a
  * flash disk may undo; a SIGKILL leaves the folder behind until the next start of the machine.
  */
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  rmSync,
-  statfsSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { UsageError } from '../errors.ts';
+import { isInMemory, makeMemoryFolder, writeBytes } from './memory-storage.ts';
 import { onDisk } from '../storage/file-system.ts';
 
 export interface SecretFile {
@@ -42,8 +33,6 @@ export interface SecretFiles {
   unguard(): void;
 }
 
-const TMPFS_MAGIC = 0x01021994;
-const RAMFS_MAGIC = 0x858458f6;
 const guarded = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 // Windows has no O_NOFOLLOW.
@@ -102,38 +91,18 @@ function makeFolder(environment: Readonly<Record<string, string | undefined>>): 
   readonly folder: string;
   readonly inMemory: boolean;
 } {
-  for (const parent of memoryFolders(environment)) {
-    try {
-      if (isInMemory(parent))
-        return { folder: mkdtempSync(path.join(parent, 'vault-exec-')), inMemory: true };
-    } catch {
-      // Not there, or not for us: the next one.
-    }
-  }
+  const inMemory = makeMemoryFolder(environment);
+  if (inMemory !== null) return { folder: inMemory, inMemory: true };
   const parent = os.tmpdir();
   const folder = onDisk('make a folder in', parent, () => mkdtempSync(path.join(parent, 'vault-exec-')));
   return { folder, inMemory: isInMemory(folder) };
-}
-
-function memoryFolders(environment: Readonly<Record<string, string | undefined>>): string[] {
-  if (process.platform !== 'linux') return [];
-  const runtime = environment['XDG_RUNTIME_DIR'] ?? '';
-  const own = `/run/user/${process.getuid?.() ?? ''}`;
-  return [...(path.isAbsolute(runtime) ? [runtime] : []), own, '/dev/shm'];
-}
-
-function isInMemory(folder: string): boolean {
-  if (process.platform !== 'linux') return false;
-  // The field is a signed long on some platforms.
-  const type = statfsSync(folder).type >>> 0;
-  return type === TMPFS_MAGIC || type === RAMFS_MAGIC;
 }
 
 function writeNew(file: string, value: Uint8Array): void {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | O_NOFOLLOW;
   const descriptor = openSync(file, flags, 0o600);
   try {
-    for (let offset = 0; offset < value.length;) offset += writeSync(descriptor, value, offset);
+    writeBytes(descriptor, value);
   } finally {
     closeSync(descriptor);
   }
@@ -150,8 +119,7 @@ function overwrite(folder: string): void {
 function overwriteFile(file: string): void {
   const descriptor = openSync(file, constants.O_WRONLY | O_NOFOLLOW);
   try {
-    const zeros = new Uint8Array(fstatSync(descriptor).size);
-    for (let offset = 0; offset < zeros.length;) offset += writeSync(descriptor, zeros, offset);
+    writeBytes(descriptor, new Uint8Array(fstatSync(descriptor).size));
   } finally {
     closeSync(descriptor);
   }

@@ -8,7 +8,7 @@ import os from 'node:os';
 import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { BackendError } from '../errors.ts';
-import { drainMasked, feedInput, openStdio, type Write } from './child-stdio.ts';
+import { drainMasked, openStdio, type Write } from './child-stdio.ts';
 import { after } from './deadline.ts';
 import { takeSignals } from './forwarding.ts';
 import type { Needles } from './mask.ts';
@@ -126,8 +126,13 @@ interface Running {
 /** The running child, or the system's code. */
 async function start(supervision: Supervision): Promise<Running | string> {
   const { spawn } = await import('node:child_process');
-  const { stdin, descriptors, cwd } = supervision;
-  const stdio = await openStdio({ feed: stdin !== null, capture: supervision.mask !== null, descriptors });
+  const { stdin, descriptors, cwd, environment } = supervision;
+  const stdio = await openStdio({
+    input: stdin,
+    capture: supervision.mask !== null,
+    descriptors,
+    environment,
+  });
   let child: ChildProcess;
   try {
     supervision.beforeStart();
@@ -140,7 +145,7 @@ async function start(supervision: Supervision): Promise<Running | string> {
     child = spawn(supervision.path, supervision.args, {
       argv0: supervision.command,
       cwd,
-      env: supervision.environment,
+      env: environment,
       stdio: [...stdio.slots],
       windowsVerbatimArguments: supervision.verbatim,
     });
@@ -164,7 +169,5 @@ async function start(supervision: Supervision): Promise<Running | string> {
     stdio.discard();
     return systemCode(problem);
   }
-  const { input, outputs } = stdio.streams(child);
-  if (stdin !== null && input !== null) feedInput(input, stdin);
-  return { child, ended, outputs };
+  return { child, ended, outputs: stdio.attach(child) };
 }

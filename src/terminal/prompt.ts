@@ -36,7 +36,7 @@ export function openPrompter(): Prompter | null {
   return {
     hidden: async (question) => {
       const { password } = await import('@inquirer/prompts');
-      return ask(async (context) => password({ message: question, mask: false, theme: plain }, context));
+      return ask(async (context) => password({ message: question, mask: false, toggleMask: false, theme: plain }, context));
     },
     confirm: async (question) => {
       const { confirm } = await import('@inquirer/prompts');

@@ -41,7 +41,9 @@ export class EnvironmentReader {
   readonly authority: Authority;
   readonly part: EnvironmentPart;
   readonly keys: EnvironmentKeys;
-  readonly #shards = new Map<string, Bytes>();
+  /** By place; promises, so that many who ask at once share one reading. */
+  readonly #shards = new Map<string, Promise<Bytes>>();
+  readonly #entries = new Map<number, Promise<readonly CatalogEntry[]>>();
 
   constructor(document: VaultDocument, authority: Authority, part: EnvironmentPart, keys: EnvironmentKeys) {
     this.document = document;
@@ -59,13 +61,18 @@ export class EnvironmentReader {
     const key = `${space}:${number}`;
     const known = this.#shards.get(key);
     if (known !== undefined) return known;
+    const reading = this.#readShard(space, number);
+    this.#shards.set(key, reading);
+    return reading;
+  }
+
+  async #readShard(space: ShardSpace, number: number): Promise<Bytes> {
     const bytes = this.document.shardBytes(this.part, space, number);
     const changes = this.part.changes[number]?.value;
     const wanted = space === 'changes' ? changes?.digest : this.part[space].value.shards[number]?.[0];
     const where = space === 'changes' ? (changes?.by ?? '') : number;
     const found = await sha256(this.authority.domain.encode('shard', space, this.id, where, bytes));
     if (encodeBase64url(found) !== wanted) throw new IntegrityError(`${space} of ${this.part.entry.name}: shard ${number} was changed`);
-    this.#shards.set(key, bytes);
     return bytes;
   }
 
@@ -76,6 +83,14 @@ export class EnvironmentReader {
 
   /** The catalog entries of one shard, in order. */
   async entriesOfShard(number: number): Promise<readonly CatalogEntry[]> {
+    const known = this.#entries.get(number);
+    if (known !== undefined) return known;
+    const opening = this.#openBlock(number);
+    this.#entries.set(number, opening);
+    return opening;
+  }
+
+  async #openBlock(number: number): Promise<readonly CatalogEntry[]> {
     const [raw, ...more] = splitLines(await this.shard('names', number));
     if (raw === undefined || more.length > 0) throw new IntegrityError('a catalog shard is not one block');
     const line = parseLine(raw, blockLine, 'block').value;

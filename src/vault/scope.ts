@@ -16,19 +16,19 @@ import { EnvironmentReader } from './environment-reader.ts';
 export class Trace {
   environment = '';
   detail = '';
-  readonly secrets: [string, string, number][] = [];
+  readonly #secrets = new Map<string, [string, string, number]>();
 
   /** Note that an operation concerns a name; `version` is 0 until one is known. */
   async name(reader: EnvironmentReader, name: string, version = 0): Promise<void> {
     this.environment = reader.id;
     const hash = await nameHash(reader.keys.audit, name);
-    const known = this.secrets.find(([id, other]) => id === reader.id && other === hash);
-    if (known === undefined) this.secrets.push([reader.id, hash, version]);
-    else known[2] = Math.max(known[2], version);
+    const key = `${reader.id} ${hash}`;
+    const known = this.#secrets.get(key)?.[2] ?? 0;
+    this.#secrets.set(key, [reader.id, hash, Math.max(known, version)]);
   }
 
   fields(): { environment: string; secrets: SignedRecord['secrets']; detail: string } {
-    return { environment: this.environment, secrets: this.secrets, detail: this.detail };
+    return { environment: this.environment, secrets: [...this.#secrets.values()], detail: this.detail };
   }
 }
 

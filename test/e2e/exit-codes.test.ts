@@ -9,7 +9,6 @@ describe('exit status', () => {
     expect(message).toContain('wrong passphrase');
     expect(message).not.toContain('wrong guess');
     await vault.fails(4, ['get', 'absent'], { env: { VAULT_PASSPHRASE: 'wrong' } });
-    await vault.fails(4, ['put', 'canary'], { input: 'x', env: { VAULT_PASSPHRASE: '' } });
     await vault.fails(4, ['get', 'canary'], { env: { VAULT_PASSPHRASE: undefined } });
     const env = { VAULT_ACCESS_TOKEN: 'vlt1_nonsense' };
     const token = await vault.fails(4, ['get', 'canary'], { env });
@@ -71,13 +70,13 @@ describe('exit status', () => {
       ['audit', '--last', '0'],
       ['import', 'x', '--format', 'bogus'],
       ['rm', 'canary', '--purge'],
+      ['get', 'canary', '--field', 'x'],
       ['status', '--vault', ''],
       ['--bogus'],
     ];
     for (const args of wrong) {
       const { status, stderr } = await vault.run(args);
-      // An environment that is not there may as well be called not found.
-      expect([args, status, stderr]).toEqual([args, args.includes('no such environment') ? 3 : 2, expect.anything()]);
+      expect([args, status, stderr]).toEqual([args, 2, expect.stringMatching(/^vault: /u)]);
     }
     await vault.fails(2, ['ls'], { env: { VAULT_KDF_ENGINE: 'bogus' } });
     expect(await vault.text('canary')).toBe(vault.canary.value);
@@ -149,7 +148,8 @@ describe('errors under --json', () => {
     expect(await problem(vault, 3, ['get', 'nowhere'])).toMatchObject({ code: 'SECRET_NOT_FOUND' });
     expect(await problem(vault, 3, ['get', 'canary', '--version', '9'])).toMatchObject({ code: 'VERSION_NOT_FOUND' });
     expect(await problem(vault, 3, ['ls', '--vault', 'absent'])).toMatchObject({ code: 'VAULT_NOT_FOUND' });
-    expect(await problem(vault, 3, ['get', 'canary', '--field', 'x'])).toMatchObject({ code: 'FIELD_NOT_FOUND' });
+    await vault.put('object', '{"a":1}');
+    expect(await problem(vault, 3, ['get', 'object', '--field', 'x'])).toMatchObject({ code: 'FIELD_NOT_FOUND' });
     expect(await problem(vault, 4, ['get', 'canary'], wrong)).toMatchObject({ code: 'UNLOCK_FAILED' });
     expect(await problem(vault, 6, ['get', 'old'])).toMatchObject({ code: 'SECRET_EXPIRED' });
     expect(await problem(vault, 8, ['put', 'canary', '--if-absent'], { input: 'x' })).toMatchObject({

@@ -19,7 +19,13 @@ type Line = Record<string, Json>;
 type Piece = string | number | Buffer;
 
 const sha256 = (data: Buffer): Buffer => createHash('sha256').update(data).digest();
-const raw = (text: Json | undefined): Buffer => Buffer.from(String(text), 'base64url');
+/** A member that must be text. */
+function str(value: Json | undefined): string {
+  if (typeof value !== 'string') throw new Error('the reference reader refuses the file: text was expected');
+  return value;
+}
+
+const raw = (text: Json | undefined): Buffer => Buffer.from(str(text), 'base64url');
 
 function must(condition: boolean, what: string): asserts condition {
   if (!condition) throw new Error(`the reference reader refuses the file: ${what}`);
@@ -58,7 +64,7 @@ export function open(key: Buffer, sealed: Buffer, aad: Buffer, smallest = 64): B
 }
 
 function holds(publicKey: Json | undefined, signature: Json | undefined, message: Buffer): boolean {
-  const key = createPublicKey({ format: 'jwk', key: { kty: 'OKP', crv: 'Ed25519', x: String(publicKey) } });
+  const key = createPublicKey({ format: 'jwk', key: { kty: 'OKP', crv: 'Ed25519', x: str(publicKey) } });
   return verify(null, message, key, raw(signature));
 }
 
@@ -78,7 +84,7 @@ export class ReferenceReader {
       .slice(0, -1)
       .split('\n')
       .map((text) => ({ raw: Buffer.from(text), value: JSON.parse(text) as Line }));
-    this.#vault = String(this.#one('vault').value['id']);
+    this.#vault = str(this.#one('vault').value['id']);
   }
 
   P(label: string, ...pieces: Piece[]): Buffer {
@@ -106,7 +112,7 @@ export class ReferenceReader {
   #checkSignature(line: { raw: Buffer; value: Line }, publicKey: Json | undefined): void {
     const text = line.raw.toString();
     const covered = Buffer.from(text.slice(0, text.lastIndexOf(',"sig":"')));
-    const kind = String(line.value['kind']);
+    const kind = str(line.value['kind']);
     must(holds(publicKey, line.value['sig'], this.P('sig', covered)), `signature of the ${kind}`);
   }
 
@@ -127,13 +133,8 @@ export class ReferenceReader {
       for (const line of this.#all(kind)) this.#checkSignature(line, owner['signPub']);
     }
     must(header['root'] === this.H(this.#one('root').raw), 'the header names another root');
-    const [id, epoch] = [String(environment['id']), Number(environment['epoch'])];
-    const environmentKey = this.#environmentKey(
-      credential,
-      String(owner['id']),
-      owner['signPub'],
-      environment,
-    );
+    const [id, epoch] = [str(environment['id']), Number(environment['epoch'])];
+    const environmentKey = this.#environmentKey(credential, str(owner['id']), owner['signPub'], environment);
     const catalogKey = this.KD(environmentKey, 'catalog', id, epoch);
     const secret = this.#find(catalogKey, id, epoch, name);
     const valueKey = this.KD(environmentKey, 'value', id, epoch);
@@ -155,18 +156,18 @@ export class ReferenceReader {
     const { kdf, salt, hint, commit } = slot;
     const kdfText = JSON.stringify(kdf);
     const ikm = credential.secret ?? stretched(credential.passphrase ?? '', raw(salt), kdf as Line);
-    const where = [owner, String(slot['id']), type, kdfText];
+    const where = [owner, str(slot['id']), type, kdfText];
     const okm = Buffer.from(hkdfSync('sha256', ikm, raw(salt), this.P('slot', ...where), 64));
     must(okm.subarray(0, 32).equals(raw(commit)), 'wrong credential');
-    const slotData = this.P('slot-wrap', ...where, raw(salt), String(hint), raw(commit));
+    const slotData = this.P('slot-wrap', ...where, raw(salt), str(hint), raw(commit));
     const bundleKey = open(okm.subarray(32), raw(slot['wrapped']), slotData);
     const bundleData = this.P('bundle', owner, Number(bundle['n']));
     const content = JSON.parse(open(bundleKey, raw(bundle['sealed']), bundleData, 1_024).toString()) as Line;
     must(content['vault'] === this.#vault && content['principal'] === owner, 'bundle of somebody else');
     must(publicKeyOf(raw(content['signSeed'])) === signPub, 'another signing key');
-    const [id, epoch] = [String(environment['id']), Number(environment['epoch'])];
+    const [id, epoch] = [str(environment['id']), Number(environment['epoch'])];
     const grant = this.#one('grant').value;
-    const aad = this.P('grant', owner, id, epoch, String(grant['level']));
+    const aad = this.P('grant', owner, id, epoch, str(grant['level']));
     const key = open(raw(content['wrapKey']), raw(grant['ct']), aad);
     must(this.KD(key, 'commit-env', id, epoch).equals(raw(environment['commitEnv'])), 'commitment');
     return key;
@@ -186,7 +187,7 @@ export class ReferenceReader {
     const { entries } = JSON.parse(text.toString()) as { entries: Line[] };
     const entry = entries.find((found) => found['name'] === name);
     must(entry !== undefined, 'no such secret');
-    return String(entry['secret']);
+    return str(entry['secret']);
   }
 
   #versions(valueKey: Buffer, id: string, epoch: number, secret: string): string[] {
@@ -205,7 +206,7 @@ export class ReferenceReader {
         const { version, ct } = line.value;
         must(version === index + 1 && line.value['prev'] === prev, 'versions are no chain');
         prev = this.H(line.raw);
-        const plain = open(valueKey, raw(ct), this.P('value', id, epoch, secret, Number(version)));
+        const plain = open(valueKey, raw(ct), this.P('value', id, epoch, secret, version));
         const value = plain.subarray(32);
         must(sha256(value).equals(plain.subarray(0, 32)), 'checksum');
         return value.toString();
@@ -215,7 +216,7 @@ export class ReferenceReader {
   #checkShard(part: Line, space: string, shard: number, lines: readonly Buffer[]): void {
     const bytes = Buffer.concat(lines.flatMap((line) => [line, Buffer.from('\n')]));
     const [digest, size] = (part['shards'] as Json[][])[shard] ?? [];
-    const found = sha256(this.P('shard', space, String(part['environment']), shard, bytes));
+    const found = sha256(this.P('shard', space, str(part['environment']), shard, bytes));
     must(size === bytes.length && digest === found.toString('base64url'), `shard ${shard} of ${space}`);
   }
 

@@ -16,11 +16,6 @@ export function readVectors<T>(file: string, empty: T): T {
   return vectorsAbsent ? empty : (JSON.parse(readFileSync(path.join(folder, file), 'utf8')) as T);
 }
 
-/** A published file of Project Wycheproof, flattened: every test with its group. */
-export interface Wycheproof<Group, Test> {
-  readonly testGroups: readonly (Group & { readonly tests: readonly WycheproofTest<Test>[] })[];
-}
-
 export type WycheproofTest<Test> = Test & {
   readonly tcId: number;
   readonly comment: string;
@@ -28,8 +23,22 @@ export type WycheproofTest<Test> = Test & {
   readonly result: 'valid' | 'invalid';
 };
 
-export function readWycheproof<Group, Test>(name: string): { group: Group; test: WycheproofTest<Test> }[] {
-  const none: Wycheproof<Group, Test> = { testGroups: [] };
+interface Wycheproof<Group, Test> {
+  readonly testGroups: readonly (Group & { readonly tests: readonly WycheproofTest<Test>[] })[];
+}
+
+/** A test of Project Wycheproof with the group that it stands in. */
+export interface GroupedTest<Group, Test> {
+  readonly group: Group;
+  readonly test: WycheproofTest<Test>;
+}
+
+/** Every test of a published file. The caller says what its groups and tests look like. */
+export function readWycheproof<Both extends GroupedTest<object, object>>(name: string): Both[] {
+  const none: Wycheproof<Both['group'], object> = { testGroups: [] };
   const { testGroups } = readVectors(`wycheproof/${name}_test.json`, none);
-  return testGroups.flatMap((group) => group.tests.map((test) => ({ group, test })));
+  return testGroups.flatMap((group) => group.tests.map((test) => ({ group, test }))) as GroupedTest<
+    object,
+    object
+  >[] as Both[];
 }

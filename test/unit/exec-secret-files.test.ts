@@ -105,7 +105,9 @@ describe('secret files', () => {
       const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
-      const [line] = (await once(child.stdout, 'data')) as [Buffer];
+      const [line] = (await Promise.race([once(child.stdout, 'data'), once(child.stdout, 'end')])) as [
+        Buffer,
+      ];
       const file = line.toString().trim();
       expect(existsSync(file)).toBe(true);
       child.kill(signal);
@@ -131,7 +133,9 @@ describe('secret files', () => {
       env: { TMPDIR: folder },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    const [output] = (await once(child.stdout, 'data')) as [Buffer];
+    const [output] = (await Promise.race([once(child.stdout, 'data'), once(child.stdout, 'end')])) as [
+      Buffer,
+    ];
     expect(output.toString()).toBe(`false false ${JSON.stringify('\0'.repeat(6))}\n`);
   });
 });

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { encodeHex, parseHex } from '../../src/crypto/bytes.ts';
 import { argon2id, stretch, stretchPbkdf2, type Argon2Parameters } from '../../src/crypto/kdf.ts';
-import { readVectors, readWycheproof, vectorsAbsent, vectorTitle } from '../support/vector-folder.ts';
+import { readVectors, readWycheproof, type GroupedTest, vectorsAbsent, vectorTitle } from '../support/vector-folder.ts';
 
 interface Argon2Vector {
   readonly id: number;
@@ -36,7 +36,7 @@ interface Pbkdf2Test {
 
 const argon2 = readVectors<{ tests: Argon2Vector[] }>('argon2.json', { tests: [] }).tests;
 const pbkdf2 = readVectors<{ tests: Pbkdf2Vector[] }>('pbkdf2-hmac-sha256.json', { tests: [] }).tests;
-const wycheproof = readWycheproof<object, Pbkdf2Test>('pbkdf2_hmacsha256');
+const wycheproof = readWycheproof<GroupedTest<object, Pbkdf2Test>>('pbkdf2_hmacsha256');
 
 function parametersOf({ memoryKiB, passes, lanes }: Argon2Vector): Argon2Parameters {
   return { name: 'argon2id', memoryKiB, passes, lanes };

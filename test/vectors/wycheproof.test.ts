@@ -5,7 +5,7 @@ import { concatBytes, encodeHex, parseHex } from '../../src/crypto/bytes.ts';
 import { hkdfSha256, hmacSha256 } from '../../src/crypto/hash.ts';
 import { importSigningKey, importVerifyKey, isSmallOrder, sign, verify } from '../../src/crypto/signature.ts';
 import { EncryptionError } from '../../src/errors.ts';
-import { readWycheproof, vectorsAbsent, vectorTitle } from '../support/vector-folder.ts';
+import { readWycheproof, type GroupedTest, vectorsAbsent, vectorTitle } from '../support/vector-folder.ts';
 
 interface GcmGroup {
   readonly ivSize: number;
@@ -15,7 +15,7 @@ interface GcmGroup {
 
 type GcmTest = Readonly<Record<'key' | 'iv' | 'aad' | 'msg' | 'ct' | 'tag', string>>;
 
-const gcm = readWycheproof<GcmGroup, GcmTest>('aes_gcm')
+const gcm = readWycheproof<GroupedTest<GcmGroup, GcmTest>>('aes_gcm')
   .filter(({ group }) => group.ivSize === 96 && group.keySize === 256 && group.tagSize === 128)
   .map((vector) => vector.test);
 
@@ -52,8 +52,8 @@ describe.skipIf(vectorsAbsent)(vectorTitle('AES-256-GCM, 96-bit nonce, 128-bit t
 });
 
 const ed25519 = readWycheproof<
-  { readonly publicKey: { readonly pk: string } },
-  { readonly msg: string; readonly sig: string }
+ GroupedTest<  { readonly publicKey: { readonly pk: string } },
+  { readonly msg: string; readonly sig: string }>
 >('ed25519').map(({ group, test: vector }) => ({ ...vector, publicKey: group.publicKey.pk }));
 
 describe.skipIf(vectorsAbsent)(vectorTitle('Ed25519 verification'), () => {
@@ -92,8 +92,8 @@ describe('Ed25519 signing, RFC 8032 section 7.1', () => {
 });
 
 const hkdf = readWycheproof<
-  object,
-  { readonly ikm: string; readonly salt: string; readonly info: string; readonly size: number; readonly okm: string }
+ GroupedTest<  object,
+  { readonly ikm: string; readonly salt: string; readonly info: string; readonly size: number; readonly okm: string }>
 >('hkdf_sha256').map((vector) => vector.test);
 
 describe.skipIf(vectorsAbsent)(vectorTitle('HKDF-SHA-256'), () => {
@@ -107,8 +107,8 @@ describe.skipIf(vectorsAbsent)(vectorTitle('HKDF-SHA-256'), () => {
 });
 
 const hmac = readWycheproof<
-  { readonly tagSize: number },
-  { readonly key: string; readonly msg: string; readonly tag: string }
+ GroupedTest<  { readonly tagSize: number },
+  { readonly key: string; readonly msg: string; readonly tag: string }>
 >('hmac_sha256').map(({ group, test: vector }) => ({ ...vector, tagSize: group.tagSize }));
 
 describe.skipIf(vectorsAbsent)(vectorTitle('HMAC-SHA-256'), () => {

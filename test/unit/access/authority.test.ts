@@ -2,7 +2,6 @@
  * Attacks by people who hold keys: every file here is put together by somebody with a right to something, who wants more. All of
  * them end in exit 7 for whoever opens the file. docs/format.md sections 3 and 6.
  */
-import { createPublicKey, verify } from 'node:crypto';
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -213,7 +212,7 @@ describe('the header', () => {
     const [first, second] = forgery.one('header').principals;
     if (first !== undefined && second !== undefined) second[member] = first[member];
     await forgery.signHeader(owner);
-    await refused(member === 'id' ? owner : insiders.lister);
+    expect((await refused(member === 'id' ? owner : insiders.lister)).message).toContain('header');
   });
 
   test('with a policy that this program does not know', async () => {
@@ -351,23 +350,24 @@ describe('the parts of an environment', () => {
     const shards = forgery.shards.get(production) ?? [];
     Object.assign(development, structuredClone(production));
     forgery.shards.set(development, shards);
-    await refused();
+    expect((await refused()).message).toContain('out of order');
   });
 
-  test('of an older file, in a newer one that saw more of them', async () => {
+  test('values of an older file, in a newer one that saw more of them', async () => {
     const old = Forgery.read(older);
-    for (const kind of ['names', 'values'] as const) {
-      forgery = Forgery.read(base.place.path);
-      const now = forgery.one(kind, forgery.environment('development'));
-      const before = old.one(kind, old.environment('development'));
-      // The catalog did not change with the last write to it; of the values, an older version is put in.
-      if (kind === 'names') expect(before).toEqual(now);
-      else expect(before.n).toBeLessThan(now.n);
-      Object.assign(now, before);
-      forgery.shards.set(now, old.shards.get(before) ?? []);
-      if (kind === 'names') expect(await accepted()).toBe('three');
-      else expect((await refused()).code).toBe('ROLLBACK');
-    }
+    const now = forgery.one('values', forgery.environment('development'));
+    const before = old.one('values', old.environment('development'));
+    expect(before.n).toBeLessThan(now.n);
+    Object.assign(now, before);
+    forgery.shards.set(now, old.shards.get(before) ?? []);
+    expect((await refused()).code).toBe('ROLLBACK');
+  });
+
+  test('names that are the same in both files', async () => {
+    const old = Forgery.read(older);
+    const before = old.one('names', old.environment('development'));
+    expect(before).toEqual(forgery.one('names', forgery.environment('development')));
+    expect(await accepted()).toBe('three');
   });
 
   test('all of an environment from an older file', async () => {
@@ -585,21 +585,20 @@ describe('changes by principals without the right to write', () => {
       domain,
       by.signing,
       {
-        ...{
-          kind: 'value',
-          environment,
-          epoch: 1,
-          secret,
-          version,
-          state: 'live',
-          time: forgery.snapshot.time,
-        },
-        ...{ author: by.principal, by: by.principal, form: 'sym', ct: encodeBase64url(ct) },
-        ...{
-          note: encodeBase64url(sealedNote),
-          prev: forgery.lineDigest(JSON.parse(before) as object),
-          decision: '',
-        },
+        kind: 'value',
+        environment,
+        epoch: 1,
+        secret,
+        version,
+        state: 'live',
+        time: forgery.snapshot.time,
+        author: by.principal,
+        by: by.principal,
+        form: 'sym',
+        ct: encodeBase64url(ct),
+        note: encodeBase64url(sealedNote),
+        prev: forgery.lineDigest(JSON.parse(before) as object),
+        decision: '',
       },
       valueLine,
       'value',
@@ -684,7 +683,7 @@ describe('changes by principals without the right to write', () => {
   test('a version that is there already', async () => {
     const line = await nextVersion(insiders.rotator, 'a', 'x');
     const again = { ...line, version: line.version - 1 };
-    await forgery.sign(again as Open<ValueLine>, insiders.rotator);
+    await forgery.sign(again, insiders.rotator);
     await addChanges(insiders.rotator, [again]);
     expect((await refused()).message).toContain('twice');
   });
@@ -708,7 +707,7 @@ describe('grants', () => {
   test('of the same environment twice', async () => {
     const [grant] = ownGrants();
     if (grant !== undefined) forgery.insert(structuredClone(grant), 'grant');
-    await refused();
+    expect((await refused()).message).toContain('grant');
   });
 
   test('of another level than the header lists', async () => {
@@ -718,15 +717,10 @@ describe('grants', () => {
 });
 
 describe('public keys of small order', () => {
-  // The neutral element: with it as key, R and S = 0 are a signature of every message.
+  // The neutral element: with it as key, R = the same and S = 0 are a signature of every message. (OpenSSL 3.0 accepts that; 3.5
+  // has a check of its own.)
   const neutral = `01${'00'.repeat(31)}`;
   const forged = encodeBase64url(parseHex(neutral + '00'.repeat(32)));
-
-  test('OpenSSL itself accepts the forged signature, of anything', () => {
-    const jwk = { kty: 'OKP', crv: 'Ed25519', x: encodeBase64url(parseHex(neutral)) };
-    const key = createPublicKey({ format: 'jwk', key: jwk });
-    expect(verify(null, utf8('anything at all'), key, Buffer.from(forged, 'base64url'))).toBe(true);
-  });
 
   test('are refused where somebody with such a key signs the snapshot', async () => {
     const entry = forgery.one('header').principals.find(({ name }) => name === 'guest');

@@ -62,7 +62,9 @@ test('free at once when its holder is killed', async () => {
   holder.kill('SIGKILL');
   await once(holder, 'exit');
   // No waiting at all: what the kernel held is gone with the process.
-  (await acquire(lockPath)).release();
+  const lock = await acquire(lockPath);
+  expect((await failureOf(acquire(lockPath))).code).toBe('LOCK_HELD');
+  lock.release();
 });
 
 test('whoever waits gets it when it is released', async () => {
@@ -172,5 +174,7 @@ test('a folder that is not there or cannot be written is a failure of the disk',
 test('the name of the holder is best effort: a full disk does not keep the lock away', async () => {
   const lockPath = newLockPath();
   const fs = failingOnce(({ call, path: at }) => call === 'writeSync' && at.endsWith('-holder'), 'ENOSPC');
-  (await acquire(lockPath, { fs })).release();
+  const lock = await acquire(lockPath, { fs });
+  expect((await failureOf(acquire(lockPath))).code).toBe('LOCK_HELD');
+  lock.release();
 });

@@ -57,10 +57,8 @@ const rename = steps.findIndex(({ call }) => call === 'renameSync') + 1;
 describe('replacing', () => {
   test('writes beside, flushes, renames, flushes the folder, in this order', () => {
     const order = steps.map(({ call }) => call).filter((call) => call !== 'lstatSync');
-    expect(order).toEqual([
-      ...['openSync', 'writeSync', 'writeSync', 'fsyncSync', 'closeSync', 'renameSync'],
-      ...['openSync', 'fsyncSync', 'closeSync'],
-    ]);
+    const temporary = ['openSync', 'writeSync', 'writeSync', 'fsyncSync', 'closeSync'];
+    expect(order).toEqual([...temporary, 'renameSync', 'openSync', 'fsyncSync', 'closeSync']);
   });
 
   test('leaves one file, for its owner only, and no temporary one', () => {
@@ -121,7 +119,7 @@ describe('replacing', () => {
           at,
           pieces,
         ),
-      ).toThrow();
+      ).toThrow(/EIO|input\/output/);
       expect(readFileSync(at, 'utf8')).toBe(number <= rename ? 'old content\n' : 'new content\n');
       replaceVaultFile(realFileSystem, at, [utf8('newer\n')]);
       expect(readFileSync(at, 'utf8')).toBe('newer\n');
