@@ -23,10 +23,13 @@ const silentHints = new Set(['INTERRUPTED', 'DECLINED']);
 let rehearsing = false;
 let coreFilterBefore = '';
 
-function act<O>(run: Run<O>) {
+function act<O>(handler: Run<O>) {
   return async function action(this: Command, ...args: unknown[]): Promise<void> {
     // Commander hands over arguments, then options, then the command.
-    const words = args.slice(0, -2).flat().map((word) => (word === undefined ? undefined : String(word)));
+    const words = args
+      .slice(0, -2)
+      .flat()
+      .map((word) => (word === undefined ? undefined : String(word as string)));
     const options = this.optsWithGlobals<O & GlobalOptions>();
     const context = new Context(options, {
       env: process.env,
@@ -36,7 +39,7 @@ function act<O>(run: Run<O>) {
       self: isSea() ? [process.execPath] : process.argv.slice(0, 2),
     });
     try {
-      const status = await run(context, options, ...(words as string[]));
+      const status = await handler(context, options, ...(words as string[]));
       if (typeof status === 'number') process.exitCode = status;
     } catch (error) {
       await report(error, options, this.name() === 'exec' ? beforeChildStatus : null);
@@ -58,11 +61,18 @@ async function report(error: unknown, options: GlobalOptions, status: number | n
   if (options.json === true) writeError(`${JSON.stringify({ code, message, hint })}\n`);
   else {
     const style = await styleFor(errorIsTerminal() && coloursAllowed(process.env, options.color !== false));
-    writeError(`${style.error('vault:')} ${message}\n${silentHints.has(code) ? '' : `vault: ${safeText(hint)}\n`}`);
+    writeError(
+      `${style.error('vault:')} ${message}\n${silentHints.has(code) ? '' : `vault: ${safeText(hint)}\n`}`,
+    );
   }
   if (options.debug === true && error instanceof Error) {
     for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
-      writeError(`${cause.name}\n${(cause.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)).join('\n')}\n`);
+      writeError(
+        `${cause.name}\n${(cause.stack ?? '')
+          .split('\n')
+          .filter((line) => /^\s+at /.test(line))
+          .join('\n')}\n`,
+      );
     }
   }
 }
@@ -89,14 +99,18 @@ const withValue = new Set(['--vault', '-e', '--env', '--as', '--key-file']);
 /** Whether the command is `exec`: the first word that is neither an option nor the value of one. */
 function isExec(argv: readonly string[]): boolean {
   const words = argv.slice(2);
-  const command = words.find((word, index) => !word.startsWith('-') && !withValue.has(words[index - 1] ?? ''));
+  const command = words.find(
+    (word, index) => !word.startsWith('-') && !withValue.has(words[index - 1] ?? ''),
+  );
   return command === 'exec' || command === 'run';
 }
 
 function newProgram(): Command {
-  const show = (write: (text: string) => void) => (text: string): void => {
-    if (!rehearsing) write(text);
-  };
+  const show =
+    (write: (text: string) => void) =>
+    (text: string): void => {
+      if (!rehearsing) write(text);
+    };
   return makeProgram(act, { out: show(writeOutput), error: show(writeError) });
 }
 

@@ -26,7 +26,12 @@ export const declareAudit: Declare = (program, act) => {
     .option('--failed', 'only what failed')
     .option('--last <n>', `how many records (default: ${defaultLast})`, wholeNumber(1, 1_000_000))
     .action(act<AuditFlags>(runAudit));
-  return examples(command, 'vault audit', 'vault audit --name db/password --last 100', 'vault audit --failed --since 7d --json');
+  return examples(
+    command,
+    'vault audit',
+    'vault audit --name db/password --last 100',
+    'vault audit --failed --since 7d --json',
+  );
 };
 
 function since(context: Context, text: string | undefined): Date | null {
@@ -69,7 +74,9 @@ async function runAudit(context: Context, flags: AuditFlags): Promise<void> {
 const namesShown = 3;
 
 function secretsText(entry: AuditEntry): string {
-  const names = entry.secrets.map(({ name, version }) => `${name ?? '(unknown)'}${version === 0 ? '' : ` v${version}`}`);
+  const names = entry.secrets.map(
+    ({ name, version }) => `${name ?? '(unknown)'}${version === 0 ? '' : ` v${version}`}`,
+  );
   const more = names.length > namesShown ? ` and ${names.length - namesShown} more` : '';
   return names.slice(0, namesShown).join(', ') + more;
 }

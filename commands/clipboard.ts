@@ -5,7 +5,9 @@ import type { Declare } from './command.ts';
 export const declareClearClipboard: Declare = (program, act) =>
   program
     .command('clear-clipboard', { hidden: true })
-    .description('clear the clipboard later, if it still holds the value whose digest comes on standard input')
+    .description(
+      'clear the clipboard later, if it still holds the value whose digest comes on standard input',
+    )
     .action(
       act(async (context) => {
         const digest = Buffer.from(context.readInput()).toString('latin1');

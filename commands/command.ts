@@ -1,9 +1,10 @@
 /** How a command is declared: its options on a commander command, and one function that runs with a context. */
-import { Command, InvalidArgumentError, Option } from 'commander';
+import type { Command } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import type { Context, GlobalOptions } from './context.ts';
 
-/** Runs a command. Returns its exit status where that is not 0. */
-export type Run<O> = (context: Context, options: O & GlobalOptions, ...args: string[]) => Promise<number | void>;
+/** Runs a command. A number that it returns is the exit status. */
+export type Run<O> = (context: Context, options: O & GlobalOptions, ...args: string[]) => Promise<unknown>;
 
 /** Hands a command's action to whoever made the program: it knows the process, builds the context and maps errors. */
 export type Act = <O>(run: Run<O>) => (this: Command, ...args: unknown[]) => Promise<void>;
@@ -32,7 +33,8 @@ export function addGlobalOptions(command: Command): Command {
 export function wholeNumber(least: number, most: number) {
   return (text: string): number => {
     const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-    if (!(value >= least && value <= most)) throw new InvalidArgumentError(`a whole number from ${least} to ${most}.`);
+    if (!(value >= least && value <= most))
+      throw new InvalidArgumentError(`a whole number from ${least} to ${most}.`);
     return value;
   };
 }
@@ -50,7 +52,10 @@ export function collect(text: string, before: readonly string[] | undefined): st
 }
 
 /** `KEY=VALUE`, several times, as a map. */
-export function collectPairs(text: string, before: ReadonlyMap<string, string> | undefined): Map<string, string> {
+export function collectPairs(
+  text: string,
+  before: ReadonlyMap<string, string> | undefined,
+): Map<string, string> {
   const at = text.indexOf('=');
   if (at < 1) throw new InvalidArgumentError('KEY=VALUE.');
   return new Map(before).set(text.slice(0, at), text.slice(at + 1));

@@ -8,11 +8,24 @@ import { DeclinedError, UsageError } from '../src/errors.ts';
 import { realFileSystem } from '../src/storage/file-system.ts';
 import { acquireLock } from '../src/storage/lock.ts';
 import { locateVault, makeFolder, namedVaultPath, newVaultPath, vaultFolder } from '../src/storage/locate.ts';
-import { readDescriptor, readUserFile, reserveUserFile, writeUserFile, type ReservedFile } from '../src/storage/user-file.ts';
+import {
+  readDescriptor,
+  readUserFile,
+  reserveUserFile,
+  writeUserFile,
+  type ReservedFile,
+} from '../src/storage/user-file.ts';
 import { openPrompter, type Prompter } from '../src/terminal/prompt.ts';
 import { coloursAllowed, styleFor } from '../src/terminal/style.ts';
 import { renderPairs, renderTable, safeText } from '../src/terminal/table.ts';
-import { errorIsTerminal, inputIsData, outputIsTerminal, say, writeError, writeOutput } from '../src/terminal/streams.ts';
+import {
+  errorIsTerminal,
+  inputIsData,
+  outputIsTerminal,
+  say,
+  writeError,
+  writeOutput,
+} from '../src/terminal/streams.ts';
 import { logPathBeside, type Place } from '../src/vault/place.ts';
 import { Vault, type CredentialSource } from '../src/vault/vault.ts';
 import { credentialSource } from './credentials.ts';
@@ -146,7 +159,9 @@ export class Context {
   }
 
   async table(head: readonly string[], rows: readonly (readonly string[])[]): Promise<void> {
-    const style = await styleFor(outputIsTerminal() && coloursAllowed(this.host.env, this.globals.color !== false));
+    const style = await styleFor(
+      outputIsTerminal() && coloursAllowed(this.host.env, this.globals.color !== false),
+    );
     writeOutput(await renderTable(head.map(style.heading), rows));
   }
 
@@ -167,7 +182,8 @@ export class Context {
   warnOfExpiry(name: string, expires: string): void {
     const days = Math.ceil((Date.parse(expires) - this.now().getTime()) / 86_400_000);
     if (days <= 0) this.warn(`${this.shown(name)} has expired`);
-    else if (days <= expiryWarningDays) this.warn(`${this.shown(name)} expires in ${days} ${days === 1 ? 'day' : 'days'}`);
+    else if (days <= expiryWarningDays)
+      this.warn(`${this.shown(name)} expires in ${days} ${days === 1 ? 'day' : 'days'}`);
   }
 
   get outputIsTerminal(): boolean {
@@ -211,7 +227,8 @@ export class Context {
   async confirm(question: string, yes: boolean | undefined): Promise<void> {
     if (yes === true) return;
     const { prompter } = this;
-    if (prompter === null) throw new UsageError(`${question} Nobody can answer here.`, { hint: 'use --yes if you mean it' });
+    if (prompter === null)
+      throw new UsageError(`${question} Nobody can answer here.`, { hint: 'use --yes if you mean it' });
     if (!(await prompter.confirm(question))) throw new DeclinedError();
   }
 
@@ -223,10 +240,12 @@ export class Context {
 
   /** The user's folder for this program below one of the XDG folders. */
   folder(kind: 'state' | 'config' | 'data'): string | null {
-    const named = this.variable({ state: 'XDG_STATE_HOME', config: 'XDG_CONFIG_HOME', data: 'XDG_DATA_HOME' }[kind]);
+    const named = this.variable(
+      { state: 'XDG_STATE_HOME', config: 'XDG_CONFIG_HOME', data: 'XDG_DATA_HOME' }[kind],
+    );
     const home = this.variable('HOME') ?? homedir();
     const below = { state: '.local/state', config: '.config', data: '.local/share' }[kind];
-    if (named !== null && named.startsWith('/')) return join(named, 'vault');
+    if (named?.startsWith('/') === true) return join(named, 'vault');
     return home === '' || home === '/nonexistent' ? null : join(home, below, 'vault');
   }
 
@@ -302,7 +321,8 @@ export class Context {
   }
 
   #auditContext(): Place['context'] {
-    const bounded = (text: string): string => Buffer.from(text.toWellFormed()).subarray(0, 250).toString('utf8').toWellFormed();
+    const bounded = (text: string): string =>
+      Buffer.from(text.toWellFormed()).subarray(0, 250).toString('utf8').toWellFormed();
     const jobs = ['GITHUB_RUN_ID', 'CI_JOB_ID', 'BUILD_TAG', 'BUILDKITE_JOB_ID', 'CIRCLE_BUILD_NUM'];
     const job = jobs.find((name) => this.variable(name) !== null);
     const terminal = errorIsTerminal() ? 'terminal' : 'none';

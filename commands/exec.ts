@@ -33,7 +33,11 @@ export const declareExec: Declare = (program, act) => {
     .description('run a program with secrets in its environment')
     .argument('<command...>', 'after --: the program and its arguments')
     .option('--only <pattern>', 'only these secrets; may be given again', collect)
-    .option('--map <var=name[#field]>', 'this secret, or a field of it, as this variable; may be given again', collect)
+    .option(
+      '--map <var=name[#field]>',
+      'this secret, or a field of it, as this variable; may be given again',
+      collect,
+    )
     .option('--prefix <text>', 'put before every variable that was not chosen with --map')
     .option('--env-file <file>', 'a dotenv file; values that are vault:// references are filled in')
     .option('--pristine', 'start from a minimal environment instead of this one')
@@ -86,11 +90,15 @@ function wishesOf(context: Context, flags: ExecFlags, references: readonly Parse
     const [variable, name] = assignment(text, '--file VAR=NAME');
     wishes.push({ ...wanted(context, name), use: 'file', variable });
   }
-  if (flags.stdin !== undefined) wishes.push({ ...wanted(context, flags.stdin), use: 'stdin', variable: null });
+  if (flags.stdin !== undefined)
+    wishes.push({ ...wanted(context, flags.stdin), use: 'stdin', variable: null });
   return wishes;
 }
 
-function readEnvFile(context: Context, file: string | undefined): { references: ParsedItem[]; literals: Record<string, string> } {
+function readEnvFile(
+  context: Context,
+  file: string | undefined,
+): { references: ParsedItem[]; literals: Record<string, string> } {
   const references: ParsedItem[] = [];
   const literals: Record<string, string> = Object.create(null) as Record<string, string>;
   if (file === undefined) return { references, literals };
@@ -124,7 +132,10 @@ async function runExec(context: Context, flags: ExecFlags, ...words: string[]): 
   };
   try {
     const files = fileSecrets(context, wishes, named);
-    const secrets = [...matching.map((secret) => asVariable(secret, options.only.length > 0)), ...mapped(wishes, named)];
+    const secrets = [
+      ...matching.map((secret) => asVariable(secret, options.only.length > 0)),
+      ...mapped(wishes, named),
+    ];
     const built = buildEnvironment({
       parent: context.host.env,
       secrets,
@@ -172,7 +183,9 @@ function mapped(wishes: readonly Wish[], named: readonly SelectedSecret[]): Secr
   return named.flatMap((secret, index) => {
     const wish = wishes[index];
     if (wish?.use !== 'variable') return [];
-    return [{ name: secret.name, variable: wish.variable, mapped: true, value: secret.value.bytes, selected: true }];
+    return [
+      { name: secret.name, variable: wish.variable, mapped: true, value: secret.value.bytes, selected: true },
+    ];
   });
 }
 
@@ -183,7 +196,9 @@ function fileSecrets(
 ): ReturnType<typeof createSecretFiles> | null {
   const files = named.flatMap((secret, index) => {
     const wish = wishes[index];
-    return wish?.use === 'file' && wish.variable !== null ? [{ variable: wish.variable, value: secret.value.bytes }] : [];
+    return wish?.use === 'file' && wish.variable !== null
+      ? [{ variable: wish.variable, value: secret.value.bytes }]
+      : [];
   });
   return files.length === 0 ? null : createSecretFiles(files, context.host.env);
 }

@@ -29,7 +29,12 @@ export const declareGet: Declare = (program, act) => {
     .option('--out <file>', 'write it to a file, readable by you alone')
     .option('--allow-expired', 'also if it has expired')
     .action(act<GetFlags>(runGet));
-  return examples(command, 'vault get db/password', 'vault get db/password -e production', 'vault get tls/key --out key.pem');
+  return examples(
+    command,
+    'vault get db/password',
+    'vault get db/password -e production',
+    'vault get tls/key --out key.pem',
+  );
 };
 
 export function parseVersion(text: string | undefined): VersionWanted {
@@ -64,6 +69,9 @@ async function toClipboard(context: Context, value: Uint8Array, name: string): P
   const { env, self } = context.host;
   const copied = await copyToClipboard(value, env);
   if (copied === 'program') await clearLater(value, withoutOurCredentials(env), self);
-  const until = copied === 'program' ? `for ${clearAfterSeconds} seconds` : 'through the terminal; it stays until you copy something else';
+  const until =
+    copied === 'program'
+      ? `for ${clearAfterSeconds} seconds`
+      : 'through the terminal; it stays until you copy something else';
   context.inform(`${context.shown(name)} is on the clipboard ${until}`);
 }

@@ -29,7 +29,9 @@ export const declareHashicorp: Declare = (program, act) => {
       .argument('[arguments...]')
       .action(
         act(async () => {
-          throw new UsageError(`this vault is not HashiCorp's: it has no \`${verb}\``, { hint: `here it is ${use}` });
+          throw new UsageError(`this vault is not HashiCorp's: it has no \`${verb}\``, {
+            hint: `here it is ${use}`,
+          });
         }),
       );
   }

@@ -15,17 +15,27 @@ export const declareImport: Declare = (program, act) => {
     .command('import')
     .description('bring in the secrets of a dotenv or JSON file')
     .argument('<file>', 'the file; - is standard input')
-    .addOption(new Option('--format <format>', 'form of the file (default: by its name and content)').choices(importFormats))
+    .addOption(
+      new Option('--format <format>', 'form of the file (default: by its name and content)').choices(
+        importFormats,
+      ),
+    )
     .option('--dry-run', 'say what would be done, and do nothing')
     .action(act<ImportFlags>(runImport));
   return examples(command, 'vault import .env', 'vault import .env.production -e production --dry-run');
 };
 
 async function runImport(context: Context, flags: ImportFlags, file = ''): Promise<void> {
-  const parsed = parseImport(context.readFile(file), flags.format ?? 'auto', file === '-' ? 'standard input' : file);
+  const parsed = parseImport(
+    context.readFile(file),
+    flags.format ?? 'auto',
+    file === '-' ? 'standard input' : file,
+  );
   const vault = await context.openVault();
   const dryRun = flags.dryRun === true;
-  const report = await vault.write('import', async (scope) => importSecrets(scope, context.environment, parsed.items, dryRun));
+  const report = await vault.write('import', async (scope) =>
+    importSecrets(scope, context.environment, parsed.items, dryRun),
+  );
   for (const { value } of parsed.items) value.fill(0);
   if (context.json) context.outputJson({ ...report, warnings: parsed.warnings, dryRun });
   else reportImport(context, report, parsed.warnings, dryRun);

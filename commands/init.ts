@@ -35,9 +35,12 @@ export const declareInit: Declare = (program, act) => {
 
 async function runInit(context: Context, options: InitOptions, file?: string): Promise<void> {
   const wantsRecovery = options.recovery !== false;
-  if (options.recoveryFile !== undefined && !wantsRecovery) throw new UsageError('--recovery-file and --no-recovery exclude each other');
+  if (options.recoveryFile !== undefined && !wantsRecovery)
+    throw new UsageError('--recovery-file and --no-recovery exclude each other');
   if (wantsRecovery && options.recoveryFile === undefined && !context.errorIsTerminal) {
-    throw new UsageError('the recovery key would be shown to nobody', { hint: 'use --recovery-file FILE, or --no-recovery' });
+    throw new UsageError('the recovery key would be shown to nobody', {
+      hint: 'use --recovery-file FILE, or --no-recovery',
+    });
   }
   const write = context.reserveFile(wantsRecovery ? options.recoveryFile : undefined);
   try {
@@ -53,19 +56,29 @@ async function makeVault(
   file: string | undefined,
   write: ReservedFile | null,
 ): Promise<void> {
-  const source = options.from === undefined ? null : parseImport(context.readFile(options.from), 'auto', options.from);
+  const source =
+    options.from === undefined ? null : parseImport(context.readFile(options.from), 'auto', options.from);
   const kdf = (await kdfFrom(context, options)) ?? defaultKdf;
   const keyFile = context.keyFile();
   const place = context.place(context.locateNew(file, options.user === true));
   const passphrase = await newPassphrase(context, 'new passphrase:', true);
-  const environments = options.environments?.split(',').map((name) => name.trim()) ?? [...defaultEnvironments];
+  const environments = options.environments?.split(',').map((name) => name.trim()) ?? [
+    ...defaultEnvironments,
+  ];
   const credential = { type: 'passphrase', passphrase, keyFile } as const;
-  const created = await createVault(place, { credential, kdf, environments, recovery: options.recovery !== false });
+  const created = await createVault(place, {
+    credential,
+    kdf,
+    environments,
+    recovery: options.recovery !== false,
+  });
   showRecoveryKey(context, created.recoveryKey, write);
   if (source !== null) {
     const vault = await Vault.open(place, { credentials: async () => credential, principal: null });
     try {
-      const report = await vault.write('import', async (scope) => importSecrets(scope, context.environment, source.items, false));
+      const report = await vault.write('import', async (scope) =>
+        importSecrets(scope, context.environment, source.items, false),
+      );
       reportImport(context, report, source.warnings);
     } finally {
       vault.close();
@@ -73,16 +86,20 @@ async function makeVault(
   }
   if (context.json) context.outputJson({ path: place.path, vaultId: created.vaultId });
   else context.output(`${place.path}\n`);
-  context.inform(`in a git checkout, add these to .gitignore: *.vault.lock *.vault.lock-holder *.vault.new *.audit.jsonl`);
+  context.inform(
+    `in a git checkout, add these to .gitignore: *.vault.lock *.vault.lock-holder *.vault.new *.audit.jsonl`,
+  );
 }
 
 /** Show the recovery key on the terminal, or put it into the file that was reserved for it. */
 export function showRecoveryKey(context: Context, key: string | null, write: ReservedFile | null): void {
   if (key === null) return;
   if (write === null) {
-    context.showOnce(`recovery key, shown once; write it down and keep it away from this machine:\n\n    ${key}\n\n`);
+    context.showOnce(
+      `recovery key, shown once; write it down and keep it away from this machine:\n\n    ${key}\n\n`,
+    );
     return;
   }
-  write.fill(new Uint8Array(Buffer.from(`${key}\n`)));
+  write.put(new Uint8Array(Buffer.from(`${key}\n`)));
   context.inform(`recovery key written to ${write.path}: move it away from this machine`);
 }

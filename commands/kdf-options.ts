@@ -16,20 +16,34 @@ export interface KdfOptions {
 
 export function addKdfOptions(command: Command): Command {
   return command
-    .addOption(new Option('--kdf <function>', 'how the passphrase is stretched (default: argon2id)').choices(['argon2id', 'pbkdf2']))
+    .addOption(
+      new Option('--kdf <function>', 'how the passphrase is stretched (default: argon2id)').choices([
+        'argon2id',
+        'pbkdf2',
+      ]),
+    )
     .option('--memory <mib>', 'Argon2id memory in MiB (default: 64)', wholeNumber(1, 1_000_000))
     .option('--passes <n>', 'Argon2id passes (default: 3)', wholeNumber(1, 1_000_000))
     .option('--lanes <n>', 'Argon2id lanes (default: 1)', wholeNumber(1, 1_000_000))
     .option('--iterations <n>', 'PBKDF2 iterations (default: 600000)', wholeNumber(1, 1_000_000_000))
-    .option('--calibrate <ms>', 'choose the cost so that unlocking takes about this long here', wholeNumber(10, 60_000));
+    .option(
+      '--calibrate <ms>',
+      'choose the cost so that unlocking takes about this long here',
+      wholeNumber(10, 60_000),
+    );
 }
 
 /** The chosen parameters, or `null` if none of the options was given. */
-export async function kdfFrom(context: Context, options: KdfOptions): Promise<KdfChoice['parameters'] | null> {
+export async function kdfFrom(
+  context: Context,
+  options: KdfOptions,
+): Promise<KdfChoice['parameters'] | null> {
   const { kdf, memory, passes, lanes, iterations, calibrate } = options;
-  if ([kdf, memory, passes, lanes, iterations, calibrate].every((option) => option === undefined)) return null;
+  if ([kdf, memory, passes, lanes, iterations, calibrate].every((option) => option === undefined))
+    return null;
   const pbkdf2 = kdf === 'pbkdf2';
-  if (pbkdf2 && (memory ?? passes ?? lanes) !== undefined) throw new UsageError('PBKDF2 has iterations; no memory, passes or lanes');
+  if (pbkdf2 && (memory ?? passes ?? lanes) !== undefined)
+    throw new UsageError('PBKDF2 has iterations; no memory, passes or lanes');
   if (!pbkdf2 && iterations !== undefined) throw new UsageError('--iterations belongs to --kdf pbkdf2');
   const engine = context.variable('VAULT_KDF_ENGINE') === 'native' ? 'native' : 'wasm';
   const choice = await chooseKdf({

@@ -50,7 +50,9 @@ async function runLs(context: Context, flags: ListFlags, pattern?: string): Prom
   if (!context.json && flags.long !== true) {
     const names = await vault.read('ls', async (scope) => listNames(scope, options));
     const lines = names.map(({ name, environment }) =>
-      options.allEnvironments ? `${environment}\t${context.forOutput(name)}\n` : `${context.forOutput(name)}\n`,
+      options.allEnvironments
+        ? `${environment}\t${context.forOutput(name)}\n`
+        : `${context.forOutput(name)}\n`,
     );
     context.output(lines.join(''));
     return;
@@ -71,6 +73,14 @@ async function runLs(context: Context, flags: ListFlags, pattern?: string): Prom
       .map(([key, value]) => `${key}=${value}`)
       .join(' '),
   ]);
-  const head = ['NAME', ...(options.allEnvironments ? ['ENVIRONMENT'] : []), 'TYPE', 'VERSION', 'UPDATED', 'EXPIRES', 'TAGS'];
+  const head = [
+    'NAME',
+    ...(options.allEnvironments ? ['ENVIRONMENT'] : []),
+    'TYPE',
+    'VERSION',
+    'UPDATED',
+    'EXPIRES',
+    'TAGS',
+  ];
   await context.table(head, rows);
 }

@@ -1,5 +1,11 @@
 /** `vault rm`, `restore`, `mv`, `cp`. */
-import { copySecret, purgeSecret, removeSecret, renameSecret, restoreSecret } from '../src/vault/operations/move.ts';
+import {
+  copySecret,
+  purgeSecret,
+  removeSecret,
+  renameSecret,
+  restoreSecret,
+} from '../src/vault/operations/move.ts';
 import { examples, type Declare } from './command.ts';
 import { reportPut } from './put.ts';
 
@@ -19,7 +25,8 @@ export const declareRm: Declare = (program, act) => {
     .action(
       act<RemoveFlags>(async (context, flags, name = '') => {
         const purge = flags.purge === true;
-        if (purge) await context.confirm(`destroy every version of ${context.shown(name)} for good?`, flags.yes);
+        if (purge)
+          await context.confirm(`destroy every version of ${context.shown(name)} for good?`, flags.yes);
         const vault = await context.openVault();
         const remove = purge ? purgeSecret : removeSecret;
         await vault.write(purge ? 'purge' : 'rm', async (scope) => remove(scope, context.environment, name));

@@ -36,7 +36,9 @@ export const declareRecover: Declare = (program, act) => {
 };
 
 function fromFile(context: Context, file: string): string {
-  return Buffer.from(context.readFile(file, 65_536)).toString('utf8').replace(/\r?\n$/, '');
+  return Buffer.from(context.readFile(file, 65_536))
+    .toString('utf8')
+    .replace(/\r?\n$/, '');
 }
 
 async function wantedPassphrase(context: Context, flags: PasswdFlags, useGiven: boolean): Promise<string> {
@@ -57,7 +59,9 @@ async function change(
   const passphrase = await wantedPassphrase(context, flags, operation === 'recover');
   const credential = { type: 'passphrase', passphrase, keyFile: context.keyFile() } as const;
   const engine = vault.place.kdfEngine;
-  return vault.write(operation, async (scope) => changePassphrase(scope, { credential, kdf, engine, newRecoveryKey }));
+  return vault.write(operation, async (scope) =>
+    changePassphrase(scope, { credential, kdf, engine, newRecoveryKey }),
+  );
 }
 
 async function runPasswd(context: Context, flags: PasswdFlags): Promise<void> {
@@ -70,7 +74,9 @@ async function runPasswd(context: Context, flags: PasswdFlags): Promise<void> {
 async function runRecover(context: Context, flags: PasswdFlags): Promise<void> {
   const renew = flags.recovery !== false;
   if (renew && flags.recoveryFile === undefined && !context.errorIsTerminal) {
-    throw new UsageError('the next recovery key would be shown to nobody', { hint: 'use --recovery-file FILE, or --no-recovery' });
+    throw new UsageError('the next recovery key would be shown to nobody', {
+      hint: 'use --recovery-file FILE, or --no-recovery',
+    });
   }
   const write = context.reserveFile(renew ? flags.recoveryFile : undefined);
   const credentials: CredentialSource = async (attempt) => {
@@ -80,7 +86,8 @@ async function runRecover(context: Context, flags: PasswdFlags): Promise<void> {
       flags.recoveryKeyFile === undefined
         ? await prompter?.hidden('recovery key:')
         : fromFile(context, flags.recoveryKeyFile);
-    if (text === undefined) throw new UnlockError('no recovery key was given', { hint: 'use --recovery-key-file' });
+    if (text === undefined)
+      throw new UnlockError('no recovery key was given', { hint: 'use --recovery-key-file' });
     const secret = await parseRecoveryKey(text);
     if (secret === null) throw new UnlockError('this is not a recovery key: those begin with VRK1');
     return { type: 'recovery', secret };

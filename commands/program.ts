@@ -20,7 +20,10 @@ import { declareVerify } from './verify.ts';
 
 const groups: readonly (readonly [string, readonly Declare[]])[] = [
   ['Begin:', [declareInit, declareImport]],
-  ['Secrets:', [declareGet, declarePut, declareLs, declareShow, declareRm, declareRestore, declareMv, declareCp]],
+  [
+    'Secrets:',
+    [declareGet, declarePut, declareLs, declareShow, declareRm, declareRestore, declareMv, declareCp],
+  ],
   ['Versions:', [declareHistory, declareRollback, declareRotate, declareGenerate]],
   ['Use:', [declareExec]],
   ['Trust:', [declareVerify, declareAudit, declareStatus, declarePasswd, declareRecover]],

@@ -39,7 +39,11 @@ export const declarePut: Declare = (program, act) => {
     .option('--var <variable>', 'environment variable that it becomes')
     .option('--expires <time>', 'a time, a duration from now, or never')
     .option('--rotate-every <duration>', 'how long a value should live; never for no limit')
-    .option('--if-version <n>', 'only if the current version is this; 0: none', wholeNumber(0, Number.MAX_SAFE_INTEGER))
+    .option(
+      '--if-version <n>',
+      'only if the current version is this; 0: none',
+      wholeNumber(0, Number.MAX_SAFE_INTEGER),
+    )
     .option('--if-absent', 'only if there is no such secret')
     .option('--exact', 'keep a final newline, and allow nothing at all')
     .option('--dry-run', 'say what would be done, and do nothing')
@@ -47,7 +51,7 @@ export const declarePut: Declare = (program, act) => {
   return examples(
     command,
     'vault put db/password',
-    "printf %s \"$TOKEN\" | vault put ci/token --type token --expires 90d",
+    'printf %s "$TOKEN" | vault put ci/token --type token --expires 90d',
     'vault put tls/key --file key.pem --type certificate',
     'vault put db/password --generate password:40',
   );
@@ -58,9 +62,17 @@ export const declareGenerate: Declare = (program, act) => {
     .command('generate')
     .description('store a generated value; the same as put --generate')
     .argument('<name>', 'name of the secret')
-    .argument('[spec]', 'password[:LENGTH[:luds]], hex:BYTES, base64:BYTES, base64url:BYTES, uuid', defaultGenerator)
+    .argument(
+      '[spec]',
+      'password[:LENGTH[:luds]], hex:BYTES, base64:BYTES, base64url:BYTES, uuid',
+      defaultGenerator,
+    )
     .option('--if-absent', 'only if there is no such secret')
-    .action(act<PutFlags>(async (context, options, name, spec) => runPut(context, { ...options, generate: spec ?? true }, name)));
+    .action(
+      act<PutFlags>(async (context, options, name, spec) =>
+        runPut(context, { ...options, generate: spec }, name),
+      ),
+    );
   return examples(command, 'vault generate db/password', 'vault generate session/key hex:32');
 };
 
@@ -71,8 +83,10 @@ export function metadataFrom(context: Context, flags: PutFlags): Metadata {
     description,
     tags,
     variable,
-    expires: expires === undefined ? undefined : expires === 'never' ? null : parseMoment(expires, context.now()),
-    intervalSeconds: rotateEvery === undefined ? undefined : rotateEvery === 'never' ? 0 : parseDuration(rotateEvery),
+    expires:
+      expires === undefined ? undefined : expires === 'never' ? null : parseMoment(expires, context.now()),
+    intervalSeconds:
+      rotateEvery === undefined ? undefined : rotateEvery === 'never' ? 0 : parseDuration(rotateEvery),
   };
 }
 
@@ -84,7 +98,11 @@ async function runPut(context: Context, flags: PutFlags, name = ''): Promise<voi
   const spec = flags.generate === true ? defaultGenerator : flags.generate;
   const value =
     spec === undefined
-      ? await readValue(context, { file: flags.file, exact: flags.exact === true, question: `value of ${name}:` })
+      ? await readValue(context, {
+          file: flags.file,
+          exact: flags.exact === true,
+          question: `value of ${name}:`,
+        })
       : generate((length) => context.random(length), spec);
   try {
     const result = await vault.write('put', async (scope) => {

@@ -20,14 +20,24 @@ export const declareRotate: Declare = (program, act) => {
     .description('give a secret a new value: from standard input, or generated')
     .argument('<name>', 'name of the secret')
     .option('--generate [spec]', `generate it (default: ${defaultGenerator}), whatever standard input holds`)
-    .option('--if-version <n>', 'only if the current version is this', wholeNumber(1, Number.MAX_SAFE_INTEGER))
+    .option(
+      '--if-version <n>',
+      'only if the current version is this',
+      wholeNumber(1, Number.MAX_SAFE_INTEGER),
+    )
     .action(act<RotateFlags>(runRotate));
-  return examples(command, 'vault rotate db/password', 'vault rotate session/key --generate hex:32', './new-token | vault rotate api/token');
+  return examples(
+    command,
+    'vault rotate db/password',
+    'vault rotate session/key --generate hex:32',
+    './new-token | vault rotate api/token',
+  );
 };
 
 async function newValue(context: Context, flags: RotateFlags): Promise<Uint8Array<ArrayBuffer>> {
   const random = (length: number): Uint8Array<ArrayBuffer> => context.random(length);
-  if (flags.generate !== undefined) return generate(random, flags.generate === true ? defaultGenerator : flags.generate);
+  if (flags.generate !== undefined)
+    return generate(random, flags.generate === true ? defaultGenerator : flags.generate);
   if (context.inputIsData) {
     const value = await readValue(context, { file: '-', exact: false, question: '' });
     if (value.length > 0) return value;

@@ -31,6 +31,7 @@ export async function readValue(context: Context, input: ValueInput): Promise<Ui
     throw new UsageError('no value was given', { hint: 'pipe it in, or use --file or --generate' });
   }
   const text = await prompter.hidden(input.question);
-  if (text === '' && !input.exact) throw new UsageError('nothing was typed', { hint: 'use --exact to store an empty value' });
+  if (text === '' && !input.exact)
+    throw new UsageError('nothing was typed', { hint: 'use --exact to store an empty value' });
   return new Uint8Array(Buffer.from(text, 'utf8'));
 }

@@ -13,7 +13,9 @@ interface VerifyFlags {
 export const declareVerify: Declare = (program, act) => {
   const command = program
     .command('verify')
-    .description('check everything: signatures, digests, every value, the audit chain; or one candidate value')
+    .description(
+      'check everything: signatures, digests, every value, the audit chain; or one candidate value',
+    )
     .argument('[name]', 'compare standard input with this secret: exit 0 if the same, 1 if not')
     .option('--accept-rollback', 'accept an older vault, or a lost audit log, than this machine remembers')
     .option('--exact', 'with NAME: keep a final newline of standard input')
@@ -21,7 +23,7 @@ export const declareVerify: Declare = (program, act) => {
   return examples(command, 'vault verify', 'printf %s "$CANDIDATE" | vault verify db/password');
 };
 
-async function runVerify(context: Context, flags: VerifyFlags, name?: string): Promise<number | void> {
+async function runVerify(context: Context, flags: VerifyFlags, name?: string): Promise<number | undefined> {
   if (name !== undefined) return verifyCandidate(context, flags, name);
   const vault = await context.openVault({ acceptRollback: flags.acceptRollback === true });
   const report = await vault.read('verify', async (scope) => verifyVault(scope, vault.place));
@@ -32,16 +34,24 @@ async function runVerify(context: Context, flags: VerifyFlags, name?: string): P
   }
   const { generation, environments, secrets, versions, auditRecords, sealed } = report;
   const log = auditRecords === 0 ? 'no audit log yet' : `${auditRecords} audit records`;
-  context.inform(`generation ${generation} holds: ${environments} environments, ${secrets} secrets, ${versions} versions, ${log}`);
+  context.inform(
+    `generation ${generation} holds: ${environments} environments, ${secrets} secrets, ${versions} versions, ${log}`,
+  );
   if (sealed.length > 0) context.inform(`not opened, for lack of access: ${sealed.join(', ')}`);
   return undefined;
 }
 
 async function verifyCandidate(context: Context, flags: VerifyFlags, name: string): Promise<number> {
   const vault = await context.openVault();
-  const candidate = await readValue(context, { file: undefined, exact: flags.exact === true, question: 'candidate:' });
+  const candidate = await readValue(context, {
+    file: undefined,
+    exact: flags.exact === true,
+    question: 'candidate:',
+  });
   try {
-    const same = await vault.read('verify-value', async (scope) => verifySecret(scope, context.environment, name, candidate));
+    const same = await vault.read('verify-value', async (scope) =>
+      verifySecret(scope, context.environment, name, candidate),
+    );
     if (context.json) context.outputJson({ same });
     else context.inform(same ? 'the same' : 'different');
     return same ? 0 : 1;

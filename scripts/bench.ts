@@ -35,9 +35,14 @@ interface Case {
 
 function run(one: Case): number {
   const begun = process.hrtime.bigint();
-  const result = spawnSync(one.command, one.args, { cwd: folder, env: { ...base, ...one.env }, input: one.input ?? '' });
+  const result = spawnSync(one.command, one.args, {
+    cwd: folder,
+    env: { ...base, ...one.env },
+    input: one.input ?? '',
+  });
   const ms = Number(process.hrtime.bigint() - begun) / 1e6;
-  if (result.status !== 0) throw new Error(`${one.name}: status ${String(result.status)}: ${String(result.stderr)}`);
+  if (result.status !== 0)
+    throw new Error(`${one.name}: status ${String(result.status)}: ${String(result.stderr)}`);
   return one.printsTime === true ? Number(String(result.stdout)) : ms;
 }
 
@@ -57,7 +62,13 @@ const prepare = (name: string, args: readonly string[]): void => {
 /** The key derivation by itself, first call in a fresh process, as in a command. */
 function kdfAlone(name: string, code: string): Case {
   const script = `const t = performance.now(); const done = () => process.stdout.write(String(performance.now() - t)); ${code}`;
-  return { name, command: process.execPath, args: ['--input-type=module', '-e', script], printsTime: true, env: {} };
+  return {
+    name,
+    command: process.execPath,
+    args: ['--input-type=module', '-e', script],
+    printsTime: true,
+    env: {},
+  };
 }
 
 const wasm = JSON.stringify(path.join(root, 'node_modules/hash-wasm/dist/index.esm.min.js'));
@@ -67,7 +78,11 @@ const pbkdf2Code = `const k = await crypto.subtle.importKey('raw', Buffer.from('
 
 try {
   if (!existsSync(vault)) throw new Error('build it first: npm run build');
-  await buildBinary({ entry: path.join(root, 'scripts/bench-floor/floor.ts'), output: floor, snapshot: false });
+  await buildBinary({
+    entry: path.join(root, 'scripts/bench-floor/floor.ts'),
+    output: floor,
+    snapshot: false,
+  });
   for (const [count, kdf] of [
     [1, 'argon2id'],
     [100, 'argon2id'],
@@ -76,7 +91,9 @@ try {
   ] as const) {
     const file = count === 0 ? 'p.vault' : `${count}.vault`;
     prepare('init', ['init', file, '--no-recovery', '--kdf', kdf]);
-    const secrets = Object.fromEntries(Array.from({ length: count || 1 }, (_, i) => [`service/${i}/password`, `value-${i}`]));
+    const secrets = Object.fromEntries(
+      Array.from({ length: count || 1 }, (_, i) => [`service/${i}/password`, `value-${i}`]),
+    );
     writeFileSync(path.join(folder, 'import.json'), JSON.stringify(secrets));
     prepare('import', ['import', 'import.json', '--vault', file]);
   }
@@ -93,7 +110,10 @@ try {
     inVault('get, PBKDF2', 'p.vault', ['get', name]),
     inVault('get, 10,000 secrets, native', '10000.vault', ['get', name], native),
     inVault('put, native', '1.vault', ['put', 'new'], { ...native, input: 'value' }),
-    { ...inVault('exec true, native', '1.vault', [], native), args: ['exec', '--vault', '1.vault', '--', 'true'] },
+    {
+      ...inVault('exec true, native', '1.vault', [], native),
+      args: ['exec', '--vault', '1.vault', '--', 'true'],
+    },
     inVault('ls, 100 secrets, native', '100.vault', ['ls'], native),
     inVault('ls, 10,000 secrets, native', '10000.vault', ['ls'], native),
   ];
@@ -103,19 +123,31 @@ try {
   const ms = (case_: string): number => median(times.get(case_) ?? []);
   process.stdout.write(`${rounds} rounds, ${os.cpus().length} cores; ms: least, median, greatest\n`);
   for (const [label, all] of times) {
-    const figures = [Math.min(...all), median(all), Math.max(...all)].map((value) => value.toFixed(1).padStart(8));
+    const figures = [Math.min(...all), median(all), Math.max(...all)].map((value) =>
+      value.toFixed(1).padStart(8),
+    );
     process.stdout.write(`${label.padEnd(34)}${figures.join('')}\n`);
   }
   const rest = (get: string, kdf: string): number => ms(get) - ms('version') - ms(kdf);
   const gates: [string, number, number][] = [
     ['--version against the floor, ratio', ms('version') / ms('floor'), 1.4],
-    ['get beside start and key derivation (hash-wasm), ms', rest('get, 1 secret', 'Argon2id alone (hash-wasm)'), 15],
-    ['get beside start and key derivation (native), ms', rest('get, 1 secret, native', 'Argon2id alone (native)'), 15],
+    [
+      'get beside start and key derivation (hash-wasm), ms',
+      rest('get, 1 secret', 'Argon2id alone (hash-wasm)'),
+      15,
+    ],
+    [
+      'get beside start and key derivation (native), ms',
+      rest('get, 1 secret, native', 'Argon2id alone (native)'),
+      15,
+    ],
     ['get beside start and key derivation (PBKDF2), ms', rest('get, PBKDF2', 'PBKDF2 alone'), 15],
     ['10,000 secrets add to get, ms', ms('get, 10,000 secrets, native') - ms('get, 1 secret, native'), 15],
   ];
   for (const [what, found, most] of gates) {
-    process.stdout.write(`${found <= most ? 'ok  ' : 'OVER'} ${what}: ${found.toFixed(2)} (at most ${most})\n`);
+    process.stdout.write(
+      `${found <= most ? 'ok  ' : 'OVER'} ${what}: ${found.toFixed(2)} (at most ${most})\n`,
+    );
     if (found > most) process.exitCode = 1;
   }
 } finally {

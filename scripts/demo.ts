@@ -7,7 +7,11 @@ import { mkdtempSync, rmSync, writeFileSync, readFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 
-const binary = path.resolve(import.meta.dirname, '../dist', process.platform === 'win32' ? 'vault.exe' : 'vault');
+const binary = path.resolve(
+  import.meta.dirname,
+  '../dist',
+  process.platform === 'win32' ? 'vault.exe' : 'vault',
+);
 const folder = mkdtempSync(path.join(os.tmpdir(), 'vault-demo-'));
 
 const dotenv = `# a real .env, as projects have them
@@ -32,8 +36,15 @@ const environment = {
 };
 
 function vault(args: readonly string[], input?: string): string {
-  process.stdout.write(`$ vault ${args.map((word) => (/\s/.test(word) ? JSON.stringify(word) : word)).join(' ')}\n`);
-  const result = spawnSync(binary, args, { cwd: folder, env: environment, input: input ?? '', encoding: 'utf8' });
+  process.stdout.write(
+    `$ vault ${args.map((word) => (/\s/.test(word) ? JSON.stringify(word) : word)).join(' ')}\n`,
+  );
+  const result = spawnSync(binary, args, {
+    cwd: folder,
+    env: environment,
+    input: input ?? '',
+    encoding: 'utf8',
+  });
   for (const line of `${result.stdout}${result.stderr}`.trimEnd().split('\n')) {
     if (line !== '') process.stdout.write(`  ${line.trimStart()}\n`);
   }
@@ -53,7 +64,9 @@ try {
   const file = readFileSync(path.join(folder, '.vault', 'secrets.vault'), 'utf8');
   const leaks = ['s3cr3t-of-the-demo', 'STRIPE_KEY', 'hello, world'].filter((text) => file.includes(text));
   if (leaks.length > 0) throw new Error('the vault file shows what it should hide');
-  process.stdout.write(`done: 3 secrets went from .env into an encrypted file of ${file.length} bytes, and into a program\n`);
+  process.stdout.write(
+    `done: 3 secrets went from .env into an encrypted file of ${file.length} bytes, and into a program\n`,
+  );
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

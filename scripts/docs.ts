@@ -17,7 +17,10 @@ function program(): Command {
 }
 
 function visible(command: Command): Command[] {
-  return command.createHelp().visibleCommands(command).filter((one) => one.name() !== 'help');
+  return command
+    .createHelp()
+    .visibleCommands(command)
+    .filter((one) => one.name() !== 'help');
 }
 
 function usage(command: Command): string {
@@ -44,16 +47,23 @@ export function renderReadme(readme: string): string {
 
 /** Text for troff: backslashes and leading dots would be read as commands, hyphens as typography. */
 function roff(text: string): string {
-  return text.replaceAll('\\', '\\e').replaceAll('-', '\\-').replace(/^([.'])/gm, '\\&$1').replaceAll('’', "'").replaceAll('…', '...');
+  return text
+    .replaceAll('\\', '\\e')
+    .replaceAll('-', '\\-')
+    .replace(/^([.'])/gm, '\\&$1')
+    .replaceAll('’', "'")
+    .replaceAll('…', '...');
 }
 
 function optionLines(options: readonly Option[]): string[] {
-  return options.filter((option) => !option.hidden).flatMap((option) => ['.TP', `.B ${roff(option.flags)}`, roff(option.description)]);
+  return options.flatMap((option) =>
+    option.hidden ? [] : ['.TP', `.B ${roff(option.flags)}`, roff(option.description)],
+  );
 }
 
 function commandSection(command: Command, globals: ReadonlySet<string>): string[] {
   const own = command.options.filter((option) => !globals.has(option.flags));
-  return ['.SS', roff(usage(command)), roff(command.description()) + '.', ...optionLines(own)];
+  return ['.SS', roff(usage(command)), `${roff(command.description())}.`, ...optionLines(own)];
 }
 
 /** docs/man/vault.1 */
@@ -91,9 +101,11 @@ const variables: Readonly<Record<string, string>> = {
   VAULT_ENVIRONMENT: 'as --env',
   VAULT_PRINCIPAL: 'as --as',
   VAULT_AUDIT_FILE: 'the audit log, where it is not beside the vault',
-  'VAULT_PASSPHRASE_FD, VAULT_PASSPHRASE_FILE, VAULT_PASSPHRASE_COMMAND, VAULT_PASSPHRASE': 'the passphrase, in this order',
+  'VAULT_PASSPHRASE_FD, VAULT_PASSPHRASE_FILE, VAULT_PASSPHRASE_COMMAND, VAULT_PASSPHRASE':
+    'the passphrase, in this order',
   VAULT_KEY_FILE: 'as --key-file',
-  'VAULT_ACCESS_TOKEN, VAULT_ACCESS_TOKEN_FILE': 'a machine token; a bad one fails and never falls through to something else',
+  'VAULT_ACCESS_TOKEN, VAULT_ACCESS_TOKEN_FILE':
+    'a machine token; a bad one fails and never falls through to something else',
   VAULT_KDF_ENGINE: 'wasm (default) or native: which implementation of Argon2id computes',
 };
 

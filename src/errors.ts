@@ -18,12 +18,18 @@ export const outcomes = {
   VERSION_NOT_FOUND: { exit: 3, hint: '`vault history NAME` lists the versions that are kept' },
   VAULT_NOT_FOUND: { exit: 3, hint: 'make one with `vault init`, or name it with --vault or VAULT_PATH' },
   FIELD_NOT_FOUND: { exit: 3, hint: '`vault show NAME` says what kind of secret it is' },
-  UNLOCK_FAILED: { exit: 4, hint: 'check the credential; `vault recover` lets you back in with the recovery key' },
+  UNLOCK_FAILED: {
+    exit: 4,
+    hint: 'check the credential; `vault recover` lets you back in with the recovery key',
+  },
   LOCKED_OUT: { exit: 4, hint: 'wait, or use a session, a token or the recovery key' },
   ACCESS_DENIED: { exit: 5, hint: 'ask an administrator of the vault for the right' },
   UNTRUSTED_PROJECT: { exit: 5, hint: 'read vault.json, then accept it with `vault trust`' },
   SECRET_EXPIRED: { exit: 6, hint: 'rotate it, or read it once more with --allow-expired' },
-  INTEGRITY: { exit: 7, hint: 'do not write to this vault; `vault verify` says what is wrong; restore a backup' },
+  INTEGRITY: {
+    exit: 7,
+    hint: 'do not write to this vault; `vault verify` says what is wrong; restore a backup',
+  },
   ROLLBACK: { exit: 7, hint: 'if you restored an older copy on purpose: `vault verify --accept-rollback`' },
   UNSAFE_PATH: { exit: 7, hint: 'use a regular file in a folder that only you can write' },
   NEWER_FORMAT: { exit: 7, hint: 'use a newer vault program' },
@@ -31,9 +37,15 @@ export const outcomes = {
   CONFLICT: { exit: 8, hint: 'read the present version and decide again' },
   ALREADY_EXISTS: { exit: 8, hint: 'choose another name, or remove the other one first' },
   BACKEND: { exit: 9, hint: 'check the disk and the folder; the vault itself is unchanged' },
-  DURABILITY_UNKNOWN: { exit: 9, hint: 'the new state is in place; run the command again after checking the disk' },
+  DURABILITY_UNKNOWN: {
+    exit: 9,
+    hint: 'the new state is in place; run the command again after checking the disk',
+  },
   HOOK_FAILED: { exit: 9, hint: 'the old value is still current' },
-  AUDIT: { exit: 10, hint: 'make room for the audit log or name another with VAULT_AUDIT_FILE; nothing was done' },
+  AUDIT: {
+    exit: 10,
+    hint: 'make room for the audit log or name another with VAULT_AUDIT_FILE; nothing was done',
+  },
   DECLINED: { exit: 1, hint: 'nothing was changed' },
   INTERNAL: { exit: 70, hint: 'run again with --debug and report it' },
   INTERRUPTED: { exit: 130, hint: 'nothing was changed' },
@@ -66,7 +78,11 @@ export class SecretsManagerError extends Error {
 
 /** A command line, name, duration or setting that cannot be understood or is not allowed. */
 export class UsageError extends SecretsManagerError {
-  constructor(message: string, details?: ErrorDetails, code: 'USAGE' | 'WEAK_VALUE' | 'NAME_COLLISION' = 'USAGE') {
+  constructor(
+    message: string,
+    details?: ErrorDetails,
+    code: 'USAGE' | 'WEAK_VALUE' | 'NAME_COLLISION' = 'USAGE',
+  ) {
     super(code, message, details);
   }
 }
@@ -75,20 +91,29 @@ export class SecretNotFoundError extends SecretsManagerError {
   constructor(
     message: string,
     details?: ErrorDetails,
-    code: 'SECRET_NOT_FOUND' | 'VERSION_NOT_FOUND' | 'VAULT_NOT_FOUND' | 'FIELD_NOT_FOUND' = 'SECRET_NOT_FOUND',
+    code:
+      'SECRET_NOT_FOUND' | 'VERSION_NOT_FOUND' | 'VAULT_NOT_FOUND' | 'FIELD_NOT_FOUND' = 'SECRET_NOT_FOUND',
   ) {
     super(code, message, details);
   }
 }
 
 export class UnlockError extends SecretsManagerError {
-  constructor(message: string, details?: ErrorDetails, code: 'UNLOCK_FAILED' | 'LOCKED_OUT' = 'UNLOCK_FAILED') {
+  constructor(
+    message: string,
+    details?: ErrorDetails,
+    code: 'UNLOCK_FAILED' | 'LOCKED_OUT' = 'UNLOCK_FAILED',
+  ) {
     super(code, message, details);
   }
 }
 
 export class AccessDeniedError extends SecretsManagerError {
-  constructor(message: string, details?: ErrorDetails, code: 'ACCESS_DENIED' | 'UNTRUSTED_PROJECT' = 'ACCESS_DENIED') {
+  constructor(
+    message: string,
+    details?: ErrorDetails,
+    code: 'ACCESS_DENIED' | 'UNTRUSTED_PROJECT' = 'ACCESS_DENIED',
+  ) {
     super(code, message, details);
   }
 }
@@ -114,7 +139,11 @@ export class IntegrityError extends SecretsManagerError {
 export class EncryptionError extends IntegrityError {}
 
 export class ConcurrencyError extends SecretsManagerError {
-  constructor(message: string, details?: ErrorDetails, code: 'LOCK_HELD' | 'CONFLICT' | 'ALREADY_EXISTS' = 'CONFLICT') {
+  constructor(
+    message: string,
+    details?: ErrorDetails,
+    code: 'LOCK_HELD' | 'CONFLICT' | 'ALREADY_EXISTS' = 'CONFLICT',
+  ) {
     super(code, message, details);
   }
 }

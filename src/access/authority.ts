@@ -12,7 +12,13 @@ import { Domain } from '../crypto/pae.ts';
 import { importVerifyKey, verify } from '../crypto/signature.ts';
 import type { EnvironmentPart, VaultDocument } from '../format/document.ts';
 import { encodeJson, signedPart, type Line } from '../format/json-line.ts';
-import { principalEntry, type HeaderLine, type PrincipalEntry, type RootLine, type Seen } from '../format/lines.ts';
+import {
+  principalEntry,
+  type HeaderLine,
+  type PrincipalEntry,
+  type RootLine,
+  type Seen,
+} from '../format/lines.ts';
 
 export type Right = 'rotate' | 'write' | 'delete';
 
@@ -54,7 +60,11 @@ export class Authority {
   readonly #principals: ReadonlyMap<string, PrincipalEntry>;
   readonly #snapshotTime: string;
 
-  private constructor(document: VaultDocument, rootDigests: readonly string[], principals: readonly PrincipalEntry[]) {
+  private constructor(
+    document: VaultDocument,
+    rootDigests: readonly string[],
+    principals: readonly PrincipalEntry[],
+  ) {
     const lastRoot = document.roots.at(-1);
     if (lastRoot === undefined) throw new IntegrityError('the vault has no root');
     this.domain = new Domain(document.vaultId);
@@ -84,7 +94,8 @@ export class Authority {
    * not. @throws IntegrityError if the head is another
    */
   static async ofOwn(document: VaultDocument, builtHead: Bytes): Promise<Authority> {
-    if (compareBytes(document.head, builtHead) !== 0) throw new IntegrityError('the vault is not the one that was written');
+    if (compareBytes(document.head, builtHead) !== 0)
+      throw new IntegrityError('the vault is not the one that was written');
     return Authority.#prepare(document);
   }
 
@@ -94,7 +105,8 @@ export class Authority {
       headDigest(domain, document.head),
       Promise.all(document.roots.map((root) => lineDigest(domain, root.raw))),
     ]);
-    if (head !== document.snapshot.value.head) throw new IntegrityError('the parts of the vault do not belong together');
+    if (head !== document.snapshot.value.head)
+      throw new IntegrityError('the parts of the vault do not belong together');
     await checkRoots(domain, document, rootDigests);
     const principals = await effectivePrincipals(domain, document);
     return new Authority(document, rootDigests, principals);
@@ -110,7 +122,9 @@ export class Authority {
 
   /** The public key of a principal at a header number: a retired one where a range says so. `null` if unknown. */
   keyAt(id: string, header: number): string | null {
-    const retired = this.header.retired.find((entry) => entry.id === id && header >= entry.from && header <= entry.until);
+    const retired = this.header.retired.find(
+      (entry) => entry.id === id && header >= entry.from && header <= entry.until,
+    );
     return retired?.signPub ?? this.#principals.get(id)?.signPub ?? null;
   }
 
@@ -141,11 +155,16 @@ export class Authority {
   ): Promise<void> {
     const { kind, by, time } = line.value;
     const signer = this.#principals.get(by);
-    if (signer === undefined || signer.signPub === '') throw new IntegrityError(`${kind}: signed by nobody that the header lists`);
-    if (time > this.#snapshotTime) throw new IntegrityError(`${kind}: signed after the snapshot that contains it`);
-    if (signer.expires !== '' && time > signer.expires) throw new IntegrityError(`${kind}: signed after its signer expired`);
-    const allowed = rights.length === 0 || rights.some((right) => this.hasRight(by, right, environment ?? ''));
-    if (!allowed) throw new IntegrityError(`${kind}: its signer lacks the right to it (${rights.join(' or ')})`);
+    if (signer === undefined || signer.signPub === '')
+      throw new IntegrityError(`${kind}: signed by nobody that the header lists`);
+    if (time > this.#snapshotTime)
+      throw new IntegrityError(`${kind}: signed after the snapshot that contains it`);
+    if (signer.expires !== '' && time > signer.expires)
+      throw new IntegrityError(`${kind}: signed after its signer expired`);
+    const allowed =
+      rights.length === 0 || rights.some((right) => this.hasRight(by, right, environment ?? ''));
+    if (!allowed)
+      throw new IntegrityError(`${kind}: its signer lacks the right to it (${rights.join(' or ')})`);
     if (!(await signatureHolds(this.domain, line, signer.signPub))) throw broken(kind);
   }
 
@@ -172,22 +191,29 @@ export class Authority {
   async #checkParts(document: VaultDocument, part: EnvironmentPart): Promise<void> {
     const { entry, names, values, changes } = part;
     const base = changes.length === 0 ? '' : await lineDigest(this.domain, values.raw);
-    const checks = [this.checkSigned(names, entry.id, ['write']), this.checkSigned(values, entry.id, ['write'])];
+    const checks = [
+      this.checkSigned(names, entry.id, ['write']),
+      this.checkSigned(values, entry.id, ['write']),
+    ];
     for (const line of changes) {
       if (line.value.base !== base) throw new IntegrityError('changes: made for another values part');
       checks.push(this.checkSigned(line, entry.id, ['rotate', 'delete']));
     }
-    for (const line of [names, values, ...changes]) this.checkSeen(document, line.value.seen, line.value.kind);
+    for (const line of [names, values, ...changes])
+      this.checkSeen(document, line.value.seen, line.value.kind);
     await Promise.all(checks);
   }
 
   async #checkHeader(document: VaultDocument): Promise<void> {
     const line = document.header;
-    if (this.header.root !== this.rootDigests.at(-1)) throw new IntegrityError('header: it belongs to another root');
+    if (this.header.root !== this.rootDigests.at(-1))
+      throw new IntegrityError('header: it belongs to another root');
     const admin = this.lastRoot.admins.find(([id]) => id === line.value.by);
-    if (admin === undefined) throw new IntegrityError('header: signed by somebody who is not an administrator');
+    if (admin === undefined)
+      throw new IntegrityError('header: signed by somebody who is not an administrator');
     for (const [id, publicKey] of this.lastRoot.admins) {
-      if (this.#principals.get(id)?.signPub !== publicKey) throw new IntegrityError('header: an administrator has another key');
+      if (this.#principals.get(id)?.signPub !== publicKey)
+        throw new IntegrityError('header: an administrator has another key');
     }
     await this.checkSigned(line, null);
     this.checkSeen(document, line.value.seen, 'header');
@@ -200,14 +226,21 @@ export async function headDigest(domain: Domain, head: Bytes): Promise<string> {
   return encodeBase64url(await sha256(domain.encode('head', head)));
 }
 
-async function checkRoots(domain: Domain, document: VaultDocument, digests: readonly string[]): Promise<void> {
+async function checkRoots(
+  domain: Domain,
+  document: VaultDocument,
+  digests: readonly string[],
+): Promise<void> {
   const checks = document.roots.map(async (root, index) => {
     const { n, prev, by, admins } = root.value;
-    if (n !== index || prev !== (digests[index - 1] ?? '')) throw new IntegrityError(`root ${n}: out of its chain`);
-    if (new Set(admins.map(([id]) => id)).size !== admins.length) throw new IntegrityError(`root ${n}: an administrator twice`);
+    if (n !== index || prev !== (digests[index - 1] ?? ''))
+      throw new IntegrityError(`root ${n}: out of its chain`);
+    if (new Set(admins.map(([id]) => id)).size !== admins.length)
+      throw new IntegrityError(`root ${n}: an administrator twice`);
     const before = document.roots[index - 1]?.value.admins ?? admins;
     const signer = before.find(([id]) => id === by);
-    if (signer === undefined) throw new IntegrityError(`root ${n}: signed by no administrator of the one before`);
+    if (signer === undefined)
+      throw new IntegrityError(`root ${n}: signed by no administrator of the one before`);
     if (!(await signatureHolds(domain, root, signer[1]))) throw broken(`root ${n}`);
   });
   await Promise.all(checks);
@@ -224,7 +257,8 @@ async function effectivePrincipals(domain: Domain, document: VaultDocument): Pro
       if (succession === undefined) return entry;
       const { prev, signPub, sealPub } = succession.value;
       const prevNow = await lineDigest(domain, encodeJson(entry, principalEntry, 'principal'));
-      if (entry.invited === '' || prev !== prevNow) throw new IntegrityError('succession: it belongs to another invitation');
+      if (entry.invited === '' || prev !== prevNow)
+        throw new IntegrityError('succession: it belongs to another invitation');
       if (!(await signatureHolds(domain, succession, entry.invited))) throw broken('succession');
       return { ...entry, signPub, sealPub };
     }),
@@ -243,6 +277,7 @@ function checkDistinct(header: HeaderLine): void {
   }
   header.policy.forEach(([key], index) => {
     const before = header.policy[index - 1];
-    if (before !== undefined && before[0] >= key) throw new IntegrityError('header: policy keys are out of order');
+    if (before !== undefined && before[0] >= key)
+      throw new IntegrityError('header: policy keys are out of order');
   });
 }

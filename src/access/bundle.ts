@@ -8,7 +8,13 @@ import { encodeBase64url, parseBase64url, type Bytes } from '../crypto/bytes.ts'
 import type { Domain } from '../crypto/pae.ts';
 import { importSigningKey, type SigningKey } from '../crypto/signature.ts';
 import { encodeJson, parseJson, type Line } from '../format/json-line.ts';
-import { bundleContent, bundleLine, type BundleContent, type BundleLine, type SlotLine } from '../format/lines.ts';
+import {
+  bundleContent,
+  bundleLine,
+  type BundleContent,
+  type BundleLine,
+  type SlotLine,
+} from '../format/lines.ts';
 import { lineDigest } from './authority.ts';
 import { signLine } from './signing.ts';
 
@@ -52,12 +58,19 @@ export async function openBundle(
   signPub: string,
 ): Promise<Identity> {
   const { by, n, sealed } = line.value;
-  const text = await open(bundleKey, parseBase64url(sealed) ?? new Uint8Array(0), domain.encode('bundle', by, n), smallestBucket);
+  const text = await open(
+    bundleKey,
+    parseBase64url(sealed) ?? new Uint8Array(0),
+    domain.encode('bundle', by, n),
+    smallestBucket,
+  );
   const content = parseJson(text, bundleContent, 'bundle content');
   text.fill(0);
-  if (content.vault !== domain.vaultId || content.principal !== by) throw new IntegrityError('bundle: it belongs elsewhere');
+  if (content.vault !== domain.vaultId || content.principal !== by)
+    throw new IntegrityError('bundle: it belongs elsewhere');
   const identity = await identityOf(content, bundleKey, slot);
-  if (encodeBase64url(identity.signing.publicKey) !== signPub) throw new IntegrityError('bundle: its key is not the listed one');
+  if (encodeBase64url(identity.signing.publicKey) !== signPub)
+    throw new IntegrityError('bundle: its key is not the listed one');
   return identity;
 }
 

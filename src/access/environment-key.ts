@@ -31,7 +31,11 @@ export function closeEnvironmentKeys(keys: EnvironmentKeys): void {
 type Place = Pick<EnvironmentEntry, 'id' | 'epoch'>;
 
 /** Derive everything below an environment key (taken over, 32 bytes). */
-export async function environmentKeys(domain: Domain, place: Place, environmentKey: Bytes): Promise<EnvironmentKeys> {
+export async function environmentKeys(
+  domain: Domain,
+  place: Place,
+  environmentKey: Bytes,
+): Promise<EnvironmentKeys> {
   const [catalog, value] = await Promise.all([
     deriveKey(domain, environmentKey, 'catalog', place.id, place.epoch),
     deriveKey(domain, environmentKey, 'value', place.id, place.epoch),
@@ -42,7 +46,8 @@ export async function environmentKeys(domain: Domain, place: Place, environmentK
 }
 
 async function catalogKeys(domain: Domain, place: Place, catalog: Bytes): Promise<EnvironmentKeys> {
-  const derive = async (label: string): Promise<Bytes> => deriveKey(domain, catalog, label, place.id, place.epoch);
+  const derive = async (label: string): Promise<Bytes> =>
+    deriveKey(domain, catalog, label, place.id, place.epoch);
   const [block, note, carry, index, audit] = await Promise.all([
     derive('block'),
     derive('note'),
@@ -50,7 +55,17 @@ async function catalogKeys(domain: Domain, place: Place, catalog: Bytes): Promis
     derive('index'),
     derive('audit-name'),
   ]);
-  return { environment: place.id, epoch: place.epoch, environmentKey: null, value: null, block, note, carry, index, audit };
+  return {
+    environment: place.id,
+    epoch: place.epoch,
+    environmentKey: null,
+    value: null,
+    block,
+    note,
+    carry,
+    index,
+    audit,
+  };
 }
 
 export interface Commitments {
@@ -59,7 +74,11 @@ export interface Commitments {
 }
 
 /** What the header lists of an environment key (borrowed). */
-export async function commitmentsOf(domain: Domain, place: Place, environmentKey: Bytes): Promise<Commitments> {
+export async function commitmentsOf(
+  domain: Domain,
+  place: Place,
+  environmentKey: Bytes,
+): Promise<Commitments> {
   const [commitEnv, catalog] = await Promise.all([
     deriveKey(domain, environmentKey, 'commit-env', place.id, place.epoch),
     deriveKey(domain, environmentKey, 'catalog', place.id, place.epoch),
@@ -82,7 +101,13 @@ export async function wrapGrant(
   level: GrantLevel,
   key: Bytes,
 ): Promise<Line<GrantLine>> {
-  const fields = { principal: identity.principal, environment: place.id, epoch: place.epoch, level, form: 'wrap' } as const;
+  const fields = {
+    principal: identity.principal,
+    environment: place.id,
+    epoch: place.epoch,
+    level,
+    form: 'wrap',
+  } as const;
   const ct = encodeBase64url(await seal(random, identity.wrapKey, key, grantData(domain, fields)));
   return encodeLine<GrantLine>({ kind: 'grant', ...fields, ct }, grantLine, 'grant');
 }
@@ -96,13 +121,20 @@ export async function openGrant(
 ): Promise<EnvironmentKeys> {
   if (grant.epoch !== entry.epoch) throw new IntegrityError('grant: it is of another epoch');
   if (grant.form === 'seal') {
-    throw new AccessDeniedError('this grant is sealed with HPKE, which this version of the program cannot open');
+    throw new AccessDeniedError(
+      'this grant is sealed with HPKE, which this version of the program cannot open',
+    );
   }
-  const key = await open(identity.wrapKey, parseBase64url(grant.ct) ?? new Uint8Array(0), grantData(domain, grant));
+  const key = await open(
+    identity.wrapKey,
+    parseBase64url(grant.ct) ?? new Uint8Array(0),
+    grantData(domain, grant),
+  );
   const list = grant.level === 'list';
   const label = list ? 'commit-catalog' : 'commit-env';
   const commitment = await deriveKey(domain, key, label, entry.id, entry.epoch);
   const wanted = parseBase64url(list ? entry.commitCatalog : entry.commitEnv) ?? new Uint8Array(0);
-  if (!equalBytes(commitment, wanted)) throw new IntegrityError('grant: it opens to a key that the header does not commit to');
+  if (!equalBytes(commitment, wanted))
+    throw new IntegrityError('grant: it opens to a key that the header does not commit to');
   return list ? catalogKeys(domain, entry, key) : environmentKeys(domain, entry, key);
 }

@@ -3,7 +3,14 @@ import { IntegrityError, UnlockError } from '../errors.ts';
 import { open, seal, type RandomSource } from '../crypto/aead.ts';
 import { encodeBase64url, equalBytes, parseBase64url, type Bytes } from '../crypto/bytes.ts';
 import { hkdfSha256, sha256 } from '../crypto/hash.ts';
-import { checkStoredKdf, passphraseBytes, saltLength, stretch, type KdfEngine, type KdfParameters } from '../crypto/kdf.ts';
+import {
+  checkStoredKdf,
+  passphraseBytes,
+  saltLength,
+  stretch,
+  type KdfEngine,
+  type KdfParameters,
+} from '../crypto/kdf.ts';
 import { encodePae, type Domain } from '../crypto/pae.ts';
 import { encodeLine, type Line } from '../format/json-line.ts';
 import { slotLine, type SlotLine, type StoredKdf } from '../format/lines.ts';
@@ -25,7 +32,12 @@ export function slotTypeOf(credential: Credential): SlotLine['type'] {
 
 type SlotFields = Pick<SlotLine, 'principal' | 'id' | 'type' | 'kdf' | 'salt' | 'hint'>;
 
-async function inputKey(credential: Credential, kdf: StoredKdf, salt: Bytes, engine: KdfEngine): Promise<Bytes> {
+async function inputKey(
+  credential: Credential,
+  kdf: StoredKdf,
+  salt: Bytes,
+  engine: KdfEngine,
+): Promise<Bytes> {
   if (credential.type !== 'passphrase') return credential.secret.slice();
   if (kdf.name === 'none') throw new IntegrityError('slot: a passphrase slot without a KDF');
   const passphrase = passphraseBytes(credential.passphrase);
@@ -37,7 +49,12 @@ async function inputKey(credential: Credential, kdf: StoredKdf, salt: Bytes, eng
   return both;
 }
 
-async function slotKeys(domain: Domain, slot: SlotFields, input: Bytes, salt: Bytes): Promise<{ commit: Bytes; key: Bytes }> {
+async function slotKeys(
+  domain: Domain,
+  slot: SlotFields,
+  input: Bytes,
+  salt: Bytes,
+): Promise<{ commit: Bytes; key: Bytes }> {
   const info = domain.encode('slot', slot.principal, slot.id, slot.type, JSON.stringify(slot.kdf));
   const okm = await hkdfSha256(input, salt, info, 64);
   const keys = { commit: okm.slice(0, 32), key: okm.slice(32) };
@@ -66,7 +83,12 @@ export async function unwrapBundleKey(domain: Domain, slot: SlotLine, slotKey: B
  * The slot key (caller wipes) if the credential is this slot's.
  * @throws UnlockError if the commitment differs; IntegrityError for KDF parameters outside the bounds, before any work.
  */
-export async function openSlot(domain: Domain, slot: SlotLine, credential: Credential, engine: KdfEngine): Promise<Bytes> {
+export async function openSlot(
+  domain: Domain,
+  slot: SlotLine,
+  credential: Credential,
+  engine: KdfEngine,
+): Promise<Bytes> {
   if (slot.kdf.name !== 'none') checkStoredKdf(slot.kdf);
   const salt = rawOf(slot.salt, 'salt');
   const input = await inputKey(credential, slot.kdf, salt, engine);
@@ -109,7 +131,10 @@ export async function makeSlot(
   const input = await inputKey(credential, fields.kdf, salt, wanted.engine);
   const { commit, key } = await slotKeys(domain, fields, input, salt);
   input.fill(0);
-  return { line: await wrapSlot(domain, random, { ...fields, commit: encodeBase64url(commit) }, key, bundleKey), slotKey: key };
+  return {
+    line: await wrapSlot(domain, random, { ...fields, commit: encodeBase64url(commit) }, key, bundleKey),
+    slotKey: key,
+  };
 }
 
 /** Wrap a bundle key under an existing slot's key: a new slot line for the same credential. */

@@ -27,9 +27,14 @@ const batch = 64;
  * @param anchors sequence numbers whose digests are wanted
  * @throws IntegrityError naming the line, the sequence number and what is wrong with it
  */
-export async function verifyChain(authority: Authority, bytes: Bytes, anchors: ReadonlySet<number>): Promise<ChainReport> {
+export async function verifyChain(
+  authority: Authority,
+  bytes: Bytes,
+  anchors: ReadonlySet<number>,
+): Promise<ChainReport> {
   const { lines, torn } = splitTail(bytes);
-  if (torn > 0) throw fault(lines.length, 0, 'is unfinished (a killed process leaves this; the next command mends it)');
+  if (torn > 0)
+    throw fault(lines.length, 0, 'is unfinished (a killed process leaves this; the next command mends it)');
   const parsed: Line<AnyRecord>[] = [];
   const found = new Map<number, string>();
   let log = '';
@@ -43,11 +48,19 @@ export async function verifyChain(authority: Authority, bytes: Bytes, anchors: R
     if (index === 0) log = value.log;
     const pruned = index === 0 && value.op === 'prune';
     if (value.log !== log) throw fault(index, value.seq, 'belongs to another log');
-    if (index === 0 && !pruned && value.seq !== 1) throw fault(index, value.seq, 'is not the first: records before it were removed');
+    if (index === 0 && !pruned && value.seq !== 1)
+      throw fault(index, value.seq, 'is not the first: records before it were removed');
     if (index > 0 && value.seq !== seq + 1) {
-      throw fault(index, value.seq, value.seq > seq + 1 ? `follows ${seq}: records were removed` : `follows ${seq}: reordered or inserted`);
+      throw fault(
+        index,
+        value.seq,
+        value.seq > seq + 1
+          ? `follows ${seq}: records were removed`
+          : `follows ${seq}: reordered or inserted`,
+      );
     }
-    if (value.prev !== prev) throw fault(index, value.seq, 'does not continue the record before it, which was changed or removed');
+    if (value.prev !== prev)
+      throw fault(index, value.seq, 'does not continue the record before it, which was changed or removed');
     seq = value.seq;
     prev = await recordDigest(authority.domain, raw);
     if (pruned && isSigned(line)) prev = line.value.detail.split(' ')[3] ?? '';

@@ -5,7 +5,12 @@ import type { Domain } from '../crypto/pae.ts';
 import type { SigningKey } from '../crypto/signature.ts';
 import { signLine } from '../access/signing.ts';
 import { encodeLine, parseLine, type Line } from '../format/json-line.ts';
-import { signedRecord, unsignedRecord, type SignedRecord, type UnsignedRecord } from '../format/audit-record.ts';
+import {
+  signedRecord,
+  unsignedRecord,
+  type SignedRecord,
+  type UnsignedRecord,
+} from '../format/audit-record.ts';
 
 export type AnyRecord = SignedRecord | UnsignedRecord;
 
@@ -38,7 +43,11 @@ export function isSigned(line: Line<AnyRecord>): line is Line<SignedRecord> {
 /** Parse a record strictly. @throws IntegrityError */
 export function parseRecord(raw: Bytes): Line<AnyRecord> {
   // Told apart by the one member that only a signed record has at its end; the shape then checks all of it.
-  const ending = Buffer.from(raw.buffer, raw.byteOffset + Math.max(0, raw.length - 96), Math.min(96, raw.length));
+  const ending = Buffer.from(
+    raw.buffer,
+    raw.byteOffset + Math.max(0, raw.length - 96),
+    Math.min(96, raw.length),
+  );
   return ending.includes(',"sig":"')
     ? parseLine<AnyRecord>(raw, signedRecord, 'audit record')
     : parseLine<AnyRecord>(raw, unsignedRecord, 'audit record');

@@ -38,7 +38,8 @@ export function pad(message: Uint8Array, smallest = smallestBucket): Bytes {
 export function unpad(padded: Bytes, smallest = smallestBucket): Bytes {
   if (padded.length < smallestBucket) throw new EncryptionError('sealed text is too short');
   const length = new DataView(padded.buffer, padded.byteOffset, padded.byteLength).getUint32(0, true);
-  if (padded.length !== bucketLength(length, smallest)) throw new EncryptionError('padding has a wrong length');
+  if (padded.length !== bucketLength(length, smallest))
+    throw new EncryptionError('padding has a wrong length');
   let rest = 0;
   for (let i = lengthPrefix + length; i < padded.length; i++) rest |= padded[i] ?? 0;
   if (rest !== 0) throw new EncryptionError('padding is not zero');

@@ -30,6 +30,11 @@ export async function hkdfSha256(input: Bytes, salt: Bytes, info: Bytes, length:
 }
 
 /** KD(key, label, …) of docs/format.md section 1: a 32-byte subkey bound to the vault. Caller wipes. */
-export async function deriveKey(domain: Domain, key: Bytes, label: string, ...pieces: Piece[]): Promise<Bytes> {
+export async function deriveKey(
+  domain: Domain,
+  key: Bytes,
+  label: string,
+  ...pieces: Piece[]
+): Promise<Bytes> {
   return hkdfSha256(key, new Uint8Array(0), domain.encode(label, ...pieces), keyLength);
 }

@@ -66,7 +66,9 @@ export function weakKdfWarning(parameters: KdfParameters): string | null {
       ? 'these Argon2id parameters are below 19 MiB and 2 passes: a stolen file is cheaper to attack'
       : null;
   }
-  return parameters.iterations < 600_000 ? 'fewer than 600,000 PBKDF2 iterations: a stolen file is cheaper to attack' : null;
+  return parameters.iterations < 600_000
+    ? 'fewer than 600,000 PBKDF2 iterations: a stolen file is cheaper to attack'
+    : null;
 }
 
 /**

@@ -1,5 +1,18 @@
 /** What stands sealed in blocks, notes and carries. docs/format.md sections 3 and 5. */
-import { bytes, integer, list, longId, object, oneOf, orNone, text, time, tuple, type Shape, type Shaped } from './schema.ts';
+import {
+  bytes,
+  integer,
+  list,
+  longId,
+  object,
+  oneOf,
+  orNone,
+  text,
+  time,
+  tuple,
+  type Shape,
+  type Shaped,
+} from './schema.ts';
 import { IntegrityError } from '../errors.ts';
 import { limits } from './limits.ts';
 
@@ -21,7 +34,8 @@ export const noteOperations = ['put', 'edit', 'rotate', 'rollback', 'import', 'c
 
 const variable: Shape<string> = (value, path) => {
   const checked = text(128)(value, path);
-  if (!/^([A-Za-z_][A-Za-z0-9_]*)?$/.test(checked)) throw new IntegrityError(`malformed vault data at ${path}: expected a variable`);
+  if (!/^([A-Za-z_][A-Za-z0-9_]*)?$/.test(checked))
+    throw new IntegrityError(`malformed vault data at ${path}: expected a variable`);
   return checked;
 };
 

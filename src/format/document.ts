@@ -31,7 +31,18 @@ export interface EnvironmentPart {
   readonly offsets: Readonly<Record<ShardSpace, readonly number[]>>;
 }
 
-const headOrder = ['vault', 'root', 'header', 'succession', 'slot', 'bundle', 'grant', 'part', 'request', 'decision'];
+const headOrder = [
+  'vault',
+  'root',
+  'header',
+  'succession',
+  'slot',
+  'bundle',
+  'grant',
+  'part',
+  'request',
+  'decision',
+];
 const bodyKinds = new Set(['block', 'value', 'purged', 'removed', 'snapshot']);
 const lineFeed = 0x0a;
 const firstRead = 64 * 1024;
@@ -46,7 +57,11 @@ function refuseOther(source: ByteSource): never {
   const start = Buffer.from(source.read(0, Math.min(source.size, 64)));
   const newer = /^\{"kind":"vault","format":(\d{1,9}),/.exec(start.toString('latin1'));
   if (newer === null) throw malformed('this is not a vault file');
-  throw new IntegrityError(`vault format ${newer[1]} is newer than this program reads (1)`, {}, 'NEWER_FORMAT');
+  throw new IntegrityError(
+    `vault format ${newer[1]} is newer than this program reads (1)`,
+    {},
+    'NEWER_FORMAT',
+  );
 }
 
 /** Read as much from the start of the file as the head needs. */
@@ -61,7 +76,8 @@ function readHead(source: ByteSource): { head: Bytes; index: { kind: string; raw
       if (kind !== null && bodyKinds.has(kind)) return { head: available.subarray(0, start), index };
       const end = available.indexOf(lineFeed, start);
       if (end < 0) break;
-      if (kind === null) throw start === 0 ? refuseOther(source) : malformed(`line ${index.length + 1} has no kind`);
+      if (kind === null)
+        throw start === 0 ? refuseOther(source) : malformed(`line ${index.length + 1} has no kind`);
       index.push({ kind, raw: available.subarray(start, end) });
       start = end + 1;
     }
@@ -98,7 +114,8 @@ export class VaultDocument {
     this.source = source;
     this.head = head;
     if (index[0]?.kind !== 'vault') throw malformed('this is not a vault file');
-    if (!Buffer.from(index[0].raw).toString('latin1').startsWith('{"kind":"vault","format":1,')) refuseOther(source);
+    if (!Buffer.from(index[0].raw).toString('latin1').startsWith('{"kind":"vault","format":1,'))
+      refuseOther(source);
     checkKindOrder(index);
     for (const { kind, raw } of index) {
       const all = this.#raw.get(kind);
@@ -157,7 +174,10 @@ export class VaultDocument {
     const wanted = `"by":"${principal}"`;
     for (const raw of this.rawLines('bundle')) {
       // "by" is the fourth member and stands within the first 90 characters: no need to parse everybody's bundle.
-      if (!Buffer.from(raw.buffer, raw.byteOffset, Math.min(raw.length, 96)).toString('latin1').includes(wanted)) continue;
+      if (
+        !Buffer.from(raw.buffer, raw.byteOffset, Math.min(raw.length, 96)).toString('latin1').includes(wanted)
+      )
+        continue;
       const line = parseLine(raw, lines.bundleLine, 'bundle');
       if (line.value.by === principal) return line;
     }
@@ -188,18 +208,41 @@ export class VaultDocument {
     const ascending = (kind: string, keys: readonly (readonly number[])[]): void => {
       keys.forEach((key, i) => {
         const before = keys[i - 1];
-        if (before !== undefined && compareTuples(before, key) >= 0) throw malformed(`${kind} lines are out of order`);
+        if (before !== undefined && compareTuples(before, key) >= 0)
+          throw malformed(`${kind} lines are out of order`);
       });
     };
     const slots = this.#all('slot', lines.slotLine, limits.principals * limits.slots);
-    ascending('slot', slots.map(({ value }) => [place(value.principal), ...idBytes(value.id)]));
-    for (const { changes } of this.environments) ascending('changes', changes.map(({ value }) => [place(value.by)]));
-    ascending('bundle', this.#all('bundle', lines.bundleLine, limits.principals).map(({ value }) => [place(value.by)]));
+    ascending(
+      'slot',
+      slots.map(({ value }) => [place(value.principal), ...idBytes(value.id)]),
+    );
+    for (const { changes } of this.environments)
+      ascending(
+        'changes',
+        changes.map(({ value }) => [place(value.by)]),
+      );
+    ascending(
+      'bundle',
+      this.#all('bundle', lines.bundleLine, limits.principals).map(({ value }) => [place(value.by)]),
+    );
     const grants = this.#all('grant', lines.grantLine, limits.principals * limits.environments);
-    ascending('grant', grants.map(({ value }) => [place(value.principal), environments.indexOf(value.environment)]));
-    ascending('succession', this.successions.map(({ value }) => [place(value.principal)]));
-    ascending('request', this.requests.map(({ value }) => idBytes(value.id)));
-    ascending('decision', this.decisions.map(({ value }) => idBytes(value.id)));
+    ascending(
+      'grant',
+      grants.map(({ value }) => [place(value.principal), environments.indexOf(value.environment)]),
+    );
+    ascending(
+      'succession',
+      this.successions.map(({ value }) => [place(value.principal)]),
+    );
+    ascending(
+      'request',
+      this.requests.map(({ value }) => idBytes(value.id)),
+    );
+    ascending(
+      'decision',
+      this.decisions.map(({ value }) => idBytes(value.id)),
+    );
   }
 
   #withPrefix<T>(kind: string, prefix: string, shape: Shape<T>): Line<T>[] {
@@ -241,18 +284,26 @@ export class VaultDocument {
       const names = next('names', lines.namesLine);
       const values = next('values', lines.valuesLine);
       const changes: Line<lines.ChangesLine>[] = [];
-      for (let line = next('changes', lines.changesLine); line !== null; line = next('changes', lines.changesLine)) {
+      for (
+        let line = next('changes', lines.changesLine);
+        line !== null;
+        line = next('changes', lines.changesLine)
+      ) {
         changes.push(line);
       }
-      if (names === null || values === null) throw malformed(`environment ${entry.id} lacks its names or values line`);
+      if (names === null || values === null)
+        throw malformed(`environment ${entry.id} lacks its names or values line`);
       for (const line of [names, values, ...changes]) {
         if (line.value.environment !== entry.id) throw malformed(`a ${line.value.kind} line is out of order`);
-        if (line.value.epoch !== entry.epoch) throw malformed(`${line.value.kind} of ${entry.id} is of another epoch`);
+        if (line.value.epoch !== entry.epoch)
+          throw malformed(`${line.value.kind} of ${entry.id} is of another epoch`);
       }
       for (const line of [names, values]) {
-        if (line.value.shards.length !== 2 ** line.value.bits) throw malformed(`${line.value.kind}: wrong number of shards`);
+        if (line.value.shards.length !== 2 ** line.value.bits)
+          throw malformed(`${line.value.kind}: wrong number of shards`);
       }
-      const sizes = (line: Line<lines.NamesLine | lines.ValuesLine>): number[] => line.value.shards.map(([, size]) => size);
+      const sizes = (line: Line<lines.NamesLine | lines.ValuesLine>): number[] =>
+        line.value.shards.map(([, size]) => size);
       const offsets = {
         names: place(sizes(names)),
         values: place(sizes(values)),
@@ -260,7 +311,8 @@ export class VaultDocument {
       };
       return { entry, names, values, changes, offsets };
     });
-    if (at !== parts.length) throw malformed('there are parts of an environment that the header does not list');
+    if (at !== parts.length)
+      throw malformed('there are parts of an environment that the header does not list');
     this.#bodyEnd = offset;
     return found;
   }
@@ -291,7 +343,7 @@ function compareTuples(a: readonly number[], b: readonly number[]): number {
 /** Split raw bytes of a shard into lines. @throws IntegrityError unless every line ends with LF. */
 export function splitLines(raw: Bytes): Bytes[] {
   const all: Bytes[] = [];
-  for (let start = 0; start < raw.length; ) {
+  for (let start = 0; start < raw.length;) {
     const end = raw.indexOf(lineFeed, start);
     if (end < 0) throw malformed('a line does not end');
     all.push(raw.subarray(start, end));

@@ -27,10 +27,13 @@ export function parseJson<T>(raw: Uint8Array, shape: Shape<T>, what: string): T 
     value = JSON.parse(spelling);
   } catch (cause) {
     // The cause of a JSON error quotes the text: it is dropped on purpose.
-    throw new IntegrityError(`malformed vault data: ${what} is not UTF-8 JSON`, { cause: cause instanceof TypeError ? cause : undefined });
+    throw new IntegrityError(`malformed vault data: ${what} is not UTF-8 JSON`, {
+      cause: cause instanceof TypeError ? cause : undefined,
+    });
   }
   const shaped = shape(value, what);
-  if (JSON.stringify(value) !== spelling) throw new IntegrityError(`malformed vault data: ${what} has a second spelling`);
+  if (JSON.stringify(value) !== spelling)
+    throw new IntegrityError(`malformed vault data: ${what} has a second spelling`);
   return shaped;
 }
 

@@ -53,7 +53,8 @@ export function parseToken(text: string): TokenParts | null {
   const body = text.slice(0, tokenPrefix.length + tokenBody);
   if (encodeBase62(BigInt(crc32(utf8(body))), tokenChecksum) !== text.slice(body.length)) throw mistyped;
   let value = 0n;
-  for (const character of body.slice(tokenPrefix.length)) value = value * 62n + BigInt(base62.indexOf(character));
+  for (const character of body.slice(tokenPrefix.length))
+    value = value * 62n + BigInt(base62.indexOf(character));
   const hex = value.toString(16).padStart((slotIdLength + secretLength) * 2, '0');
   if (hex.length !== (slotIdLength + secretLength) * 2) throw mistyped;
   const bytes = parseHex(hex);
@@ -71,7 +72,8 @@ export async function encodeRecoveryKey(secret: Bytes): Promise<string> {
   for (const byte of bytes) bits += byte.toString(2).padStart(8, '0');
   bits = bits.padEnd(recoveryCharacters * 5, '0');
   let out = '';
-  for (let at = 0; at < bits.length; at += 5) out += crockford[Number.parseInt(bits.slice(at, at + 5), 2)] ?? '';
+  for (let at = 0; at < bits.length; at += 5)
+    out += crockford[Number.parseInt(bits.slice(at, at + 5), 2)] ?? '';
   return [recoveryPrefix, ...(out.match(/.{1,6}/g) ?? [])].join('-');
 }
 
@@ -92,6 +94,10 @@ export async function parseRecoveryKey(text: string): Promise<Bytes | null> {
   for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(bits.slice(i * 8, i * 8 + 8), 2);
   const secret = bytes.slice(0, secretLength);
   const checksum = await recoveryChecksum(secret);
-  if (!/^0*$/.test(bits.slice(bytes.length * 8)) || encodeHex(checksum) !== encodeHex(bytes.subarray(secretLength))) throw mistyped;
+  if (
+    !/^0*$/.test(bits.slice(bytes.length * 8)) ||
+    encodeHex(checksum) !== encodeHex(bytes.subarray(secretLength))
+  )
+    throw mistyped;
   return secret;
 }

@@ -21,12 +21,17 @@ export function literal<const T extends string | number | boolean>(wanted: T): S
 }
 
 export function oneOf<const T extends string>(...wanted: readonly T[]): Shape<T> {
-  return (value, path) => wanted.find((option) => option === value) ?? refuse(path, `one of ${wanted.join(', ')}`);
+  return (value, path) =>
+    wanted.find((option) => option === value) ?? refuse(path, `one of ${wanted.join(', ')}`);
 }
 
 export function integer(least = 0, most = Number.MAX_SAFE_INTEGER): Shape<number> {
   return (value, path) =>
-    typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most && !Object.is(value, -0)
+    typeof value === 'number' &&
+    Number.isSafeInteger(value) &&
+    value >= least &&
+    value <= most &&
+    !Object.is(value, -0)
       ? value
       : refuse(path, `an integer from ${least} to ${most}`);
 }
@@ -83,12 +88,15 @@ export function orNone<T extends string>(shape: Shape<T>): Shape<T | ''> {
 
 export function list<T>(shape: Shape<T>, most: number, least = 0): Shape<T[]> {
   return (value, path) => {
-    if (!Array.isArray(value) || value.length > most || value.length < least) refuse(path, `a list of ${least} to ${most}`);
+    if (!Array.isArray(value) || value.length > most || value.length < least)
+      refuse(path, `a list of ${least} to ${most}`);
     return value.map((item: unknown, index) => shape(item, `${path}[${index}]`));
   };
 }
 
-export function tuple<const S extends readonly Shape<unknown>[]>(...shapes: S): Shape<{ [K in keyof S]: Shaped<S[K]> }> {
+export function tuple<const S extends readonly Shape<unknown>[]>(
+  ...shapes: S
+): Shape<{ [K in keyof S]: Shaped<S[K]> }> {
   return (value, path) => {
     if (!Array.isArray(value) || value.length !== shapes.length) refuse(path, `a list of ${shapes.length}`);
     shapes.forEach((shape, index) => shape(value[index], `${path}[${index}]`));

@@ -25,7 +25,8 @@ function child(node: Json | undefined, step: string): Json | undefined {
 export function readField(value: Bytes, path: string): Bytes {
   let node: Json | undefined = parseStructured(value);
   for (const step of stepsOf(path)) node = child(node, step);
-  if (node === undefined) throw new SecretNotFoundError(`the secret has no field ${path}`, {}, 'FIELD_NOT_FOUND');
+  if (node === undefined)
+    throw new SecretNotFoundError(`the secret has no field ${path}`, {}, 'FIELD_NOT_FOUND');
   return utf8((typeof node === 'string' ? node : JSON.stringify(node)).toWellFormed());
 }
 
@@ -46,7 +47,8 @@ export function withField(value: Bytes | null, path: string, text: string): Byte
 
 function set(node: Json, step: string, value: Json): Json {
   if (Array.isArray(node)) {
-    if (!/^(0|[1-9]\d{0,5})$/.test(step) || Number(step) > node.length) throw new UsageError('the list has no such place');
+    if (!/^(0|[1-9]\d{0,5})$/.test(step) || Number(step) > node.length)
+      throw new UsageError('the list has no such place');
     node[Number(step)] = value;
   } else if (typeof node === 'object' && node !== null) {
     // defineProperty: an assignment to `__proto__` would lose the field.

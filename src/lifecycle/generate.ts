@@ -25,24 +25,35 @@ function pick(random: RandomSource, alphabet: string): string {
   return alphabet[uniformBelow(random, alphabet.length)] ?? '';
 }
 
-function number(text: string | undefined, fallback: number, least: number, most: number, what: string): number {
+function number(
+  text: string | undefined,
+  fallback: number,
+  least: number,
+  most: number,
+  what: string,
+): number {
   if (text === undefined) return fallback;
   const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value >= least && value <= most)) throw new UsageError(`${what}: ${least} to ${most}, got ${JSON.stringify(text)}`);
+  if (!(value >= least && value <= most))
+    throw new UsageError(`${what}: ${least} to ${most}, got ${JSON.stringify(text)}`);
   return value;
 }
 
 function password(random: RandomSource, length: number, wanted: string): string {
   const kinds = [...new Set(wanted)];
   if (kinds.length === 0 || kinds.some((kind) => !Object.hasOwn(classes, kind))) {
-    throw new UsageError('the classes of a password are some of l (lower), u (upper), d (digit), s (special)');
+    throw new UsageError(
+      'the classes of a password are some of l (lower), u (upper), d (digit), s (special)',
+    );
   }
-  if (length < kinds.length) throw new UsageError('the password is too short for one character of each class');
+  if (length < kinds.length)
+    throw new UsageError('the password is too short for one character of each class');
   const alphabet = kinds.map((kind) => classes[kind]).join('');
   // Drawn whole and drawn again until every class occurs: uniform over all passwords that satisfy the rule.
   for (;;) {
     const drawn = Array.from({ length }, () => pick(random, alphabet)).join('');
-    if (kinds.every((kind) => [...drawn].some((character) => classes[kind]?.includes(character)))) return drawn;
+    if (kinds.every((kind) => Array.from(classes[kind] ?? '').some((character) => drawn.includes(character))))
+      return drawn;
   }
 }
 
@@ -57,7 +68,8 @@ function uuid(random: RandomSource): string {
 /** Generate a value by its SPEC; caller wipes. @throws UsageError */
 export function generate(random: RandomSource, spec: string): Bytes {
   const [kind = '', size, ...rest] = spec.split(':');
-  if (rest.length > (kind === 'password' ? 1 : 0)) throw new UsageError(`not a generator: ${JSON.stringify(spec)}`);
+  if (rest.length > (kind === 'password' ? 1 : 0))
+    throw new UsageError(`not a generator: ${JSON.stringify(spec)}`);
   switch (kind) {
     case 'password':
       return utf8(password(random, number(size, 32, 4, 4_096, 'password length'), rest[0] ?? 'luds'));

@@ -30,7 +30,8 @@ export function parseImport(bytes: Bytes, format: ImportFormat | 'auto', file: s
   } catch {
     throw new UsageError(`${file} is not UTF-8 text`);
   }
-  const chosen = format === 'auto' ? (file.endsWith('.json') || /^\s*\{/.test(text) ? 'json' : 'dotenv') : format;
+  const chosen =
+    format === 'auto' ? (file.endsWith('.json') || /^\s*\{/.test(text) ? 'json' : 'dotenv') : format;
   return chosen === 'json' ? parseJsonFile(text, file) : parseDotenv(text, file);
 }
 
@@ -46,7 +47,8 @@ function parseJsonFile(text: string, file: string): ParsedImport {
     // The engine's message quotes the text.
     throw new UsageError(`${file} is not JSON`);
   }
-  if (typeof root !== 'object' || root === null || Array.isArray(root)) throw new UsageError(`${file} is not a JSON object`);
+  if (typeof root !== 'object' || root === null || Array.isArray(root))
+    throw new UsageError(`${file} is not a JSON object`);
   const warnings: string[] = [];
   const items: ParsedItem[] = [];
   for (const [name, value] of Object.entries(root) as [string, unknown][]) {
@@ -58,7 +60,9 @@ function parseJsonFile(text: string, file: string): ParsedImport {
 
 /** The runtime's own dotenv parser; lines that it passes over in silence, and names set twice, are told. */
 function parseDotenv(text: string, file: string): ParsedImport {
-  const parsed = Object.entries(parseEnv(text)).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  const parsed = Object.entries(parseEnv(text)).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined,
+  );
   const warnings: string[] = [];
   const seen = new Set<string>();
   let quote: string | null = null;
@@ -75,7 +79,10 @@ function parseDotenv(text: string, file: string): ParsedImport {
     }
     if (seen.has(name)) warnings.push(`${JSON.stringify(name)} is set twice in ${file}; the last one counts`);
     seen.add(name);
-    const rest = line.slice(line.indexOf('=') + 1).trimStart().slice(1);
+    const rest = line
+      .slice(line.indexOf('=') + 1)
+      .trimStart()
+      .slice(1);
     if (mark !== undefined && mark !== '' && !rest.includes(mark)) quote = mark;
   }
   if (quote !== null) throw new UsageError(`${file} ends inside a quoted value`);

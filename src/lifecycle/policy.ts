@@ -26,7 +26,11 @@ export function readPolicy(stored: readonly (readonly [string, string])[]): Poli
   const rules: Readonly<Record<string, Rule>> = policyRules;
   for (const [key, value] of stored) {
     if (!Object.hasOwn(rules, key) || rules[key]?.accepts(value) !== true) {
-      throw new IntegrityError(`the vault has a policy (${key}) that this program does not know`, {}, 'NEWER_FORMAT');
+      throw new IntegrityError(
+        `the vault has a policy (${key}) that this program does not know`,
+        {},
+        'NEWER_FORMAT',
+      );
     }
     policy.set(key as PolicyKey, value);
   }

@@ -1,14 +1,23 @@
 /** Durations and times as people write them. `90s 15m 12h 30d 1y`, ISO 8601. */
 import { UsageError } from '../errors.ts';
 
-const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400, w: 604_800, y: 31_536_000 };
+const unitSeconds: Readonly<Record<string, number>> = {
+  s: 1,
+  m: 60,
+  h: 3_600,
+  d: 86_400,
+  w: 604_800,
+  y: 31_536_000,
+};
 
 /** Seconds of a duration. @throws UsageError */
 export function parseDuration(text: string): number {
   const [, amount, unit] = /^(\d{1,9})([smhdwy])$/.exec(text) ?? [];
   const seconds = Number(amount) * (unitSeconds[unit ?? ''] ?? Number.NaN);
   if (!Number.isSafeInteger(seconds) || seconds > 1_000 * 31_536_000) {
-    throw new UsageError(`not a duration: ${JSON.stringify(text)}; write one such as 90s, 15m, 12h, 30d or 1y`);
+    throw new UsageError(
+      `not a duration: ${JSON.stringify(text)}; write one such as 90s, 15m, 12h, 30d or 1y`,
+    );
   }
   return seconds;
 }
@@ -19,7 +28,10 @@ export function parseMoment(text: string, now: Date): Date {
   const iso = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2}))?$/;
   const moment = iso.test(text) ? new Date(text) : new Date(Number.NaN);
   const exists = !Number.isNaN(moment.getTime()) && realDate(text.slice(0, 10));
-  if (!exists) throw new UsageError(`not a time: ${JSON.stringify(text)}; write 2027-01-31, 2027-01-31T12:00:00Z or a duration`);
+  if (!exists)
+    throw new UsageError(
+      `not a time: ${JSON.stringify(text)}; write 2027-01-31, 2027-01-31T12:00:00Z or a duration`,
+    );
   return moment;
 }
 

@@ -42,7 +42,8 @@ export const openFlags = {
 } as const;
 
 export function errorCode(error: unknown): string {
-  if (typeof error !== 'object' || error === null || !('code' in error) || typeof error.code !== 'string') return '';
+  if (typeof error !== 'object' || error === null || !('code' in error) || typeof error.code !== 'string')
+    return '';
   // libuv does not know EDQUOT and calls it UNKNOWN.
   return error.code === 'UNKNOWN' && 'errno' in error && error.errno === -122 ? 'EDQUOT' : error.code;
 }
@@ -80,13 +81,14 @@ export function onDisk<T>(doing: string, path: string, step: () => T): T {
 }
 
 export function writeAll(fs: FileSystem, descriptor: number, bytes: Bytes): void {
-  for (let offset = 0; offset < bytes.length; ) offset += fs.writeSync(descriptor, bytes, offset, bytes.length - offset);
+  for (let offset = 0; offset < bytes.length;)
+    offset += fs.writeSync(descriptor, bytes, offset, bytes.length - offset);
 }
 
 /** Exactly `length` bytes at `position`. @throws IntegrityError if the file is shorter. */
 export function readExactly(fs: FileSystem, descriptor: number, position: number, length: number): Bytes {
   const bytes = new Uint8Array(length);
-  for (let offset = 0; offset < length; ) {
+  for (let offset = 0; offset < length;) {
     const count = fs.readSync(descriptor, bytes, offset, length - offset, position + offset);
     if (count === 0) throw new IntegrityError('the file became shorter while it was read');
     offset += count;

@@ -57,10 +57,15 @@ function nearestVault({ fs, cwd, uid }: LocateOptions): string | null {
     if (uid !== null && fs.lstatSync(folder).uid !== uid) return null;
     const hidden = join(folder, vaultFolder, vaultName);
     const here = fs.readdirSync(folder).filter((name) => name.endsWith('.vault') && name !== vaultFolder);
-    const found = [...(kindOf(fs, hidden) === null ? [] : [hidden]), ...here.map((name) => join(folder, name))];
+    const found = [
+      ...(kindOf(fs, hidden) === null ? [] : [hidden]),
+      ...here.map((name) => join(folder, name)),
+    ];
     const [only, ...more] = found.filter((path) => kindOf(fs, path) !== 'folder');
     if (only !== undefined && more.length > 0) {
-      throw new UsageError(`there are several vaults here: ${[only, ...more].join(', ')}`, { hint: 'name one with --vault' });
+      throw new UsageError(`there are several vaults here: ${[only, ...more].join(', ')}`, {
+        hint: 'name one with --vault',
+      });
     }
     if (only !== undefined) return only;
     if (dirname(folder) === folder) return null;
@@ -74,14 +79,19 @@ function resolveLink({ fs, uid }: LocateOptions, path: string): string {
   const target = fs.realpathSync(path);
   const owners = [fs.lstatSync(path).uid, fs.lstatSync(target).uid];
   if (uid !== null && owners.some((owner) => owner !== uid)) {
-    throw new IntegrityError(`${path} is a link that does not belong to you, or leads to a file that does not`, {}, 'UNSAFE_PATH');
+    throw new IntegrityError(
+      `${path} is a link that does not belong to you, or leads to a file that does not`,
+      {},
+      'UNSAFE_PATH',
+    );
   }
   return target;
 }
 
 /** Path for a new vault: nothing may be there yet, links least of all. The folder is resolved. */
 export function newVaultPath(fs: FileSystem, path: string): string {
-  if (kindOf(fs, path) === 'link') throw new IntegrityError(`refusing to write through the link ${path}`, {}, 'UNSAFE_PATH');
+  if (kindOf(fs, path) === 'link')
+    throw new IntegrityError(`refusing to write through the link ${path}`, {}, 'UNSAFE_PATH');
   return join(fs.realpathSync(dirname(path)), basename(path));
 }
 

@@ -35,7 +35,8 @@ const longestPauseMs = 15;
 function createLockFile(fs: FileSystem, path: string): void {
   try {
     const found = fs.lstatSync(path);
-    if (!found.isFile()) throw new IntegrityError(`the lock ${path} is not a regular file`, {}, 'UNSAFE_PATH');
+    if (!found.isFile())
+      throw new IntegrityError(`the lock ${path} is not a regular file`, {}, 'UNSAFE_PATH');
     return;
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error;
@@ -57,7 +58,8 @@ function tryLock(Database: typeof DatabaseSync, path: string): DatabaseSync | nu
     return database;
   } catch (cause) {
     database.close();
-    const busy = typeof cause === 'object' && cause !== null && 'errcode' in cause && cause.errcode === sqliteBusy;
+    const busy =
+      typeof cause === 'object' && cause !== null && 'errcode' in cause && cause.errcode === sqliteBusy;
     if (busy) return null;
     return onDisk('lock', path, () => {
       throw cause;
@@ -92,8 +94,11 @@ function readHolder(fs: FileSystem, path: string): string {
     try {
       const bytes: Bytes = new Uint8Array(holderLength);
       const length = fs.readSync(descriptor, bytes, 0, bytes.length, 0);
-      // eslint-disable-next-line no-control-regex -- what another process wrote goes to a terminal
-      return parseUtf8(bytes.subarray(0, length)).replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ').trim() || 'another process';
+      return (
+        parseUtf8(bytes.subarray(0, length))
+          .replace(/\p{Cc}/gu, ' ')
+          .trim() || 'another process'
+      );
     } finally {
       fs.closeSync(descriptor);
     }
@@ -124,7 +129,11 @@ export async function acquireLock(options: LockOptions): Promise<Lock> {
     }
     if (now() >= end) {
       const seconds = Math.round(options.waitMs / 1000);
-      throw new ConcurrencyError(`the vault is locked by ${readHolder(fs, path)}; waited ${seconds} s`, {}, 'LOCK_HELD');
+      throw new ConcurrencyError(
+        `the vault is locked by ${readHolder(fs, path)}; waited ${seconds} s`,
+        {},
+        'LOCK_HELD',
+      );
     }
     await new Promise((resolve) => setTimeout(resolve, 1 + Math.random() * longestPauseMs));
   }

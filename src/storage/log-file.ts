@@ -6,7 +6,15 @@
  */
 import { AuditError } from '../errors.ts';
 import type { Bytes } from '../crypto/bytes.ts';
-import { diskReason, openFlags, openRegular, readExactly, syncFolder, writeAll, type FileSystem } from './file-system.ts';
+import {
+  diskReason,
+  openFlags,
+  openRegular,
+  readExactly,
+  syncFolder,
+  writeAll,
+  type FileSystem,
+} from './file-system.ts';
 
 const lineFeed = 0x0a;
 /** A few records; more is read where it is needed. */

@@ -27,7 +27,14 @@ export function memoryFileSystem(): FileSystem {
     const numbers = { dev: 1, ino: node.id, size: node.bytes.length, mode: 0o100600, uid: 0 };
     const facts = { isFile: () => true, isSymbolicLink: () => false, isDirectory: () => false };
     if (!bigint) return { ...numbers, ...facts };
-    return { ...facts, dev: 1n, ino: BigInt(node.id), size: BigInt(node.bytes.length), mtimeNs: 0n, ctimeNs: 0n };
+    return {
+      ...facts,
+      dev: 1n,
+      ino: BigInt(node.id),
+      size: BigInt(node.bytes.length),
+      mtimeNs: 0n,
+      ctimeNs: 0n,
+    };
   };
   const port = {
     openSync: (path: PathLike, flags: number): number => {
@@ -35,28 +42,42 @@ export function memoryFileSystem(): FileSystem {
       next += 1;
       let node = files.get(key);
       // A folder, opened to be flushed.
-      if (node === undefined && [...files.keys()].some((name) => name.startsWith(`${key}/`))) node = { bytes: new Uint8Array(0), id: next };
+      if (node === undefined && [...files.keys()].some((name) => name.startsWith(`${key}/`)))
+        node = { bytes: new Uint8Array(0), id: next };
       else if (node === undefined) {
         if ((flags & constants.O_CREAT) === 0) throw missing(path);
         node = { bytes: new Uint8Array(0), id: next };
         files.set(key, node);
-      } else if ((flags & constants.O_EXCL) !== 0) throw Object.assign(new Error('exists'), { code: 'EEXIST' });
+      } else if ((flags & constants.O_EXCL) !== 0)
+        throw Object.assign(new Error('exists'), { code: 'EEXIST' });
       open.set(next, { node, append: (flags & constants.O_APPEND) !== 0, position: 0 });
       return next;
     },
     closeSync: (descriptor: number): void => void open.delete(descriptor),
-    fstatSync: (descriptor: number, options?: { bigint?: boolean }) => statOf(handle(descriptor).node, options?.bigint === true),
+    fstatSync: (descriptor: number, options?: { bigint?: boolean }) =>
+      statOf(handle(descriptor).node, options?.bigint === true),
     lstatSync: (path: PathLike) => {
       const node = files.get(String(path));
       if (node === undefined) throw missing(path);
       return statOf(node, false);
     },
-    readSync: (descriptor: number, buffer: Uint8Array, offset: number, length: number, position: number): number => {
+    readSync: (
+      descriptor: number,
+      buffer: Uint8Array,
+      offset: number,
+      length: number,
+      position: number,
+    ): number => {
       const piece = handle(descriptor).node.bytes.subarray(position, position + length);
       buffer.set(piece, offset);
       return piece.length;
     },
-    writeSync: (descriptor: number, bytes: Uint8Array, offset = 0, length = bytes.length - offset): number => {
+    writeSync: (
+      descriptor: number,
+      bytes: Uint8Array,
+      offset = 0,
+      length = bytes.length - offset,
+    ): number => {
       const file = handle(descriptor);
       const start = file.append ? file.node.bytes.length : file.position;
       const grown = new Uint8Array(Math.max(file.node.bytes.length, start + length));

@@ -46,7 +46,10 @@ export function openStateStore(fs: FileSystem, folder: string | null, key: strin
         return remembered(JSON.parse(parseUtf8(bytes)), 'remembered state');
       } catch (cause) {
         const hint = `if you trust the vault, remove ${path}`;
-        throw new IntegrityError(`what this machine remembers of the vault is damaged: ${path}`, { cause, hint });
+        throw new IntegrityError(`what this machine remembers of the vault is damaged: ${path}`, {
+          cause,
+          hint,
+        });
       } finally {
         fs.closeSync(descriptor);
       }

@@ -10,7 +10,8 @@ export function readUserFile(path: string, most: number): Bytes {
   try {
     descriptor = fs.openSync(path, 'r');
   } catch (cause) {
-    if (errorCode(cause) === 'ENOENT') throw new SecretNotFoundError(`there is no file ${path}`, { cause, hint: 'check the path' });
+    if (errorCode(cause) === 'ENOENT')
+      throw new SecretNotFoundError(`there is no file ${path}`, { cause, hint: 'check the path' });
     return onDisk('open', path, () => {
       throw cause;
     });
@@ -88,7 +89,7 @@ export function writeUserFile(path: string, bytes: Bytes): void {
 /** A new file, made before what goes into it exists, so that it is known to be writable. Removed again if nothing was put in. */
 export interface ReservedFile {
   readonly path: string;
-  fill(bytes: Bytes): void;
+  put(bytes: Bytes): void;
   close(): void;
 }
 
@@ -98,7 +99,8 @@ export function reserveUserFile(path: string): ReservedFile {
   try {
     descriptor = fs.openSync(path, openFlags.create, 0o600);
   } catch (cause) {
-    if (errorCode(cause) === 'EEXIST') throw new ConcurrencyError(`${path} exists already`, { cause }, 'ALREADY_EXISTS');
+    if (errorCode(cause) === 'EEXIST')
+      throw new ConcurrencyError(`${path} exists already`, { cause }, 'ALREADY_EXISTS');
     return onDisk('make', path, () => {
       throw cause;
     });
@@ -106,7 +108,7 @@ export function reserveUserFile(path: string): ReservedFile {
   let filled = false;
   return {
     path,
-    fill: (bytes) => {
+    put: (bytes) => {
       onDisk('write', path, () => {
         writeAll(fs, descriptor, bytes);
         fs.fsyncSync(descriptor);

@@ -23,13 +23,17 @@ export interface OpenFile extends ByteSource {
 
 function stampOf(fs: FileSystem, descriptor: number): { stamp: string; size: number } {
   const stat = fs.fstatSync(descriptor, { bigint: true });
-  return { stamp: `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeNs}:${stat.ctimeNs}`, size: Number(stat.size) };
+  return {
+    stamp: `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeNs}:${stat.ctimeNs}`,
+    size: Number(stat.size),
+  };
 }
 
 /** @throws SecretNotFoundError VAULT_NOT_FOUND; IntegrityError UNSAFE_PATH for a link or a special file. */
 export function openVaultFile(fs: FileSystem, path: string): OpenFile {
   const descriptor = openRegular(fs, path, openFlags.read);
-  if (descriptor === null) throw new SecretNotFoundError(`there is no vault at ${path}`, {}, 'VAULT_NOT_FOUND');
+  if (descriptor === null)
+    throw new SecretNotFoundError(`there is no vault at ${path}`, {}, 'VAULT_NOT_FOUND');
   const { stamp, size } = stampOf(fs, descriptor);
   return {
     stamp,

@@ -20,22 +20,39 @@ export const clearAfterSeconds = 45;
 function tools(environment: Environment): Tool[] {
   if (process.platform === 'darwin') return [{ copy: ['pbcopy'], paste: ['pbpaste'] }];
   if (process.platform === 'win32') {
-    return [{ copy: ['clip.exe'], paste: ['powershell.exe', '-NoProfile', '-Command', 'Get-Clipboard -Raw'] }];
+    return [
+      { copy: ['clip.exe'], paste: ['powershell.exe', '-NoProfile', '-Command', 'Get-Clipboard -Raw'] },
+    ];
   }
   const found: Tool[] = [];
   if (environment['WAYLAND_DISPLAY']) found.push({ copy: ['wl-copy'], paste: ['wl-paste', '--no-newline'] });
   if (environment['DISPLAY']) {
-    found.push({ copy: ['xclip', '-selection', 'clipboard'], paste: ['xclip', '-selection', 'clipboard', '-o'] });
+    found.push({
+      copy: ['xclip', '-selection', 'clipboard'],
+      paste: ['xclip', '-selection', 'clipboard', '-o'],
+    });
     found.push({ copy: ['xsel', '--clipboard', '--input'], paste: ['xsel', '--clipboard', '--output'] });
   }
   return found;
 }
 
-async function run(words: readonly string[], environment: Environment, input: Uint8Array | null): Promise<Buffer | null> {
+async function run(
+  words: readonly string[],
+  environment: Environment,
+  input: Uint8Array | null,
+): Promise<Buffer | null> {
   const { spawnSync } = await import('node:child_process');
   const [program = '', ...args] = words;
-  const stdio: ('pipe' | 'ignore')[] = [input === null ? 'ignore' : 'pipe', input === null ? 'pipe' : 'ignore', 'ignore'];
-  const result = spawnSync(program, args, { env: { ...environment }, stdio, ...(input === null ? {} : { input }) });
+  const stdio: ('pipe' | 'ignore')[] = [
+    input === null ? 'ignore' : 'pipe',
+    input === null ? 'pipe' : 'ignore',
+    'ignore',
+  ];
+  const result = spawnSync(program, args, {
+    env: { ...environment },
+    stdio,
+    ...(input === null ? {} : { input }),
+  });
   if (result.error !== undefined || result.status !== 0) return null;
   return input === null ? result.stdout : Buffer.alloc(0);
 }
@@ -45,7 +62,8 @@ export type Copied = 'program' | 'terminal';
 
 /** @throws BackendError where there is no clipboard; UsageError for a value that is too long for a terminal */
 export async function copyToClipboard(value: Uint8Array, environment: Environment): Promise<Copied> {
-  for (const tool of tools(environment)) if ((await run(tool.copy, environment, value)) !== null) return 'program';
+  for (const tool of tools(environment))
+    if ((await run(tool.copy, environment, value)) !== null) return 'program';
   if (value.length > 74_994) throw new UsageError('the value is too long for the terminal’s clipboard');
   let terminal: number;
   try {
@@ -62,7 +80,11 @@ export async function copyToClipboard(value: Uint8Array, environment: Environmen
 }
 
 /** Start a copy of this program that clears the clipboard later, if the value is still there. */
-export async function clearLater(value: Uint8Array, environment: Environment, self: readonly string[]): Promise<void> {
+export async function clearLater(
+  value: Uint8Array,
+  environment: Environment,
+  self: readonly string[],
+): Promise<void> {
   const [{ spawn }, { hash }] = await Promise.all([import('node:child_process'), import('node:crypto')]);
   const [program = process.execPath, ...args] = self;
   const child = spawn(program, [...args, 'clear-clipboard'], {

@@ -25,7 +25,9 @@ export function openPrompter(): Prompter | null {
   } catch {
     return null;
   }
-  const ask = async <T>(question: (context: { input: ReadStream; output: WriteStream }) => Promise<T>): Promise<T> => {
+  const ask = async <T>(
+    question: (context: { input: ReadStream; output: WriteStream }) => Promise<T>,
+  ): Promise<T> => {
     try {
       return await question({ input, output });
     } catch (error) {
@@ -36,7 +38,9 @@ export function openPrompter(): Prompter | null {
   return {
     hidden: async (question) => {
       const { password } = await import('@inquirer/prompts');
-      return ask(async (context) => password({ message: question, mask: false, toggleMask: false, theme: plain }, context));
+      return ask(async (context) =>
+        password({ message: question, mask: false, toggleMask: false, theme: plain }, context),
+      );
     },
     confirm: async (question) => {
       const { confirm } = await import('@inquirer/prompts');

@@ -20,7 +20,7 @@ function pause(): void {
 
 /** Write everything. Returns false if whoever read it has gone: that is no error of ours. @throws on other failures */
 function writeAll(descriptor: number, bytes: Uint8Array): boolean {
-  for (let offset = 0; offset < bytes.length; ) {
+  for (let offset = 0; offset < bytes.length;) {
     try {
       offset += writeSync(descriptor, bytes, offset, bytes.length - offset);
     } catch (error) {

@@ -17,6 +17,9 @@ export async function styleFor(wanted: boolean): Promise<Style> {
 }
 
 /** Whether the environment allows colours. */
-export function coloursAllowed(environment: Readonly<Record<string, string | undefined>>, flag: boolean): boolean {
+export function coloursAllowed(
+  environment: Readonly<Record<string, string | undefined>>,
+  flag: boolean,
+): boolean {
   return flag && (environment['NO_COLOR'] ?? '') === '' && environment['TERM'] !== 'dumb';
 }

@@ -7,7 +7,13 @@ import { concatBytes, compareBytes, parseBase64url, type Bytes } from '../crypto
 import type { Domain } from '../crypto/pae.ts';
 import type { VaultDocument } from '../format/document.ts';
 import type { Line } from '../format/json-line.ts';
-import { snapshotLine, type BundleLine, type Seen, type SlotLine, type SnapshotLine } from '../format/lines.ts';
+import {
+  snapshotLine,
+  type BundleLine,
+  type Seen,
+  type SlotLine,
+  type SnapshotLine,
+} from '../format/lines.ts';
 import type { RememberedLog } from '../storage/state-store.ts';
 import type { BuiltEnvironment } from './environment-draft.ts';
 
@@ -40,7 +46,10 @@ export function writeTime(document: VaultDocument, now: Date): string {
 export interface Changes {
   readonly environments: ReadonlyMap<string, BuiltEnvironment>;
   /** A new bundle and slots of the writing principal, where they change. */
-  readonly credentials: { readonly bundle: Line<BundleLine>; readonly slots: readonly Line<SlotLine>[] } | null;
+  readonly credentials: {
+    readonly bundle: Line<BundleLine>;
+    readonly slots: readonly Line<SlotLine>[];
+  } | null;
 }
 
 export interface BuiltFile {
@@ -50,7 +59,11 @@ export interface BuiltFile {
 }
 
 /** Lay out head and body; what did not change is taken over byte by byte. */
-export async function buildFile(document: VaultDocument, authority: Authority, changes: Changes): Promise<BuiltFile> {
+export async function buildFile(
+  document: VaultDocument,
+  authority: Authority,
+  changes: Changes,
+): Promise<BuiltFile> {
   const { credentials } = changes;
   const lines: Bytes[] = [];
   for (const kind of ['vault', 'root', 'header', 'succession']) lines.push(...document.rawLines(kind));
@@ -70,7 +83,9 @@ export async function buildFile(document: VaultDocument, authority: Authority, c
       continue;
     }
     body.push(...built.blocks.map((bytes, number) => bytes ?? document.shardBytes(part, 'names', number)));
-    body.push(...built.valueShards.map((bytes, number) => bytes ?? document.shardBytes(part, 'values', number)));
+    body.push(
+      ...built.valueShards.map((bytes, number) => bytes ?? document.shardBytes(part, 'values', number)),
+    );
   }
   for (const kind of ['request', 'decision']) lines.push(...document.rawLines(kind));
   const head = joinLines(lines);
@@ -108,7 +123,14 @@ export async function makeSnapshot(
   return signLine<SnapshotLine>(
     domain,
     identity.signing,
-    { kind: 'snapshot', n: (before?.n ?? 0) + 1, time: fields.time, by: identity.principal, head: fields.head, logs },
+    {
+      kind: 'snapshot',
+      n: (before?.n ?? 0) + 1,
+      time: fields.time,
+      by: identity.principal,
+      head: fields.head,
+      logs,
+    },
     snapshotLine,
     'snapshot',
   );

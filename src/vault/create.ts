@@ -2,7 +2,12 @@
 import { ConcurrencyError, UsageError } from '../errors.ts';
 import { Authority, headDigest, lineDigest } from '../access/authority.ts';
 import { identityOf, makeBundle, type Identity } from '../access/bundle.ts';
-import { commitmentsOf, environmentKeys, wrapGrant, type EnvironmentKeys } from '../access/environment-key.ts';
+import {
+  commitmentsOf,
+  environmentKeys,
+  wrapGrant,
+  type EnvironmentKeys,
+} from '../access/environment-key.ts';
 import { signLine } from '../access/signing.ts';
 import { keyFileBounds, makeSlot, shortIdLength, type Credential } from '../access/slot.ts';
 import { seal } from '../crypto/aead.ts';
@@ -105,14 +110,22 @@ export async function draftVault(place: FoundingPorts, wanted: NewVault): Promis
   const rootDigest = await lineDigest(domain, root.raw);
   const identity: Identity = { ...founding.identity, content: { ...content, rootDigest } };
 
-  const environments = await Promise.all(wanted.environments.map(async (name) => makeEnvironment(founding, name)));
-  const header = await makeHeader(founding, rootDigest, environments.map(({ entry }) => entry));
+  const environments = await Promise.all(
+    wanted.environments.map(async (name) => makeEnvironment(founding, name)),
+  );
+  const header = await makeHeader(
+    founding,
+    rootDigest,
+    environments.map(({ entry }) => entry),
+  );
   const recoverySecret = wanted.recovery ? place.random(32) : null;
   const slots = await makeSlots(founding, wanted, recoverySecret);
   const bundle = await makeBundle(domain, place.random, identity, slots, { n: 1, time });
   const vault = encodeLine({ kind: 'vault', format: 1, id: vaultId }, vaultLine, 'vault');
   const head = joinLines([
-    ...[vault, root, header, ...slots, bundle, ...environments.map(({ grant }) => grant)].map((line) => line.raw),
+    ...[vault, root, header, ...slots, bundle, ...environments.map(({ grant }) => grant)].map(
+      (line) => line.raw,
+    ),
     ...environments.flatMap(({ names, values }) => [names.raw, values.raw]),
   ]);
   const body = environments.map((environment) => environment.block);
@@ -123,7 +136,8 @@ function checkWanted(wanted: NewVault): void {
   checkChosenKdf(wanted.kdf);
   checkKeyFile(wanted.credential.keyFile);
   if (wanted.environments.length === 0) throw new UsageError('a vault needs at least one environment');
-  if (new Set(wanted.environments).size !== wanted.environments.length) throw new UsageError('an environment is named twice');
+  if (new Set(wanted.environments).size !== wanted.environments.length)
+    throw new UsageError('an environment is named twice');
   for (const name of wanted.environments) {
     const problem = labelProblem(name);
     if (problem !== null) throw new UsageError(`this cannot name an environment: ${problem}`);
@@ -180,7 +194,13 @@ async function makeHeader(
     environments,
     policy: [],
   } as const;
-  return signLine<HeaderLine>(domain, identity.signing, { ...value, principals: [owner], retired: [], policy: [] }, headerLine, 'header');
+  return signLine<HeaderLine>(
+    domain,
+    identity.signing,
+    { ...value, principals: [owner], retired: [], policy: [] },
+    headerLine,
+    'header',
+  );
 }
 
 async function makeSlots(
@@ -190,7 +210,12 @@ async function makeSlots(
 ): Promise<Line<SlotLine>[]> {
   const common = { principal: identity.principal, engine: place.kdfEngine };
   const made = [
-    await makeSlot(domain, place.random, { ...common, credential: wanted.credential, kdf: wanted.kdf }, identity.bundleKey),
+    await makeSlot(
+      domain,
+      place.random,
+      { ...common, credential: wanted.credential, kdf: wanted.kdf },
+      identity.bundleKey,
+    ),
   ];
   if (recoverySecret !== null) {
     const credential: Credential = { type: 'recovery', secret: recoverySecret };
@@ -227,28 +252,71 @@ async function makeEnvironment(founding: Founding, name: string): Promise<MadeEn
     encodeJson({ auditKeys: [], policy: [] }, carry, 'environment'),
     domain.encode('carry', at.id, at.epoch),
   );
-  const entry = { id: at.id, name, epoch: at.epoch, ...commitments, sealPub: '', sealed: encodeBase64url(sealed) };
+  const entry = {
+    id: at.id,
+    name,
+    epoch: at.epoch,
+    ...commitments,
+    sealPub: '',
+    sealed: encodeBase64url(sealed),
+  };
   const emptyBlock = await makeEmptyBlock(founding, entry, keys);
-  const part = { environment: entry.id, epoch: 1, n: 1, time, by: identity.principal, seen: firstSeen, bits: 0 };
+  const part = {
+    environment: entry.id,
+    epoch: 1,
+    n: 1,
+    time,
+    by: identity.principal,
+    seen: firstSeen,
+    bits: 0,
+  };
   const digestOf = async (space: string, bytes: Bytes): Promise<string> =>
     encodeBase64url(await sha256(domain.encode('shard', space, entry.id, 0, bytes)));
   const nothing = new Uint8Array(0);
   const blockShards: [string, number][] = [[await digestOf('names', emptyBlock), emptyBlock.length]];
   const valueShards: [string, number][] = [[await digestOf('values', nothing), 0]];
-  const names = await signLine<NamesLine>(domain, identity.signing, { kind: 'names', ...part, shards: blockShards }, namesLine, 'names');
-  const values = await signLine<ValuesLine>(domain, identity.signing, { kind: 'values', ...part, shards: valueShards }, valuesLine, 'values');
+  const names = await signLine<NamesLine>(
+    domain,
+    identity.signing,
+    { kind: 'names', ...part, shards: blockShards },
+    namesLine,
+    'names',
+  );
+  const values = await signLine<ValuesLine>(
+    domain,
+    identity.signing,
+    { kind: 'values', ...part, shards: valueShards },
+    valuesLine,
+    'values',
+  );
   return { entry, grant, names, values, block: emptyBlock };
 }
 
-async function makeEmptyBlock({ place, domain }: Founding, entry: EnvironmentEntry, keys: EnvironmentKeys): Promise<Bytes> {
+async function makeEmptyBlock(
+  { place, domain }: Founding,
+  entry: EnvironmentEntry,
+  keys: EnvironmentKeys,
+): Promise<Bytes> {
   const text = encodeJson({ entries: [] }, block, 'catalog');
-  const sealed = encodeBase64url(await seal(place.random, keys.block, text, domain.encode('block', entry.id, 1, 0, 0)));
-  const line = encodeLine({ kind: 'block', environment: entry.id, epoch: 1, shard: 0, sealed } as const, blockLine, 'block');
+  const sealed = encodeBase64url(
+    await seal(place.random, keys.block, text, domain.encode('block', entry.id, 1, 0, 0)),
+  );
+  const line = encodeLine(
+    { kind: 'block', environment: entry.id, epoch: 1, shard: 0, sealed } as const,
+    blockLine,
+    'block',
+  );
   return concatBytes(line.raw, Uint8Array.of(0x0a));
 }
 
 /** Put the first file in its place, under the lock, with its first records. */
-async function found(place: Place, domain: Domain, identity: Identity, head: Bytes, body: readonly Bytes[]): Promise<void> {
+async function found(
+  place: Place,
+  domain: Domain,
+  identity: Identity,
+  head: Bytes,
+  body: readonly Bytes[],
+): Promise<void> {
   const lock = await lockVault(place);
   try {
     checkNothingThere(place);

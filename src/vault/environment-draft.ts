@@ -7,7 +7,14 @@ import { lineDigest } from '../access/authority.ts';
 import type { Identity } from '../access/bundle.ts';
 import { signLine } from '../access/signing.ts';
 import { seal, type RandomSource } from '../crypto/aead.ts';
-import { compareBytes, concatBytes, encodeBase64url, parseBase64url, utf8, type Bytes } from '../crypto/bytes.ts';
+import {
+  compareBytes,
+  concatBytes,
+  encodeBase64url,
+  parseBase64url,
+  utf8,
+  type Bytes,
+} from '../crypto/bytes.ts';
 import { hmacSha256, sha256 } from '../crypto/hash.ts';
 import { block, note as noteShape, type CatalogEntry, type Note } from '../format/catalog.ts';
 import { splitLines } from '../format/document.ts';
@@ -67,7 +74,8 @@ export class EnvironmentDraft {
     this.reader = reader;
     this.#stamp = stamp;
     if (reader.part.changes.length > 0) {
-      const message = 'the vault holds changes by principals without write access, which this version cannot fold in';
+      const message =
+        'the vault holds changes by principals without write access, which this version cannot fold in';
       throw new IntegrityError(message, {}, 'NEWER_FORMAT');
     }
     if (!reader.authority.hasRight(stamp.identity.principal, 'write', reader.id)) {
@@ -121,7 +129,12 @@ export class EnvironmentDraft {
     const ct = await seal(random, keys.value, plain, domain.encode('value', id, epoch, secret, version));
     plain.fill(0);
     const noteText = encodeJson(note, noteShape, 'note');
-    const sealedNote = await seal(random, keys.note, noteText, domain.encode('note', id, epoch, secret, version));
+    const sealedNote = await seal(
+      random,
+      keys.note,
+      noteText,
+      domain.encode('note', id, epoch, secret, version),
+    );
     const line = await signLine<ValueLine>(
       domain,
       identity.signing,
@@ -138,7 +151,8 @@ export class EnvironmentDraft {
         form: 'sym',
         ct: encodeBase64url(ct),
         note: encodeBase64url(sealedNote),
-        prev: before === undefined ? (history.purged?.value.digest ?? '') : await lineDigest(domain, before.raw),
+        prev:
+          before === undefined ? (history.purged?.value.digest ?? '') : await lineDigest(domain, before.raw),
         decision: '',
       },
       valueLine,
@@ -227,9 +241,11 @@ export class EnvironmentDraft {
   async #divide(bits: number): Promise<void> {
     const { part, keys } = this.reader;
     const entries: CatalogEntry[] = [];
-    for (const [number] of part.names.value.shards.entries()) entries.push(...(await this.#loadCatalog(number)).values());
+    for (const [number] of part.names.value.shards.entries())
+      entries.push(...(await this.#loadCatalog(number)).values());
     const lines: StoredLine[] = [];
-    for (const [number] of part.values.value.shards.entries()) lines.push(...(await this.#loadValues(number)));
+    for (const [number] of part.values.value.shards.entries())
+      lines.push(...(await this.#loadValues(number)));
     this.#catalog.clear();
     this.#values.clear();
     for (let number = 0; number < 2 ** bits; number++) {
@@ -248,16 +264,21 @@ export class EnvironmentDraft {
     const unchanged = part.names.value.shards.map(() => null);
     if (this.#catalog.size === 0) return { line: part.names, shards: unchanged };
     const built = new Map<number, Bytes>();
-    for (const [number, shard] of this.#catalog) built.set(number, await this.#sealBlock(bits, number, [...shard.values()]));
+    for (const [number, shard] of this.#catalog)
+      built.set(number, await this.#sealBlock(bits, number, [...shard.values()]));
     const { shards, list } = await this.#layOut('names', bits, built);
     const value = { kind: 'names', ...this.#part(part.names.value.n), bits, shards: list } as const;
     const { domain } = this.reader.authority;
-    return { line: await signLine<NamesLine>(domain, this.#stamp.identity.signing, value, namesLine, 'names'), shards };
+    return {
+      line: await signLine<NamesLine>(domain, this.#stamp.identity.signing, value, namesLine, 'names'),
+      shards,
+    };
   }
 
   async #buildValues(bits: number): Promise<{ line: Line<ValuesLine>; shards: (Bytes | null)[] }> {
     const { part } = this.reader;
-    if (this.#values.size === 0) return { line: part.values, shards: part.values.value.shards.map(() => null) };
+    if (this.#values.size === 0)
+      return { line: part.values, shards: part.values.value.shards.map(() => null) };
     const divided = bits === part.names.value.bits ? part.values.value.bits : bits;
     const built = new Map<number, Bytes>();
     for (const [number, lines] of this.#values) {
@@ -265,14 +286,29 @@ export class EnvironmentDraft {
       built.set(number, concatBytes(...lines.flatMap(({ raw }) => [raw, lineFeed])));
     }
     const { shards, list } = await this.#layOut('values', divided, built);
-    const value = { kind: 'values', ...this.#part(part.values.value.n), bits: divided, shards: list } as const;
+    const value = {
+      kind: 'values',
+      ...this.#part(part.values.value.n),
+      bits: divided,
+      shards: list,
+    } as const;
     const { domain } = this.reader.authority;
-    return { line: await signLine<ValuesLine>(domain, this.#stamp.identity.signing, value, valuesLine, 'values'), shards };
+    return {
+      line: await signLine<ValuesLine>(domain, this.#stamp.identity.signing, value, valuesLine, 'values'),
+      shards,
+    };
   }
 
   #part(n: number): Pick<NamesLine, 'environment' | 'epoch' | 'n' | 'time' | 'by' | 'seen'> {
     const { time, identity, seen } = this.#stamp;
-    return { environment: this.reader.id, epoch: this.reader.part.entry.epoch, n: n + 1, time, by: identity.principal, seen };
+    return {
+      environment: this.reader.id,
+      epoch: this.reader.part.entry.epoch,
+      n: n + 1,
+      time,
+      by: identity.principal,
+      seen,
+    };
   }
 
   async #layOut(
@@ -309,7 +345,13 @@ export class EnvironmentDraft {
     const aad = authority.domain.encode('block', id, epoch, bits, number);
     const sealed = await seal(this.#stamp.random, keys.block, text, aad);
     text.fill(0);
-    const value = { kind: 'block', environment: id, epoch, shard: number, sealed: encodeBase64url(sealed) } as const;
+    const value = {
+      kind: 'block',
+      environment: id,
+      epoch,
+      shard: number,
+      sealed: encodeBase64url(sealed),
+    } as const;
     return concatBytes(encodeLine(value, blockLine, 'block').raw, lineFeed);
   }
 }

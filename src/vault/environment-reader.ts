@@ -8,7 +8,14 @@ import { AccessDeniedError, EncryptionError, IntegrityError } from '../errors.ts
 import { lineDigest, type Authority } from '../access/authority.ts';
 import type { EnvironmentKeys } from '../access/environment-key.ts';
 import { open } from '../crypto/aead.ts';
-import { compareBytes, encodeBase64url, equalBytes, parseBase64url, utf8, type Bytes } from '../crypto/bytes.ts';
+import {
+  compareBytes,
+  encodeBase64url,
+  equalBytes,
+  parseBase64url,
+  utf8,
+  type Bytes,
+} from '../crypto/bytes.ts';
 import { digestLength, hmacSha256, sha256 } from '../crypto/hash.ts';
 import { SecretBytes } from '../crypto/secret-bytes.ts';
 import { block, note as noteShape, type CatalogEntry, type Note } from '../format/catalog.ts';
@@ -72,7 +79,8 @@ export class EnvironmentReader {
     const wanted = space === 'changes' ? changes?.digest : this.part[space].value.shards[number]?.[0];
     const where = space === 'changes' ? (changes?.by ?? '') : number;
     const found = await sha256(this.authority.domain.encode('shard', space, this.id, where, bytes));
-    if (encodeBase64url(found) !== wanted) throw new IntegrityError(`${space} of ${this.part.entry.name}: shard ${number} was changed`);
+    if (encodeBase64url(found) !== wanted)
+      throw new IntegrityError(`${space} of ${this.part.entry.name}: shard ${number} was changed`);
     return bytes;
   }
 
@@ -95,7 +103,8 @@ export class EnvironmentReader {
     if (raw === undefined || more.length > 0) throw new IntegrityError('a catalog shard is not one block');
     const line = parseLine(raw, blockLine, 'block').value;
     const { id, epoch } = this.part.entry;
-    if (line.environment !== id || line.epoch !== epoch || line.shard !== number) throw new IntegrityError('block: it belongs elsewhere');
+    if (line.environment !== id || line.epoch !== epoch || line.shard !== number)
+      throw new IntegrityError('block: it belongs elsewhere');
     const aad = this.authority.domain.encode('block', id, epoch, this.part.names.value.bits, number);
     const text = await open(this.keys.block, parseBase64url(line.sealed) ?? new Uint8Array(0), aad);
     const { entries } = parseJson(text, block, 'catalog');
@@ -103,7 +112,8 @@ export class EnvironmentReader {
     let before: Bytes | null = null;
     for (const { name } of entries) {
       const now = utf8(name);
-      if (before !== null && compareBytes(before, now) >= 0) throw new IntegrityError('catalog: entries are out of order');
+      if (before !== null && compareBytes(before, now) >= 0)
+        throw new IntegrityError('catalog: entries are out of order');
       before = now;
     }
     return entries;
@@ -117,7 +127,9 @@ export class EnvironmentReader {
 
   /** All entries, by name in byte order. */
   async entries(): Promise<CatalogEntry[]> {
-    const shards = await Promise.all(this.part.names.value.shards.map(async (_, number) => this.entriesOfShard(number)));
+    const shards = await Promise.all(
+      this.part.names.value.shards.map(async (_, number) => this.entriesOfShard(number)),
+    );
     if (shards.length === 1) return [...(shards[0] ?? [])];
     const all = shards.flat().map((entry) => ({ entry, key: utf8(entry.name) }));
     return all.sort((a, b) => compareBytes(a.key, b.key)).map(({ entry }) => entry);
@@ -160,15 +172,20 @@ export class EnvironmentReader {
 
   async checkValueLine(line: Line<ValueLine>): Promise<void> {
     const { by, author, version } = line.value;
-    if (by !== author && !this.authority.isAdmin(by)) throw new IntegrityError('value: signed for somebody else');
+    if (by !== author && !this.authority.isAdmin(by))
+      throw new IntegrityError('value: signed for somebody else');
     await this.authority.checkSigned(line, this.id, version === 1 ? ['write'] : ['write', 'rotate']);
   }
 
   /** The value of a version; caller wipes. The caller has checked the version. */
   async open(line: Line<ValueLine>): Promise<SecretBytes> {
     const { secret, version, form, ct } = line.value;
-    if (this.keys.value === null) throw new AccessDeniedError(`you may list ${this.part.entry.name}, not read its values`);
-    if (form !== 'sym') throw new AccessDeniedError('this version is sealed with HPKE, which this version of the program cannot open');
+    if (this.keys.value === null)
+      throw new AccessDeniedError(`you may list ${this.part.entry.name}, not read its values`);
+    if (form !== 'sym')
+      throw new AccessDeniedError(
+        'this version is sealed with HPKE, which this version of the program cannot open',
+      );
     const { id, epoch } = this.part.entry;
     const aad = this.authority.domain.encode('value', id, epoch, secret, version);
     const plain = await open(this.keys.value, parseBase64url(ct) ?? new Uint8Array(0), aad);
@@ -200,7 +217,8 @@ export class EnvironmentReader {
     if (!belongs || (value.kind === 'value' && value.epoch !== this.part.entry.epoch)) {
       throw new IntegrityError(`${value.kind}: it belongs elsewhere`);
     }
-    if (by !== null && value.by !== by) throw new IntegrityError(`${value.kind}: not by the signer of its changes`);
+    if (by !== null && value.by !== by)
+      throw new IntegrityError(`${value.kind}: not by the signer of its changes`);
     return line;
   }
 
@@ -210,9 +228,12 @@ export class EnvironmentReader {
     let time = '';
     for (const line of versions) {
       const { value } = line;
-      if (value.version !== version + 1) throw new IntegrityError(`versions are not consecutive: ${version} is followed by ${value.version}`);
-      if (value.prev !== prev) throw new IntegrityError(`version ${value.version} does not continue the one before it`);
-      if (value.time < time) throw new IntegrityError(`version ${value.version} is older than the one before it`);
+      if (value.version !== version + 1)
+        throw new IntegrityError(`versions are not consecutive: ${version} is followed by ${value.version}`);
+      if (value.prev !== prev)
+        throw new IntegrityError(`version ${value.version} does not continue the one before it`);
+      if (value.time < time)
+        throw new IntegrityError(`version ${value.version} is older than the one before it`);
       version = value.version;
       time = value.time;
       prev = await lineDigest(this.authority.domain, line.raw);
@@ -244,7 +265,12 @@ function place(versions: Map<number, Line<ValueLine>>, line: Line<ValueLine>, ad
   const { version, author, prev, state } = line.value;
   const present = versions.get(version)?.value;
   if (present !== undefined) {
-    const settles = added && present.state === 'pending' && state !== 'pending' && author === present.author && prev === present.prev;
+    const settles =
+      added &&
+      present.state === 'pending' &&
+      state !== 'pending' &&
+      author === present.author &&
+      prev === present.prev;
     if (!settles) throw new IntegrityError(`version ${version} is there twice`);
   }
   versions.set(version, line);

@@ -8,7 +8,14 @@
 import { IntegrityError } from '../errors.ts';
 import type { Authority } from '../access/authority.ts';
 import type { Identity } from '../access/bundle.ts';
-import { isSigned, makeRecord, makeUnsignedRecord, parseRecord, recordDigest, type AnyRecord } from '../audit/record.ts';
+import {
+  isSigned,
+  makeRecord,
+  makeUnsignedRecord,
+  parseRecord,
+  recordDigest,
+  type AnyRecord,
+} from '../audit/record.ts';
 import { concatBytes, encodeBase64url, type Bytes } from '../crypto/bytes.ts';
 import type { Domain } from '../crypto/pae.ts';
 import type { SignedRecord } from '../format/audit-record.ts';
@@ -84,7 +91,8 @@ export class Journal {
       if (torn > 0) present.cut(torn);
       const journal = await Journal.#attach(place, domain, present, known, document);
       const own = { header: document.header.value.n, from: document.snapshot.value.head };
-      if (torn > 0) await journal.append(identity, own.header, { op: 'torn', ok: true, detail: String(torn) });
+      if (torn > 0)
+        await journal.append(identity, own.header, { op: 'torn', ok: true, detail: String(torn) });
       await journal.#recover(memory, document, authority, identity);
       return journal;
     } catch (error) {
@@ -98,7 +106,11 @@ export class Journal {
     const file = openLog(place.fs, place.audit.path) ?? createLog(place.fs, place.audit.path);
     if (file.size > 0) {
       file.close();
-      throw new IntegrityError(`${place.audit.path} is there already and belongs to another vault`, {}, 'UNSAFE_PATH');
+      throw new IntegrityError(
+        `${place.audit.path} is there already and belongs to another vault`,
+        {},
+        'UNSAFE_PATH',
+      );
     }
     return Journal.#start(place, domain, file, identity, { document: null, detail: 'new' });
   }
@@ -112,7 +124,12 @@ export class Journal {
   ): Promise<Journal> {
     const journal = new Journal(place, domain, file, encodeBase64url(place.random(logIdLength)), 0, '');
     const header = document?.header.value.n ?? 1;
-    await journal.append(identity, header, { op: 'log', ok: true, detail, from: document?.snapshot.value.head ?? '' });
+    await journal.append(identity, header, {
+      op: 'log',
+      ok: true,
+      detail,
+      from: document?.snapshot.value.head ?? '',
+    });
     return journal;
   }
 
@@ -144,7 +161,9 @@ export class Journal {
         continue;
       }
       if ((await recordDigest(domain, raw)) !== digest) {
-        throw new IntegrityError(`audit log ${place.audit.path}: record ${wanted} is not the one that was anchored`);
+        throw new IntegrityError(
+          `audit log ${place.audit.path}: record ${wanted} is not the one that was anchored`,
+        );
       }
     }
     await checkLinks(place, domain, lines.slice(-1 - Math.max(0, seq - (known?.seq ?? seq))));
@@ -184,7 +203,12 @@ export class Journal {
     this.#digest = await recordDigest(this.#domain, raw);
   }
 
-  async #recover(memory: Memory, document: VaultDocument, authority: Authority, identity: Identity): Promise<void> {
+  async #recover(
+    memory: Memory,
+    document: VaultDocument,
+    authority: Authority,
+    identity: Identity,
+  ): Promise<void> {
     const { lines } = this.#file.tail((tail) => lastSigned(tail) !== null);
     const open = lastSigned(lines);
     if (open === null) return;
@@ -212,8 +236,11 @@ export class Journal {
     if (head === from || from === '') return;
     // Changed from outside. Signatures and counters were checked before the journal was opened.
     const digest = await recordDigest(authority.domain, open.raw);
-    const happened = to === '' || logs.some(([id, at, record]) => id === this.#id && at >= seq && (at > seq || record === digest));
-    if (!happened) await this.append(identity, header, { op: 'aborted', ok: true, detail: String(seq), from });
+    const happened =
+      to === '' ||
+      logs.some(([id, at, record]) => id === this.#id && at >= seq && (at > seq || record === digest));
+    if (!happened)
+      await this.append(identity, header, { op: 'aborted', ok: true, detail: String(seq), from });
     await this.append(identity, header, { op: 'replaced', ok: true, from: head });
   }
 
@@ -229,7 +256,15 @@ export class Journal {
       const record: AnyRecord = parseRecord(last).value;
       const time = place.now().toISOString();
       const prev = await recordDigest(domain, last);
-      const line = makeUnsignedRecord({ log: record.log, seq: record.seq + 1, time, op: 'unlock', ok: false, count: 1, prev });
+      const line = makeUnsignedRecord({
+        log: record.log,
+        seq: record.seq + 1,
+        time,
+        op: 'unlock',
+        ok: false,
+        count: 1,
+        prev,
+      });
       file.append(concatBytes(line.raw, lineFeed));
     } finally {
       file.close();
@@ -256,12 +291,15 @@ async function checkLinks(place: Place, domain: Domain, lines: readonly Bytes[])
     if (before === undefined) continue;
     const { seq, prev } = parseRecord(raw).value;
     if (prev !== (await recordDigest(domain, before))) {
-      throw new IntegrityError(`audit log ${place.audit.path}: record ${seq} does not continue the one before it`);
+      throw new IntegrityError(
+        `audit log ${place.audit.path}: record ${seq} does not continue the one before it`,
+      );
     }
   }
 }
 
-const acceptHint = 'put the log back; if it is lost for good, an administrator accepts that with `vault verify --accept-rollback`';
+const acceptHint =
+  'put the log back; if it is lost for good, an administrator accepts that with `vault verify --accept-rollback`';
 
 function missing(place: Place, why: string): IntegrityError {
   return new IntegrityError(`the audit log ${place.audit.path} is missing: ${why}`, { hint: acceptHint });

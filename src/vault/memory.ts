@@ -4,7 +4,12 @@ import { lineDigest, type Authority } from '../access/authority.ts';
 import { encodeHex, utf8 } from '../crypto/bytes.ts';
 import { sha256 } from '../crypto/hash.ts';
 import type { VaultDocument } from '../format/document.ts';
-import { openStateStore, type Remembered, type RememberedLog, type StateStore } from '../storage/state-store.ts';
+import {
+  openStateStore,
+  type Remembered,
+  type RememberedLog,
+  type StateStore,
+} from '../storage/state-store.ts';
 import type { Place } from './place.ts';
 
 type Part = Remembered['parts'][number];
@@ -26,7 +31,11 @@ export async function openMemory(place: Place, accept = false): Promise<Memory> 
 }
 
 /** Every numbered part of a document with its digest; of bundles only one's own. */
-export async function partsOf(document: VaultDocument, authority: Authority, principal: string | null): Promise<Part[]> {
+export async function partsOf(
+  document: VaultDocument,
+  authority: Authority,
+  principal: string | null,
+): Promise<Part[]> {
   const lines: { key: string; n: number; raw: Uint8Array<ArrayBuffer> }[] = [
     { key: 'header', n: document.header.value.n, raw: document.header.raw },
   ];
@@ -35,10 +44,15 @@ export async function partsOf(document: VaultDocument, authority: Authority, pri
   for (const { entry, names, values, changes } of document.environments) {
     lines.push({ key: `names:${entry.id}`, n: names.value.n, raw: names.raw });
     lines.push({ key: `values:${entry.id}`, n: values.value.n, raw: values.raw });
-    for (const line of changes) lines.push({ key: `changes:${entry.id}:${line.value.by}`, n: line.value.n, raw: line.raw });
+    for (const line of changes)
+      lines.push({ key: `changes:${entry.id}:${line.value.by}`, n: line.value.n, raw: line.raw });
   }
   const roots: Part[] = authority.rootDigests.map((digest, n) => [`root:${n}`, n, digest]);
-  const others = lines.map(async ({ key, n, raw }): Promise<Part> => [key, n, await lineDigest(authority.domain, raw)]);
+  const others = lines.map(async ({ key, n, raw }): Promise<Part> => [
+    key,
+    n,
+    await lineDigest(authority.domain, raw),
+  ]);
   return [...roots, ...(await Promise.all(others))];
 }
 
@@ -50,14 +64,20 @@ function refuse(message: string): never {
  * Compare a document with what is remembered. Nothing to do where the head is the very one that was seen last.
  * @throws IntegrityError INTEGRITY for another vault at this path, ROLLBACK for a lower number or two histories
  */
-export async function checkMemory(memory: Memory, document: VaultDocument, authority: Authority): Promise<void> {
+export async function checkMemory(
+  memory: Memory,
+  document: VaultDocument,
+  authority: Authority,
+): Promise<void> {
   const { state } = memory;
   if (state === null || state.head === document.snapshot.value.head) return;
   if (state.vault !== document.vaultId) {
     const hint = 'if you replaced it on purpose: `vault verify --accept-rollback`';
     throw new IntegrityError('another vault stands where this machine knew a different one', { hint });
   }
-  const found = new Map((await partsOf(document, authority, ownBundle(state))).map((part) => [part[0], part]));
+  const found = new Map(
+    (await partsOf(document, authority, ownBundle(state))).map((part) => [part[0], part]),
+  );
   const generation = document.snapshot.value.n;
   for (const [key, n, digest] of state.parts) {
     const now = found.get(key);
@@ -70,15 +90,21 @@ export async function checkMemory(memory: Memory, document: VaultDocument, autho
     if (now === undefined) {
       // An environment or a principal may be gone since, by a header that says so.
       if (kind === 'root' || document.header.value.n <= (headerSeen(state) ?? 0)) {
-        refuse(`rolled back: ${kind} number ${n}, seen before, is missing (generation ${generation}, seen ${state.generation})`);
+        refuse(
+          `rolled back: ${kind} number ${n}, seen before, is missing (generation ${generation}, seen ${state.generation})`,
+        );
       }
       continue;
     }
     if (now[1] < n) {
-      refuse(`rolled back: ${kind} is number ${now[1]}, this machine has seen ${n} (generation ${generation}, seen ${state.generation})`);
+      refuse(
+        `rolled back: ${kind} is number ${now[1]}, this machine has seen ${n} (generation ${generation}, seen ${state.generation})`,
+      );
     }
     if (now[1] === n && now[2] !== digest) {
-      refuse(`two histories: ${kind} number ${n} is not the one that this machine has seen (generation ${generation})`);
+      refuse(
+        `two histories: ${kind} number ${n} is not the one that this machine has seen (generation ${generation})`,
+      );
     }
   }
 }

@@ -23,7 +23,9 @@ function rehearsalPlace(): Place {
   // Distinct, which is all that ids need here.
   const random = (length: number): Bytes => {
     counter += 1;
-    return new Uint8Array(length).map((_, index) => (index * 7 + (index < 2 ? counter >> (index * 8) : length)) & 0xff);
+    return new Uint8Array(length).map(
+      (_, index) => (index * 7 + (index < 2 ? counter >> (index * 8) : length)) & 0xff,
+    );
   };
   return {
     fs: memoryFileSystem(),
@@ -47,14 +49,25 @@ export async function rehearse(): Promise<void> {
   const kdf = { ...defaultPbkdf2, iterations: 100_000 };
   await createVault(place, { credential, kdf, environments: defaultEnvironments, recovery: false });
   for (const name of ['a', 'b']) {
-    const vault = await Vault.open(place, { credentials: async () => Promise.resolve(credential), principal: null });
+    const vault = await Vault.open(place, {
+      credentials: async () => Promise.resolve(credential),
+      principal: null,
+    });
     const value = utf8('value');
-    await vault.write('put', async (scope) => putSecret(scope, { environment: null, name, value, operation: 'put' }));
+    await vault.write('put', async (scope) =>
+      putSecret(scope, { environment: null, name, value, operation: 'put' }),
+    );
     const get = { environment: null, name, version: null, field: null, allowExpired: false };
     await vault.read('get', async (scope) => getSecret(scope, get));
     await vault.read('exec', async (scope) => selectSecrets(scope, { ...get, only: [], names: [] }));
     const list = { environment: null, allEnvironments: false, pattern: null, removed: false, type: null };
-    const filter = { ...list, tags: new Map<string, string>(), expiringBefore: null, expired: false, due: false };
+    const filter = {
+      ...list,
+      tags: new Map<string, string>(),
+      expiringBefore: null,
+      expired: false,
+      due: false,
+    };
     await vault.read('ls', async (scope) => [await listNames(scope, filter), await listInfo(scope, filter)]);
     vault.close();
   }

@@ -58,7 +58,9 @@ export class Scope {
       const known = environments.map((entry) => entry.name).join(', ');
       throw new UsageError(`there is no environment ${name}; this vault has ${known}`);
     }
-    const granted = environments.filter((entry) => this.authority.grantLevel(this.identity.principal, entry.id) !== null);
+    const granted = environments.filter(
+      (entry) => this.authority.grantLevel(this.identity.principal, entry.id) !== null,
+    );
     const byDefault = policyValue(this.policy, 'environment.default');
     const chosen =
       (granted.length === 1 ? granted[0] : undefined) ??
@@ -78,11 +80,15 @@ export class Scope {
     if (known !== undefined) return known;
     const level = this.authority.grantLevel(this.identity.principal, entry.id);
     if (level === null) throw new AccessDeniedError(`you have no access to the environment ${entry.name}`);
-    const grants = this.document.grantsOf(this.identity.principal).filter((line) => line.value.environment === entry.id);
+    const grants = this.document
+      .grantsOf(this.identity.principal)
+      .filter((line) => line.value.environment === entry.id);
     const [grant, ...more] = grants;
     const part = this.document.environment(entry.id);
-    if (grant === undefined || more.length > 0 || part === null) throw new IntegrityError(`the grant for ${entry.name} is missing`);
-    if (grant.value.level !== level) throw new IntegrityError(`the grant for ${entry.name} is not the one that the header lists`);
+    if (grant === undefined || more.length > 0 || part === null)
+      throw new IntegrityError(`the grant for ${entry.name} is missing`);
+    if (grant.value.level !== level)
+      throw new IntegrityError(`the grant for ${entry.name} is not the one that the header lists`);
     const keys = await openGrant(this.authority.domain, this.identity, entry, grant.value);
     const reader = new EnvironmentReader(this.document, this.authority, part, keys);
     this.#readers.set(entry.id, reader);
@@ -109,7 +115,13 @@ export class WriteScope extends Scope {
   /** New slots of the unlocked principal, all of them, in file order; `null` leaves them as they are. */
   slots: readonly Line<SlotLine>[] | null = null;
 
-  constructor(document: VaultDocument, authority: Authority, identity: Identity, now: Date, stamp: WriteStamp) {
+  constructor(
+    document: VaultDocument,
+    authority: Authority,
+    identity: Identity,
+    now: Date,
+    stamp: WriteStamp,
+  ) {
     super(document, authority, identity, now);
     this.stamp = stamp;
   }

@@ -25,8 +25,10 @@ export function choosePrincipal(
   if (credential.type === 'token') {
     const slot = document.slotById(credential.slot);
     const owner = slot === null ? null : authority.principal(slot.value.principal);
-    if (owner === null) throw new UnlockError('the access token opens nothing here: revoked, or of another vault');
-    if (wanted !== null && owner.name !== wanted) throw new UsageError(`the access token belongs to ${owner.name}, not to ${wanted}`);
+    if (owner === null)
+      throw new UnlockError('the access token opens nothing here: revoked, or of another vault');
+    if (wanted !== null && owner.name !== wanted)
+      throw new UsageError(`the access token belongs to ${owner.name}, not to ${wanted}`);
     return owner;
   }
   const all = [...authority.principals];
@@ -36,9 +38,12 @@ export function choosePrincipal(
     return named;
   }
   const type = slotTypeOf(credential);
-  const able = all.filter((principal) => document.slotsOf(principal.id).some((slot) => slot.value.type === type));
+  const able = all.filter((principal) =>
+    document.slotsOf(principal.id).some((slot) => slot.value.type === type),
+  );
   const [only, ...more] = able;
-  if (only === undefined) throw new UnlockError(`nobody in this vault unlocks with a ${type.replace('+', ' and ')}`);
+  if (only === undefined)
+    throw new UnlockError(`nobody in this vault unlocks with a ${type.replace('+', ' and ')}`);
   if (more.length > 0) {
     throw new UsageError(`say who you are with --as: ${able.map((principal) => principal.name).join(', ')}`);
   }
@@ -46,7 +51,11 @@ export function choosePrincipal(
 }
 
 /** The slots of a principal, bound to its signed bundle. @throws IntegrityError */
-export async function boundSlots(document: VaultDocument, authority: Authority, principal: string): Promise<Line<SlotLine>[]> {
+export async function boundSlots(
+  document: VaultDocument,
+  authority: Authority,
+  principal: string,
+): Promise<Line<SlotLine>[]> {
   const bundle = document.bundleOf(principal);
   if (bundle === null) throw new UnlockError('this principal has not joined yet');
   await authority.checkSigned(bundle, null);
@@ -77,7 +86,8 @@ export async function unlock(
   const tried = slots.filter(
     (slot) => slot.value.type === type && (credential.type !== 'token' || slot.value.id === credential.slot),
   );
-  if (tried.length === 0) throw new UnlockError(`${principal.name} has no ${type.replace('+', ' and ')} slot`);
+  if (tried.length === 0)
+    throw new UnlockError(`${principal.name} has no ${type.replace('+', ' and ')} slot`);
   let failure: unknown = null;
   for (const slot of tried.slice(0, slotsTried)) {
     try {
@@ -107,10 +117,16 @@ export async function identityFor(
   const identity = await openBundle(authority.domain, bundle, bundleKey, slot, principal.signPub);
   const { root, rootDigest, floor } = identity.content;
   if (authority.rootDigests[root] !== rootDigest) {
-    throw new IntegrityError('the administrators of this vault do not descend from those that you knew: do not use it');
+    throw new IntegrityError(
+      'the administrators of this vault do not descend from those that you knew: do not use it',
+    );
   }
   if (authority.header.n < floor) {
-    throw new IntegrityError(`rolled back: header is number ${authority.header.n}, you have seen ${floor}`, {}, 'ROLLBACK');
+    throw new IntegrityError(
+      `rolled back: header is number ${authority.header.n}, you have seen ${floor}`,
+      {},
+      'ROLLBACK',
+    );
   }
   const present = now.toISOString();
   const latest = document.snapshot.value.time > present ? document.snapshot.value.time : present;

@@ -4,7 +4,14 @@
  * Every operation passes through `read` or `write`: it works on a verified document, and its audit record is on disk before its
  * result leaves. docs/format.md sections 6 and 10.
  */
-import { AccessDeniedError, BackendError, ConcurrencyError, IntegrityError, SecretsManagerError, UnlockError } from '../errors.ts';
+import {
+  AccessDeniedError,
+  BackendError,
+  ConcurrencyError,
+  IntegrityError,
+  SecretsManagerError,
+  UnlockError,
+} from '../errors.ts';
 import { Authority } from '../access/authority.ts';
 import { closeIdentity, type Identity } from '../access/bundle.ts';
 import type { Credential } from '../access/slot.ts';
@@ -49,7 +56,9 @@ async function load(place: Place, memory: Memory, builtHead: Bytes | null = null
   const file = openVaultFile(place.fs, place.path);
   try {
     const document = new VaultDocument(file);
-    const authority = await (builtHead === null ? Authority.of(document) : Authority.ofOwn(document, builtHead));
+    const authority = await (builtHead === null
+      ? Authority.of(document)
+      : Authority.ofOwn(document, builtHead));
     if (builtHead === null) await checkMemory(memory, document, authority);
     return { file, document, authority };
   } catch (error) {
@@ -92,7 +101,14 @@ export class Vault {
         try {
           const { document, authority } = loaded;
           const engine = place.kdfEngine;
-          const identity = await unlock(document, authority, credential, options.principal, engine, place.now());
+          const identity = await unlock(
+            document,
+            authority,
+            credential,
+            options.principal,
+            engine,
+            place.now(),
+          );
           if (accept && !authority.isAdmin(identity.principal)) {
             throw new AccessDeniedError('only an administrator may accept a rollback');
           }
@@ -148,7 +164,12 @@ export class Vault {
           }
           const journal = await Journal.open(this.place, this.#memory, document, authority, this.#identity);
           try {
-            await this.#record(journal, { op, ...result(outcome), ...scope.trace.fields(), from: document.snapshot.value.head });
+            await this.#record(journal, {
+              op,
+              ...result(outcome),
+              ...scope.trace.fields(),
+              from: document.snapshot.value.head,
+            });
           } finally {
             journal.close();
           }
@@ -180,7 +201,10 @@ export class Vault {
         const time = writeTime(document, now);
         if (Date.parse(time) - now.getTime() > clockToleranceMs) {
           const hint = 'set this machine’s clock, or find out who wrote with a wrong one';
-          throw new IntegrityError(`the vault was last written at ${time}, far ahead of this machine's clock`, { hint });
+          throw new IntegrityError(
+            `the vault was last written at ${time}, far ahead of this machine's clock`,
+            { hint },
+          );
         }
         const stamp = { time, seen: seenOf(document), identity: this.#identity, random: place.random };
         const scope = new WriteScope(document, authority, this.#identity, now, stamp);
@@ -207,7 +231,15 @@ export class Vault {
   async #record(journal: Journal, fields: RecordFields): Promise<void> {
     const { document, authority } = this.#loaded;
     await journal.append(this.#identity, document.header.value.n, fields);
-    await remember(this.#memory, this.place, document, authority, this.#identity.principal, journal.head, false);
+    await remember(
+      this.#memory,
+      this.place,
+      document,
+      authority,
+      this.#identity.principal,
+      journal.head,
+      false,
+    );
   }
 
   async #commit(journal: Journal, scope: WriteScope, fields: RecordFields): Promise<void> {
@@ -235,7 +267,10 @@ export class Vault {
     } catch (error) {
       const aborted = error instanceof BackendError && error.code === 'BACKEND';
       const detail = String(journal.head.seq);
-      if (aborted) await settle(async () => this.#record(journal, { op: 'aborted', ok: true, detail, from: fields.from ?? '' }));
+      if (aborted)
+        await settle(async () =>
+          this.#record(journal, { op: 'aborted', ok: true, detail, from: fields.from ?? '' }),
+        );
       throw error;
     }
     await this.#reload(built.head);

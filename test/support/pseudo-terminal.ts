@@ -4,6 +4,7 @@
  */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { onTestFinished } from 'vitest';
 import type { Variables } from './binary-vault.ts';
 
 const driver = `
@@ -108,6 +109,10 @@ export class PseudoTerminal {
     const { env, cwd, stdin = 'terminal', stdout = 'terminal', stderr = 'terminal' } = options;
     const spec = JSON.stringify({ file, args, env, cwd, stdin, stdout, stderr });
     this.#driver = spawn('/usr/bin/python3', ['-c', driver, spec]);
+    // The end of its input makes the driver end the program.
+    onTestFinished(() => {
+      this.#driver.stdin.end();
+    });
     let failure = '';
     this.#driver.stderr.on('data', (data: Buffer) => {
       failure += data.toString();
@@ -169,8 +174,18 @@ export class PseudoTerminal {
   }
 
   /** Exit status as a shell has it. */
-  async end(): Promise<number> {
-    return this.#ended;
+  async end(waitMs = 15_000): Promise<number> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<number>((_, reject) => {
+      timer = setTimeout(() => {
+        reject(new Error(`the program did not end: ${JSON.stringify(this.screen)}`));
+      }, waitMs);
+    });
+    try {
+      return await Promise.race([this.#ended, late]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** How the terminal was set before the start, and after the end. */

@@ -26,7 +26,11 @@ export interface AuditEntry {
   readonly principal: string | null;
   readonly environment: string | null;
   /** Names where this principal can tell them; `null` for one that it cannot. */
-  readonly secrets: readonly { readonly environment: string; readonly name: string | null; readonly version: number }[];
+  readonly secrets: readonly {
+    readonly environment: string;
+    readonly name: string | null;
+    readonly version: number;
+  }[];
   readonly context: AuditContext | null;
 }
 
@@ -61,15 +65,22 @@ async function wantedHashes(scope: Scope, query: AuditQuery): Promise<ReadonlySe
   if (query.name === null) return null;
   checkName(query.name);
   const hashes = new Set<string>();
-  for (const entry of scope.accessible()) hashes.add(await nameHash((await scope.readerOf(entry)).keys.audit, query.name));
+  for (const entry of scope.accessible())
+    hashes.add(await nameHash((await scope.readerOf(entry)).keys.audit, query.name));
   return hashes;
 }
 
-function matches(scope: Scope, query: AuditQuery, hashes: ReadonlySet<string> | null, record: AnyRecord): boolean {
+function matches(
+  scope: Scope,
+  query: AuditQuery,
+  hashes: ReadonlySet<string> | null,
+  record: AnyRecord,
+): boolean {
   if (query.failed && record.ok) return false;
   if (query.operation !== null && record.op !== query.operation) return false;
   const signed = 'sig' in record ? record : null;
-  if (query.principal !== null && principalName(scope, signed?.principal ?? '') !== query.principal) return false;
+  if (query.principal !== null && principalName(scope, signed?.principal ?? '') !== query.principal)
+    return false;
   if (query.environment !== null && signed?.environment !== scope.entry(query.environment).id) return false;
   return hashes === null || (signed?.secrets.some(([, hash]) => hashes.has(hash)) ?? false);
 }

@@ -1,6 +1,12 @@
 /** Changing the lock: a new passphrase for the unlocked principal. docs/format.md section 3, "slot" and "bundle". */
 import { makeSlot, slotTypeOf, type Credential } from '../../access/slot.ts';
-import { checkChosenKdf, defaultArgon2, type KdfEngine, type KdfParameters } from '../../crypto/kdf.ts';
+import {
+  checkChosenKdf,
+  defaultArgon2,
+  type Argon2Parameters,
+  type KdfEngine,
+  type KdfParameters,
+} from '../../crypto/kdf.ts';
 import { encodeRecoveryKey } from '../../format/key-text.ts';
 import type { Line } from '../../format/json-line.ts';
 import type { SlotLine } from '../../format/lines.ts';
@@ -21,7 +27,7 @@ export interface PassphraseChanged {
   readonly recoveryKey: string | null;
 }
 
-const passphraseTypes: readonly SlotLine['type'][] = ['passphrase', 'passphrase+keyfile'];
+const passphraseTypes: ReadonlySet<SlotLine['type']> = new Set(['passphrase', 'passphrase+keyfile']);
 
 /**
  * Replace the principal's passphrase slots by a new one over the same bundle key. It changes the lock, not the keys: an old copy
@@ -33,17 +39,26 @@ export async function changePassphrase(scope: WriteScope, wanted: NewPassphrase)
   const { principal, bundleKey } = identity;
   checkKeyFile(wanted.credential.keyFile);
   const slots = document.slotsOf(principal);
-  const replaced = slots.filter(({ value }) => passphraseTypes.includes(value.type));
+  const replaced = slots.filter(({ value }) => passphraseTypes.has(value.type));
   const kdf = wanted.kdf ?? strongest(replaced);
   checkChosenKdf(kdf);
   const common = { principal, engine: wanted.engine };
-  const made = [await makeSlot(authority.domain, stamp.random, { ...common, credential: wanted.credential, kdf }, bundleKey)];
+  const made = [
+    await makeSlot(
+      authority.domain,
+      stamp.random,
+      { ...common, credential: wanted.credential, kdf },
+      bundleKey,
+    ),
+  ];
   let kept = slots.filter((slot) => !replaced.includes(slot));
   let recoveryKey: string | null = null;
   if (wanted.newRecoveryKey) {
     kept = kept.filter(({ value }) => value.type !== 'recovery');
     const credential: Credential = { type: 'recovery', secret: stamp.random(32) };
-    made.push(await makeSlot(authority.domain, stamp.random, { ...common, credential, kdf: null }, bundleKey));
+    made.push(
+      await makeSlot(authority.domain, stamp.random, { ...common, credential, kdf: null }, bundleKey),
+    );
     recoveryKey = await encodeRecoveryKey(credential.secret);
     credential.secret.fill(0);
   }
@@ -55,13 +70,13 @@ export async function changePassphrase(scope: WriteScope, wanted: NewPassphrase)
 
 /** Parameters for the next slot: today's default, or the present ones where they ask for more work. */
 function strongest(slots: readonly Line<SlotLine>[]): KdfParameters {
-  let best: KdfParameters = defaultArgon2;
+  let best: Argon2Parameters = defaultArgon2;
   for (const { value } of slots) {
     const { kdf } = value;
     if (kdf.name === 'pbkdf2-hmac-sha256') return kdf;
-    if (kdf.name === 'argon2id' && best.name === 'argon2id' && work(kdf) > work(best)) best = kdf;
+    if (kdf.name === 'argon2id' && work(kdf) > work(best)) best = kdf;
   }
   return best;
 }
 
-const work = (kdf: { memoryKiB: number; passes: number }): number => kdf.memoryKiB * kdf.passes;
+const work = (kdf: Argon2Parameters): number => kdf.memoryKiB * kdf.passes;

@@ -4,7 +4,14 @@ import { sha256 } from '../../crypto/hash.ts';
 import { SecretBytes } from '../../crypto/secret-bytes.ts';
 import { readField } from '../../lifecycle/field.ts';
 import type { Scope } from '../scope.ts';
-import { checkExpiry, findSecret, infoFrom, pickVersion, type SecretInfo, type VersionWanted } from './secret.ts';
+import {
+  checkExpiry,
+  findSecret,
+  infoFrom,
+  pickVersion,
+  type SecretInfo,
+  type VersionWanted,
+} from './secret.ts';
 
 export interface GetOptions {
   readonly environment: string | null;
@@ -45,7 +52,13 @@ export async function verifySecret(
   name: string,
   candidate: Bytes,
 ): Promise<boolean> {
-  const { value } = await getSecret(scope, { environment, name, version: null, field: null, allowExpired: true });
+  const { value } = await getSecret(scope, {
+    environment,
+    name,
+    version: null,
+    field: null,
+    allowExpired: true,
+  });
   const [stored, given] = await Promise.all([sha256(value.bytes), sha256(candidate)]);
   value.wipe();
   return equalBytes(stored, given);

@@ -24,7 +24,11 @@ export interface SecretDetails {
 }
 
 /** Everything that can be told of a secret but its value. */
-export async function showSecret(scope: Scope, environment: string | null, name: string): Promise<SecretDetails> {
+export async function showSecret(
+  scope: Scope,
+  environment: string | null,
+  name: string,
+): Promise<SecretDetails> {
   const found = await findSecret(scope, environment, name);
   const { reader, history } = found;
   await reader.checkVersion(history, 1);
@@ -57,13 +61,20 @@ export async function rollbackSecret(scope: WriteScope, options: RollbackOptions
   const { environment, name } = options;
   const found = await findSecret(scope, environment, name);
   const line = pickVersion(found, options.to);
-  if (line === currentVersion(found.history)) throw new UsageError(`${shown(name)} is at version ${options.to} already`);
+  if (line === currentVersion(found.history))
+    throw new UsageError(`${shown(name)} is at version ${options.to} already`);
   await found.reader.checkVersion(found.history, line.value.version);
   const value = await found.reader.open(line);
   try {
     const note = await found.reader.note(line);
     const expires = note.expires === '' ? null : new Date(note.expires);
-    return await putSecret(scope, { environment, name, value: value.bytes, operation: 'rollback', metadata: { expires } });
+    return await putSecret(scope, {
+      environment,
+      name,
+      value: value.bytes,
+      operation: 'rollback',
+      metadata: { expires },
+    });
   } finally {
     value.wipe();
   }

@@ -35,7 +35,7 @@ export async function importSecrets(
   for (const item of items) {
     checkName(item.name);
     const entry = await draft.find(item.name);
-    const history = entry === null || entry.removed !== '' ? null : await draft.history(entry.secret);
+    const history = entry?.removed === '' ? await draft.history(entry.secret) : null;
     const current = history === null ? null : currentVersion(history);
     if (current !== null) {
       const old = await reader.open(current);
@@ -49,7 +49,13 @@ export async function importSecrets(
     (current === null ? report.added : report.changed).push(item.name);
     if (dryRun) continue;
     const metadata = item.variable === '' ? {} : { variable: item.variable };
-    await putSecret(scope, { environment, name: item.name, value: item.value, operation: 'import', metadata });
+    await putSecret(scope, {
+      environment,
+      name: item.name,
+      value: item.value,
+      operation: 'import',
+      metadata,
+    });
   }
   if (dryRun) scope.discard();
   return { environment: reader.part.entry.name, ...report };

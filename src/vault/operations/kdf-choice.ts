@@ -40,7 +40,8 @@ export async function chooseKdf(wish: KdfWish): Promise<KdfChoice> {
 }
 
 function given(wish: KdfWish): KdfParameters {
-  if (wish.function === 'pbkdf2') return { ...defaultPbkdf2, iterations: wish.iterations ?? defaultPbkdf2.iterations };
+  if (wish.function === 'pbkdf2')
+    return { ...defaultPbkdf2, iterations: wish.iterations ?? defaultPbkdf2.iterations };
   return {
     name: 'argon2id',
     memoryKiB: wish.memoryKiB ?? defaultArgon2.memoryKiB,

@@ -55,7 +55,9 @@ export async function listNames(scope: Scope, options: ListOptions): Promise<Lis
 export async function listInfo(scope: Scope, options: ListOptions): Promise<SecretInfo[]> {
   const all = await selected(scope, options);
   const infos = await Promise.all(
-    all.map(async ({ reader, entry }) => infoOf({ reader, entry, history: await reader.history(entry.secret) })),
+    all.map(async ({ reader, entry }) =>
+      infoOf({ reader, entry, history: await reader.history(entry.secret) }),
+    ),
   );
   const now = scope.now.toISOString();
   const before = options.expiringBefore?.toISOString() ?? null;

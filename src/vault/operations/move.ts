@@ -7,7 +7,11 @@ import type { WriteScope } from '../scope.ts';
 import { putSecret, type PutResult } from './put.ts';
 import { checkName, findSecret, pickVersion, shown } from './secret.ts';
 
-async function presentEntry(scope: WriteScope, environment: string | null, name: string): Promise<CatalogEntry> {
+async function presentEntry(
+  scope: WriteScope,
+  environment: string | null,
+  name: string,
+): Promise<CatalogEntry> {
   return (await findSecret(scope, environment, name)).entry;
 }
 
@@ -16,7 +20,9 @@ async function anyEntry(draft: EnvironmentDraft, name: string): Promise<CatalogE
   checkName(name);
   const entry = await draft.find(name);
   if (entry !== null) return entry;
-  throw new SecretNotFoundError(`there is no secret ${shown(name)} in ${draft.reader.part.entry.name}, removed or not`);
+  throw new SecretNotFoundError(
+    `there is no secret ${shown(name)} in ${draft.reader.part.entry.name}, removed or not`,
+  );
 }
 
 function checkDelete(scope: WriteScope, draft: EnvironmentDraft): void {
@@ -26,7 +32,11 @@ function checkDelete(scope: WriteScope, draft: EnvironmentDraft): void {
 }
 
 /** Remove: the name is gone from listings, its versions stay until they are purged. */
-export async function removeSecret(scope: WriteScope, environment: string | null, name: string): Promise<void> {
+export async function removeSecret(
+  scope: WriteScope,
+  environment: string | null,
+  name: string,
+): Promise<void> {
   const draft = await scope.draft(environment);
   checkDelete(scope, draft);
   const entry = await presentEntry(scope, environment, name);
@@ -34,7 +44,11 @@ export async function removeSecret(scope: WriteScope, environment: string | null
 }
 
 /** Destroy every version and forget the name. A signed trace of the id stays. */
-export async function purgeSecret(scope: WriteScope, environment: string | null, name: string): Promise<void> {
+export async function purgeSecret(
+  scope: WriteScope,
+  environment: string | null,
+  name: string,
+): Promise<void> {
   const draft = await scope.draft(environment);
   checkDelete(scope, draft);
   await scope.trace.name(draft.reader, name);
@@ -45,7 +59,11 @@ export async function purgeSecret(scope: WriteScope, environment: string | null,
   await draft.deleteEntry(name);
 }
 
-export async function restoreSecret(scope: WriteScope, environment: string | null, name: string): Promise<void> {
+export async function restoreSecret(
+  scope: WriteScope,
+  environment: string | null,
+  name: string,
+): Promise<void> {
   const draft = await scope.draft(environment);
   await scope.trace.name(draft.reader, name);
   const entry = await anyEntry(draft, name);
@@ -54,7 +72,12 @@ export async function restoreSecret(scope: WriteScope, environment: string | nul
 }
 
 /** Rename within an environment; id, versions and signatures stay. @throws ConcurrencyError ALREADY_EXISTS */
-export async function renameSecret(scope: WriteScope, environment: string | null, from: string, to: string): Promise<void> {
+export async function renameSecret(
+  scope: WriteScope,
+  environment: string | null,
+  from: string,
+  to: string,
+): Promise<void> {
   checkName(to);
   const draft = await scope.draft(environment);
   const entry = await presentEntry(scope, environment, from);
@@ -68,7 +91,8 @@ async function refuseOccupied(draft: EnvironmentDraft, name: string): Promise<vo
   const occupied = await draft.find(name);
   if (occupied === null) return;
   const state = occupied.removed === '' ? 'exists already' : 'was removed and can still be restored';
-  const hint = occupied.removed === '' ? 'choose another name' : `choose another name, or \`vault rm --purge\` it first`;
+  const hint =
+    occupied.removed === '' ? 'choose another name' : `choose another name, or \`vault rm --purge\` it first`;
   throw new ConcurrencyError(`${shown(name)} ${state}`, { hint }, 'ALREADY_EXISTS');
 }
 
@@ -113,7 +137,11 @@ export async function copySecret(scope: WriteScope, options: CopyOptions): Promi
 }
 
 /** The number of versions that a removal keeps, for the question that asks before it. */
-export async function versionsKept(scope: WriteScope, environment: string | null, name: string): Promise<number> {
+export async function versionsKept(
+  scope: WriteScope,
+  environment: string | null,
+  name: string,
+): Promise<number> {
   const { history } = await findSecret(scope, environment, name);
   return currentVersion(history) === null ? 0 : history.versions.length;
 }

@@ -1,9 +1,8 @@
 /** Storing values: new secrets, new versions, rotation. One place decides versions, metadata, retention. */
 import { ConcurrencyError, UsageError } from '../../errors.ts';
-import { parseUtf8, type Bytes } from '../../crypto/bytes.ts';
+import { parseUtf8, type Bytes, utf8 } from '../../crypto/bytes.ts';
 import type { CatalogEntry, Note, SecretType } from '../../format/catalog.ts';
 import { limits } from '../../format/limits.ts';
-import { utf8 } from '../../crypto/bytes.ts';
 import { withField } from '../../lifecycle/field.ts';
 import { policyValue } from '../../lifecycle/policy.ts';
 import type { EnvironmentDraft } from '../environment-draft.ts';
@@ -59,15 +58,22 @@ export async function putSecret(scope: WriteScope, options: PutOptions): Promise
   const entry = await draft.find(name);
   const history = entry === null ? null : await draft.history(entry.secret);
   const current = history === null ? null : currentVersion(history);
-  const present = entry !== null && entry.removed === '' && current !== null;
+  const present = entry?.removed === '' && current !== null;
   checkConditions(options, present ? current.value.version : 0);
 
   let value = options.value;
-  if (options.field != null || (options.guardEmpty === true && value.length === 0)) {
+  if (
+    (options.field !== null && options.field !== undefined) ||
+    (options.guardEmpty === true && value.length === 0)
+  ) {
+    if (present) await reader.checkVersion(await draft.history(entry.secret), current.value.version);
     const old = present ? await reader.open(current) : null;
-    if (options.field != null) value = withField(old?.bytes ?? null, options.field, parseText(value));
+    if (options.field !== null && options.field !== undefined)
+      value = withField(old?.bytes ?? null, options.field, parseText(value));
     else if (old !== null && old.length > 0) {
-      throw new UsageError(`refusing to replace ${shown(name)} by nothing`, { hint: 'use --exact if you mean it' });
+      throw new UsageError(`refusing to replace ${shown(name)} by nothing`, {
+        hint: 'use --exact if you mean it',
+      });
     }
     old?.wipe();
   }
@@ -76,15 +82,27 @@ export async function putSecret(scope: WriteScope, options: PutOptions): Promise
   const metadata = options.metadata ?? {};
   const changed = mergeEntry(entry, name, () => draft.newSecretId(), scope.stamp.time, metadata);
   if (entry === null || JSON.stringify(entry) !== JSON.stringify(changed)) await draft.setEntry(changed);
-  const expires = metadata.expires === undefined ? (before?.expires ?? '') : (metadata.expires?.toISOString() ?? '');
+  const expires =
+    metadata.expires === undefined ? (before?.expires ?? '') : (metadata.expires?.toISOString() ?? '');
   const rotations = (before?.rotations ?? 0) + (options.operation === 'rotate' ? 1 : 0);
-  const line = await draft.addVersion(changed.secret, value, { operation: options.operation, rotations, expires, graceUntil: '' });
+  const line = await draft.addVersion(changed.secret, value, {
+    operation: options.operation,
+    rotations,
+    expires,
+    graceUntil: '',
+  });
   if (value !== options.value) value.fill(0);
   await retain(scope, draft, changed.secret);
   const { version } = line.value;
   await scope.trace.name(reader, name, version);
   const environment = reader.part.entry.name;
-  return { name, environment, version, created: entry === null, revived: entry !== null && entry.removed !== '' };
+  return {
+    name,
+    environment,
+    version,
+    created: entry === null,
+    revived: entry !== null && entry.removed !== '',
+  };
 }
 
 function parseText(value: Bytes): string {
@@ -100,11 +118,12 @@ function checkConditions(options: PutOptions, version: number): void {
   if (ifAbsent === true && version > 0) {
     throw new ConcurrencyError(`${shown(name)} exists already, at version ${version}`, {}, 'ALREADY_EXISTS');
   }
-  if (ifVersion != null && ifVersion !== version) {
+  if (ifVersion !== null && ifVersion !== undefined && ifVersion !== version) {
     const found = version === 0 ? 'it does not exist' : `it is at version ${version}`;
     throw new ConcurrencyError(`${shown(name)} is not at version ${ifVersion}: ${found}`);
   }
-  if (mustExist === true && version === 0) throw new UsageError(`there is no secret ${shown(name)} to rotate`);
+  if (mustExist === true && version === 0)
+    throw new UsageError(`there is no secret ${shown(name)} to rotate`);
 }
 
 function mergeEntry(

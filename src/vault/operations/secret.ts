@@ -41,7 +41,7 @@ export async function findSecret(scope: Scope, environment: string | null, name:
   const reader = await scope.reader(environment);
   await scope.trace.name(reader, name);
   const entry = await reader.find(name);
-  if (entry !== null && entry.removed === '') {
+  if (entry?.removed === '') {
     const history = await reader.history(entry.secret);
     if (history.removed === null) return { reader, entry, history };
   }
@@ -63,11 +63,13 @@ async function notFound(
   for (const entry of scope.accessible()) {
     if (entry.id === reader.id) continue;
     const other = await (await scope.readerOf(entry)).find(name);
-    if (other !== null && other.removed === '') others.push(entry.name);
+    if (other?.removed === '') others.push(entry.name);
   }
   const message = `there is no secret ${shown(name)} in ${here}`;
   if (others.length === 0) return new SecretNotFoundError(message);
-  return new SecretNotFoundError(`${message}; ${others.join(', ')} has it`, { hint: `choose the environment with --env` });
+  return new SecretNotFoundError(`${message}; ${others.join(', ')} has it`, {
+    hint: `choose the environment with --env`,
+  });
 }
 
 /** A name as it may stand in a message: nothing in it can move the cursor or reorder the line. */
@@ -84,7 +86,8 @@ export type VersionWanted = number | 'previous' | null;
 export function pickVersion(found: Found, wanted: VersionWanted): Line<ValueLine> {
   const { history, entry } = found;
   const current = currentVersion(history);
-  if (current === null) throw new SecretNotFoundError(`${shown(entry.name)} has no value`, {}, 'VERSION_NOT_FOUND');
+  if (current === null)
+    throw new SecretNotFoundError(`${shown(entry.name)} has no value`, {}, 'VERSION_NOT_FOUND');
   if (wanted === null) return current;
   const live = history.versions.filter((line) => line.value.state === 'live');
   const line =
@@ -95,7 +98,11 @@ export function pickVersion(found: Found, wanted: VersionWanted): Line<ValueLine
     const kept = live.map((candidate) => candidate.value.version);
     const range = kept.length === 1 ? `version ${kept[0]}` : `versions ${kept[0]} to ${kept.at(-1)}`;
     const which = wanted === 'previous' ? 'previous version' : `version ${wanted}`;
-    throw new SecretNotFoundError(`${shown(entry.name)} has no ${which}; ${range} kept`, {}, 'VERSION_NOT_FOUND');
+    throw new SecretNotFoundError(
+      `${shown(entry.name)} has no ${which}; ${range} kept`,
+      {},
+      'VERSION_NOT_FOUND',
+    );
   }
   return line;
 }
@@ -113,7 +120,12 @@ export async function infoOf(found: Found): Promise<SecretInfo> {
   return infoFrom(reader, entry, current, await reader.note(current));
 }
 
-export function infoFrom(reader: EnvironmentReader, entry: CatalogEntry, line: Line<ValueLine>, note: Note): SecretInfo {
+export function infoFrom(
+  reader: EnvironmentReader,
+  entry: CatalogEntry,
+  line: Line<ValueLine>,
+  note: Note,
+): SecretInfo {
   // Tags come from a list: a tag may be called `__proto__` and is a member like any other.
   const tags: Record<string, string> = Object.fromEntries(entry.tags.map(([key, value]) => [key, value]));
   return {

@@ -52,14 +52,22 @@ export async function selectSecrets(scope: Scope, options: SelectOptions): Promi
   return { matching, named };
 }
 
-async function matchingNames(scope: Scope, environment: string | null, only: readonly string[]): Promise<string[]> {
+async function matchingNames(
+  scope: Scope,
+  environment: string | null,
+  only: readonly string[],
+): Promise<string[]> {
   const reader = await scope.reader(environment);
   scope.trace.environment = reader.id;
   const names = (await reader.entries()).filter((entry) => entry.removed === '').map((entry) => entry.name);
   for (const pattern of only) {
     if (!names.some((name) => matchesPattern(pattern, name))) {
-      throw new SecretNotFoundError(`no secret in ${reader.part.entry.name} matches ${JSON.stringify(pattern)}`);
+      throw new SecretNotFoundError(
+        `no secret in ${reader.part.entry.name} matches ${JSON.stringify(pattern)}`,
+      );
     }
   }
-  return only.length === 0 ? names : names.filter((name) => only.some((pattern) => matchesPattern(pattern, name)));
+  return only.length === 0
+    ? names
+    : names.filter((name) => only.some((pattern) => matchesPattern(pattern, name)));
 }

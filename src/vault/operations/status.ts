@@ -73,7 +73,15 @@ async function environmentStatus(scope: Scope, name: string): Promise<Environmen
     const { expires } = await reader.note(current);
     if (expires !== '' && expires <= now) expired += 1;
     else if (expires !== '' && expires <= soon) expiringSoon += 1;
-    if (entry.interval > 0 && Date.parse(current.value.time) + entry.interval * 1_000 <= scope.now.getTime()) overdue += 1;
+    if (entry.interval > 0 && Date.parse(current.value.time) + entry.interval * 1_000 <= scope.now.getTime())
+      overdue += 1;
   }
-  return { name, secrets: present.length, removed: entries.length - present.length, expired, expiringSoon, overdue };
+  return {
+    name,
+    secrets: present.length,
+    removed: entries.length - present.length,
+    expired,
+    expiringSoon,
+    overdue,
+  };
 }

@@ -62,10 +62,12 @@ async function verifyEnvironment(reader: EnvironmentReader): Promise<{ secrets: 
   let versions = 0;
   const listed = new Set<string>();
   for (const entry of entries) {
-    if (listed.has(entry.secret)) throw new IntegrityError(`${reader.part.entry.name}: two names share one secret`);
+    if (listed.has(entry.secret))
+      throw new IntegrityError(`${reader.part.entry.name}: two names share one secret`);
     listed.add(entry.secret);
     const history = await reader.history(entry.secret);
-    if (history.versions.length === 0) throw new IntegrityError(`${reader.part.entry.name}: a name has no version`);
+    if (history.versions.length === 0)
+      throw new IntegrityError(`${reader.part.entry.name}: a name has no version`);
     await reader.checkVersion(history, 0);
     for (const line of history.versions) {
       await reader.note(line);
@@ -74,7 +76,8 @@ async function verifyEnvironment(reader: EnvironmentReader): Promise<{ secrets: 
     versions += history.versions.length;
   }
   for (const [secret, purgedOnly] of known) {
-    if (!purgedOnly && !listed.has(secret)) throw new IntegrityError(`${reader.part.entry.name}: versions without a name`);
+    if (!purgedOnly && !listed.has(secret))
+      throw new IntegrityError(`${reader.part.entry.name}: versions without a name`);
   }
   return { secrets: entries.filter((entry) => entry.removed === '').length, versions };
 }
@@ -87,7 +90,9 @@ async function checkShards(reader: EnvironmentReader): Promise<Map<string, boole
     let before: { secret: Bytes; version: number } | null = null;
     for (const raw of splitLines(await reader.shard('values', number))) {
       const line: Line<ValueLine | PurgedLine> =
-        lineKind(raw) === 'purged' ? parseLine(raw, purgedLine, 'purged') : parseLine(raw, valueLine, 'value');
+        lineKind(raw) === 'purged'
+          ? parseLine(raw, purgedLine, 'purged')
+          : parseLine(raw, valueLine, 'value');
       const { value } = line;
       const secret = parseBase64url(value.secret) ?? new Uint8Array(0);
       const version = value.kind === 'value' ? value.version : 0;
@@ -108,12 +113,16 @@ async function checkShards(reader: EnvironmentReader): Promise<Map<string, boole
 async function checkPlaces(reader: EnvironmentReader): Promise<void> {
   for (const number of reader.part.names.value.shards.keys()) {
     for (const { name } of await reader.entriesOfShard(number)) {
-      if ((await reader.shardOfName(name)) !== number) throw new IntegrityError('catalog: a name stands in the wrong shard');
+      if ((await reader.shardOfName(name)) !== number)
+        throw new IntegrityError('catalog: a name stands in the wrong shard');
     }
   }
 }
 
-async function verifyLog(scope: Scope, place: Place): Promise<{ auditRecords: number; unsealedRecords: number }> {
+async function verifyLog(
+  scope: Scope,
+  place: Place,
+): Promise<{ auditRecords: number; unsealedRecords: number }> {
   const bytes = readLog(place.fs, place.audit.path);
   // A vault that just came here has no log yet; whether one is expected is the journal's affair.
   if (bytes === null || bytes.length === 0) return { auditRecords: 0, unsealedRecords: 0 };
@@ -124,9 +133,12 @@ async function verifyLog(scope: Scope, place: Place): Promise<{ auditRecords: nu
     const [, seq, digest] = anchored;
     const found = report.anchors.get(seq);
     if (found === undefined && report.lastSeq < seq) {
-      throw new IntegrityError(`audit log: it ends at record ${report.lastSeq}, but the vault names record ${seq}: it was cut`);
+      throw new IntegrityError(
+        `audit log: it ends at record ${report.lastSeq}, but the vault names record ${seq}: it was cut`,
+      );
     }
-    if (found !== undefined && found !== digest) throw new IntegrityError(`audit log: record ${seq} is not the one that the vault names`);
+    if (found !== undefined && found !== digest)
+      throw new IntegrityError(`audit log: record ${seq} is not the one that the vault names`);
   }
   return { auditRecords: report.records, unsealedRecords: report.unsealed };
 }
