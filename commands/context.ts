@@ -295,6 +295,9 @@ export class Context {
       holder: `process ${process.pid} (${this.host.operation}) of ${context.user} on ${context.host}`,
       lockWaitMs,
       acquireLock,
+      warn: (message) => {
+        this.warn(message);
+      },
     };
   }
 

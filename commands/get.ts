@@ -66,9 +66,10 @@ async function runGet(context: Context, flags: GetFlags, named = ''): Promise<vo
 }
 
 async function toClipboard(context: Context, value: Uint8Array, name: string): Promise<void> {
-  const { env, self } = context.host;
+  const { self } = context.host;
+  const env = withoutOurCredentials(context.host.env);
   const copied = await copyToClipboard(value, env);
-  if (copied === 'program') await clearLater(value, withoutOurCredentials(env), self);
+  if (copied === 'program') await clearLater(value, env, self);
   const until =
     copied === 'program'
       ? `for ${clearAfterSeconds} seconds`

@@ -68,7 +68,9 @@ async function runPasswd(context: Context, flags: PasswdFlags): Promise<void> {
   // The flag names the new key file; the present one, if there is one, is named by the variable.
   const vault = await context.openVault({ keyFileFlag: false });
   await change(context, vault, flags, 'passwd', false);
-  context.inform('passphrase changed; copies of the old file still open with the old one');
+  context.inform(
+    'passphrase changed; whoever has the old one and an old copy of the file can still open this vault',
+  );
 }
 
 async function runRecover(context: Context, flags: PasswdFlags): Promise<void> {

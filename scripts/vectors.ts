@@ -200,6 +200,7 @@ async function wholeVault() {
       holder: 'scripts/vectors.ts',
       lockWaitMs: 10_000,
       acquireLock,
+      warn: () => undefined,
     };
     const passphrase = 'correct horse battery staple';
     const made = await createVault(place, {

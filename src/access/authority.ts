@@ -6,7 +6,7 @@
  * from an administrator of the last root; that this chain is *ours* is checked later, against the pinned root.
  */
 import { IntegrityError } from '../errors.ts';
-import { compareBytes, encodeBase64url, parseBase64url, type Bytes } from '../crypto/bytes.ts';
+import { compareBytes, encodeBase64url, parseBase64url, utf8, type Bytes } from '../crypto/bytes.ts';
 import { sha256 } from '../crypto/hash.ts';
 import { Domain } from '../crypto/pae.ts';
 import { importVerifyKey, verify } from '../crypto/signature.ts';
@@ -218,6 +218,7 @@ export class Authority {
     await this.checkSigned(line, null);
     this.checkSeen(document, line.value.seen, 'header');
     checkDistinct(line.value);
+    for (const principal of line.value.principals) checkRights(principal, this.isAdmin(principal.id));
   }
 }
 
@@ -265,6 +266,20 @@ async function effectivePrincipals(domain: Domain, document: VaultDocument): Pro
   );
 }
 
+/** One level of grant an environment, rights only where there is one, and nothing listed for administrators, who have everything. */
+function checkRights(principal: PrincipalEntry, admin: boolean): void {
+  const { list, read, rotate, write, delete: remove } = principal;
+  const granted = new Set([...list, ...read]);
+  const all = [list, read, rotate, write, remove];
+  const sound =
+    granted.size === list.length + read.length &&
+    all.every((environments) => new Set(environments).size === environments.length) &&
+    [...rotate, ...write, ...remove].every((environment) => granted.has(environment)) &&
+    (!admin || all.every((environments) => environments.length === 0)) &&
+    (principal.invited === '') === (principal.signPub !== '');
+  if (!sound) throw new IntegrityError(`header: the rights of ${principal.name} contradict each other`);
+}
+
 function checkDistinct(header: HeaderLine): void {
   const lists: readonly (readonly string[])[] = [
     header.principals.map(({ id }) => id),
@@ -277,7 +292,7 @@ function checkDistinct(header: HeaderLine): void {
   }
   header.policy.forEach(([key], index) => {
     const before = header.policy[index - 1];
-    if (before !== undefined && before[0] >= key)
+    if (before !== undefined && compareBytes(utf8(before[0]), utf8(key)) >= 0)
       throw new IntegrityError('header: policy keys are out of order');
   });
 }

@@ -89,7 +89,11 @@ export async function openSlot(
   credential: Credential,
   engine: KdfEngine,
 ): Promise<Bytes> {
+  if ((slot.kdf.name === 'none') === (credential.type === 'passphrase')) {
+    throw new IntegrityError('slot: its KDF is not one of its type');
+  }
   if (slot.kdf.name !== 'none') checkStoredKdf(slot.kdf);
+
   const salt = rawOf(slot.salt, 'salt');
   const input = await inputKey(credential, slot.kdf, salt, engine);
   const { commit, key } = await slotKeys(domain, slot, input, salt);

@@ -46,9 +46,9 @@ export async function verifyChain(
     const line = parseAt(raw, index);
     const { value } = line;
     if (index === 0) log = value.log;
-    const pruned = index === 0 && value.op === 'prune';
+    if (index === 0 && value.op !== 'log') throw fault(index, value.seq, 'does not begin a log');
     if (value.log !== log) throw fault(index, value.seq, 'belongs to another log');
-    if (index === 0 && !pruned && value.seq !== 1)
+    if (index === 0 && value.seq !== 1)
       throw fault(index, value.seq, 'is not the first: records before it were removed');
     if (index > 0 && value.seq !== seq + 1) {
       throw fault(
@@ -63,7 +63,6 @@ export async function verifyChain(
       throw fault(index, value.seq, 'does not continue the record before it, which was changed or removed');
     seq = value.seq;
     prev = await recordDigest(authority.domain, raw);
-    if (pruned && isSigned(line)) prev = line.value.detail.split(' ')[3] ?? '';
     if (anchors.has(seq)) found.set(seq, prev);
     if (isSigned(line)) {
       unsealed = 0;

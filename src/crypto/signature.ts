@@ -1,8 +1,9 @@
 /**
  * Ed25519 (RFC 8032) by Web Crypto, with the eight points of small order refused as public keys in every encoding.
  */
+import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { EncryptionError } from '../errors.ts';
-import { concatBytes, encodeHex, parseBase64url, parseHex, type Bytes } from './bytes.ts';
+import { concatBytes, encodeHex, parseHex, type Bytes } from './bytes.ts';
 
 export const seedLength = 32;
 export const publicKeyLength = 32;
@@ -41,12 +42,12 @@ export interface SigningKey {
 /** Import a 32-byte seed (RFC 8032 section 5.1.5). The seed is borrowed. */
 export async function importSigningKey(seed: Bytes): Promise<SigningKey> {
   const pkcs8 = concatBytes(pkcs8Prefix, seed);
-  const exportable = await crypto.subtle.importKey('pkcs8', pkcs8, 'Ed25519', true, ['sign']);
+  const handle = await crypto.subtle.importKey('pkcs8', pkcs8, 'Ed25519', false, ['sign']);
+  // The public half by way of SubjectPublicKeyInfo (RFC 8410 section 4), whose last 32 bytes it is: nothing private is exported.
+  const whole = createPrivateKey({ key: Buffer.from(pkcs8.buffer), format: 'der', type: 'pkcs8' });
+  const spki = createPublicKey(whole).export({ type: 'spki', format: 'der' });
   pkcs8.fill(0);
-  const jwk = await crypto.subtle.exportKey('jwk', exportable);
-  const publicKey = parseBase64url(jwk.x ?? '');
-  if (publicKey?.length !== publicKeyLength) throw new EncryptionError('signing key has no public half');
-  return { handle: exportable, publicKey };
+  return { handle, publicKey: Uint8Array.from(spki.subarray(-publicKeyLength)) };
 }
 
 /** Import 32 bytes of a public key for `verify`. @throws EncryptionError for points of small order. */

@@ -15,6 +15,7 @@ import {
 } from './schema.ts';
 import { IntegrityError } from '../errors.ts';
 import { limits } from './limits.ts';
+import { nameProblem } from './name.ts';
 
 export const secretTypes = [
   'api-key',
@@ -39,8 +40,15 @@ const variable: Shape<string> = (value, path) => {
   return checked;
 };
 
+const name: Shape<string> = (value, path) => {
+  const checked = text(limits.name, 1)(value, path);
+  if (nameProblem(checked) !== null)
+    throw new IntegrityError(`malformed vault data at ${path}: expected a name`);
+  return checked;
+};
+
 export const catalogEntry = object({
-  name: text(limits.name, 1),
+  name,
   secret: longId,
   type: oneOf(...secretTypes),
   description: text(limits.description),

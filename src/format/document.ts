@@ -75,6 +75,8 @@ function readHead(source: ByteSource): { head: Bytes; index: { kind: string; raw
       const kind = lineKind(available.subarray(start));
       if (kind !== null && bodyKinds.has(kind)) return { head: available.subarray(0, start), index };
       const end = available.indexOf(lineFeed, start);
+      if (end - start > limits.line || start > limits.head)
+        throw malformed('a line, or the head, is too long');
       if (end < 0) break;
       if (kind === null)
         throw start === 0 ? refuseOther(source) : malformed(`line ${index.length + 1} has no kind`);
@@ -231,6 +233,15 @@ export class VaultDocument {
       'grant',
       grants.map(({ value }) => [place(value.principal), environments.indexOf(value.environment)]),
     );
+    const joined = this.header.value.principals.filter((principal) => principal.signPub !== '').length;
+    if (this.rawLines('bundle').length !== joined + this.successions.length)
+      throw malformed('a principal lacks its bundle');
+    if (new Set(slots.map(({ value }) => value.id)).size !== slots.length)
+      throw malformed('a slot id is used twice');
+    ascending(
+      'logs',
+      this.snapshot.value.logs.map(([id]) => idBytes(id)),
+    );
     ascending(
       'succession',
       this.successions.map(({ value }) => [place(value.principal)]),
@@ -346,6 +357,7 @@ export function splitLines(raw: Bytes): Bytes[] {
   for (let start = 0; start < raw.length;) {
     const end = raw.indexOf(lineFeed, start);
     if (end < 0) throw malformed('a line does not end');
+    if (end - start > limits.line) throw malformed('a line is too long');
     all.push(raw.subarray(start, end));
     start = end + 1;
   }

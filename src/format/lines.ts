@@ -17,14 +17,22 @@ import {
   time,
   tuple,
   variant,
+  type Shape,
   type Shaped,
 } from './schema.ts';
+import { IntegrityError } from '../errors.ts';
+import { labelProblem } from './name.ts';
 
 const counter = integer(1);
 const publicKey = bytes(32);
 const signature = bytes(64);
 const sealKey = orNone(bytes(1_216));
-const label = text(limits.label, 1);
+const label: Shape<string> = (value, path) => {
+  const checked = text(limits.label, 1)(value, path);
+  if (labelProblem(checked) !== null)
+    throw new IntegrityError(`malformed vault data at ${path}: expected a name`);
+  return checked;
+};
 const environments = list(shortId, limits.environments);
 const shard = tuple(digest, integer(0, limits.file));
 

@@ -54,7 +54,8 @@ function createLockFile(fs: FileSystem, path: string): void {
 function tryLock(Database: typeof DatabaseSync, path: string): DatabaseSync | null {
   const database = onDisk('open the lock', path, () => new Database(path, { timeout: 0 }));
   try {
-    database.exec('BEGIN EXCLUSIVE');
+    // In memory: else SQLite makes a journal file beside the lock before it has anything to write.
+    database.exec('PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE');
     return database;
   } catch (cause) {
     database.close();

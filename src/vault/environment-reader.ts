@@ -20,6 +20,7 @@ import { digestLength, hmacSha256, sha256 } from '../crypto/hash.ts';
 import { SecretBytes } from '../crypto/secret-bytes.ts';
 import { block, note as noteShape, type CatalogEntry, type Note } from '../format/catalog.ts';
 import { splitLines, type EnvironmentPart, type ShardSpace, type VaultDocument } from '../format/document.ts';
+import { limits } from '../format/limits.ts';
 import { lineKind, parseJson, parseLine, type Line } from '../format/json-line.ts';
 import {
   blockLine,
@@ -30,6 +31,9 @@ import {
   type RemovedLine,
   type ValueLine,
 } from '../format/lines.ts';
+
+/** Base64url of the largest value with checksum, padding, nonce and tag. */
+const mostSealedCharacters = Math.ceil(((limits.value + 65_536 * 2) * 4) / 3);
 
 /** The kept versions of one secret, oldest first, chain checked. */
 export interface SecretHistory {
@@ -160,6 +164,7 @@ export class EnvironmentReader {
     const through = purged?.value.through ?? 0;
     const kept = [...versions.values()].filter((line) => line.value.version > through);
     kept.sort((a, b) => a.value.version - b.value.version);
+    await this.#checkAdded(purged, removed);
     await this.#checkChain(kept, purged);
     return { purged, versions: kept, removed };
   }
@@ -188,6 +193,7 @@ export class EnvironmentReader {
       );
     const { id, epoch } = this.part.entry;
     const aad = this.authority.domain.encode('value', id, epoch, secret, version);
+    if (ct.length > mostSealedCharacters) throw new IntegrityError('value: it is larger than a value may be');
     const plain = await open(this.keys.value, parseBase64url(ct) ?? new Uint8Array(0), aad);
     if (plain.length < digestLength) throw new EncryptionError('value: it is too short');
     const value = plain.slice(digestLength);
@@ -222,12 +228,24 @@ export class EnvironmentReader {
     return line;
   }
 
+  /** Signature and right of what ends versions. */
+  async #checkAdded(purged: Line<PurgedLine> | null, removed: Line<RemovedLine> | null): Promise<void> {
+    if (purged !== null) await this.authority.checkSigned(purged, this.id, ['delete', 'write']);
+    if (removed !== null) await this.authority.checkSigned(removed, this.id, ['delete']);
+  }
+
   async #checkChain(versions: readonly Line<ValueLine>[], purged: Line<PurgedLine> | null): Promise<void> {
     let version = purged?.value.through ?? 0;
     let prev = purged?.value.digest ?? '';
-    let time = '';
-    for (const line of versions) {
+    let time = purged?.value.last ?? '';
+    const parts = [this.part.values, ...this.part.changes];
+    const latest = parts.map((part) => part.value.time).reduce((a, b) => (a > b ? a : b));
+    for (const [index, line] of versions.entries()) {
       const { value } = line;
+      if (value.state === 'pending' && index < versions.length - 1)
+        throw new IntegrityError('a version follows one that is pending');
+      if (value.time > latest)
+        throw new IntegrityError(`version ${value.version} is newer than the part that holds it`);
       if (value.version !== version + 1)
         throw new IntegrityError(`versions are not consecutive: ${version} is followed by ${value.version}`);
       if (value.prev !== prev)

@@ -233,7 +233,7 @@ export class Journal {
       await this.append(identity, header, { op: 'aborted', ok: true, detail: String(seq), from });
       return;
     }
-    if (head === from || from === '') return;
+    if (to === '' && (head === from || from === '')) return;
     // Changed from outside. Signatures and counters were checked before the journal was opened.
     const digest = await recordDigest(authority.domain, open.raw);
     const happened =

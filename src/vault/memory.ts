@@ -79,6 +79,11 @@ export async function checkMemory(
     (await partsOf(document, authority, ownBundle(state))).map((part) => [part[0], part]),
   );
   const generation = document.snapshot.value.n;
+  if (generation < state.generation) {
+    refuse(`rolled back: generation ${generation}, this machine has seen ${state.generation}`);
+  }
+  if (generation === state.generation)
+    refuse(`two histories: generation ${generation} is not the one that this machine has seen`);
   for (const [key, n, digest] of state.parts) {
     const now = found.get(key);
     const [kind = '', id = ''] = key.split(':');

@@ -31,6 +31,8 @@ export interface Place {
   /** One line that names this process to whoever waits for it. */
   readonly holder: string;
   readonly lockWaitMs: number;
+  /** Told what the person should know and what does not stop the operation. */
+  readonly warn: (message: string) => void;
   readonly acquireLock: (options: LockOptions) => Promise<Lock>;
 }
 

@@ -39,6 +39,7 @@ function rehearsalPlace(): Place {
     context: { user: '', host: '', address: '', program: '', session: '' },
     holder: '',
     lockWaitMs: 0,
+    warn: () => undefined,
     acquireLock: async () => Promise.resolve({ release: () => undefined }),
   };
 }

@@ -13,7 +13,8 @@ import type { VaultDocument } from '../format/document.ts';
 import type { Line } from '../format/json-line.ts';
 import type { PrincipalEntry, SlotLine } from '../format/lines.ts';
 
-const slotsTried = 4;
+/** Passphrases tried cost a KDF each; random keys cost nothing. */
+const passphraseSlotsTried = 4;
 
 /** Whose slots a credential is tried on. */
 export function choosePrincipal(
@@ -89,7 +90,8 @@ export async function unlock(
   if (tried.length === 0)
     throw new UnlockError(`${principal.name} has no ${type.replace('+', ' and ')} slot`);
   let failure: unknown = null;
-  for (const slot of tried.slice(0, slotsTried)) {
+  const most = credential.type === 'passphrase' ? passphraseSlotsTried : tried.length;
+  for (const slot of tried.slice(0, most)) {
     try {
       const slotKey = await openSlot(authority.domain, slot.value, credential, engine);
       const bundleKey = await unwrapBundleKey(authority.domain, slot.value, slotKey);

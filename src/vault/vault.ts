@@ -23,7 +23,7 @@ import { buildFile, joinLines, makeSnapshot, nextBundle, seenOf, writeTime } fro
 import type { BuiltEnvironment } from './environment-draft.ts';
 import { Journal, type RecordFields } from './journal.ts';
 import { checkMemory, openMemory, remember, type Memory } from './memory.ts';
-import { lockPathOf, type Place } from './place.ts';
+import { lockPathOf, logPathBeside, type Place } from './place.ts';
 import { Scope, WriteScope } from './scope.ts';
 import { identityFor, unlock } from './unlock.ts';
 
@@ -67,10 +67,38 @@ async function load(place: Place, memory: Memory, builtHead: Bytes | null = null
   }
 }
 
+/** Whether the log stands beside the vault: then one lock serves both. */
+const logIsBeside = (place: Place): boolean => place.audit.path === logPathBeside(place.path);
+
+async function lockPath(place: Place, path: string): Promise<Lock> {
+  const { fs, holder, lockWaitMs: waitMs, monotonic: now } = place;
+  return place.acquireLock({ fs, holder, waitMs, now, path: lockPathOf(path) });
+}
+
+/**
+ * The lock for appending to the log: the vault's own where the log is beside it. With a log elsewhere the vault's folder may be
+ * read-only, and a reader needs nothing there.
+ */
+export async function lockLog(place: Place): Promise<Lock> {
+  return lockPath(place, logIsBeside(place) ? place.path : place.audit.path);
+}
+
+/** The lock for changing the vault; with a log elsewhere that one's too, always in this order. */
 export async function lockVault(place: Place): Promise<Lock> {
-  const beside = place.audit.path.startsWith(`${place.path}.`);
-  const options = { fs: place.fs, holder: place.holder, waitMs: place.lockWaitMs, now: place.monotonic };
-  return place.acquireLock({ ...options, path: lockPathOf(beside ? place.path : place.audit.path) });
+  const vault = await lockPath(place, place.path);
+  if (logIsBeside(place)) return vault;
+  try {
+    const log = await lockPath(place, place.audit.path);
+    return {
+      release: () => {
+        log.release();
+        vault.release();
+      },
+    };
+  } catch (error) {
+    vault.release();
+    throw error;
+  }
 }
 
 export class Vault {
@@ -156,7 +184,7 @@ export class Vault {
       const scope = new Scope(document, authority, this.#identity, this.place.now());
       try {
         const outcome = await settle(async () => work(scope));
-        const lock = await lockVault(this.place);
+        const lock = await lockLog(this.place);
         try {
           if (vaultFileStamp(this.place.fs, this.place.path) !== this.#loaded.file.stamp) {
             await this.#reload();
@@ -275,7 +303,17 @@ export class Vault {
     }
     await this.#reload(built.head);
     const { document: next, authority: nextAuthority } = this.#loaded;
-    await remember(this.#memory, place, next, nextAuthority, identity.principal, journal.head, true);
+    const kept = await remember(
+      this.#memory,
+      place,
+      next,
+      nextAuthority,
+      identity.principal,
+      journal.head,
+      true,
+    );
+    if (!kept && place.stateFolder !== null)
+      place.warn('this machine could not remember the new state: a rollback would go unnoticed');
   }
 
   /** Load what is at the path now. */
@@ -299,7 +337,7 @@ export class Vault {
 }
 
 async function recordFailedUnlock(place: Place, authority: Authority): Promise<void> {
-  const lock = await lockVault(place);
+  const lock = await lockLog(place);
   try {
     await Journal.appendFailedUnlock(place, authority.domain);
   } finally {

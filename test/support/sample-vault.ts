@@ -37,6 +37,7 @@ export function placeIn(folder: string, changes: Partial<Place> = {}): Place {
     holder: 'a test',
     lockWaitMs: 30_000,
     acquireLock,
+    warn: () => undefined,
     ...changes,
   };
 }
