@@ -20,6 +20,7 @@ export interface LockOptions {
   readonly path: string;
   /** One line that names this process to others: `put, process 12 of ada on host`. */
   readonly holder: string;
+  /** Patience with one holder. */
   readonly waitMs: number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
@@ -30,7 +31,7 @@ export interface Lock {
 }
 
 const sqliteBusy = 5;
-const longestPauseMs = 15;
+const longestPauseMs = 30;
 
 function createLockFile(fs: FileSystem, path: string): void {
   try {
@@ -51,17 +52,16 @@ function createLockFile(fs: FileSystem, path: string): void {
   }
 }
 
-function tryLock(Database: typeof DatabaseSync, path: string): DatabaseSync | null {
-  const database = onDisk('open the lock', path, () => new Database(path, { timeout: 0 }));
+/** One attempt on an open database. @returns whether the lock is ours now */
+function tryLock(database: DatabaseSync, path: string): boolean {
   try {
-    // In memory: else SQLite makes a journal file beside the lock before it has anything to write.
+    // The journal in memory: else SQLite makes a file beside the lock before it has anything to write.
     database.exec('PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE');
-    return database;
+    return true;
   } catch (cause) {
-    database.close();
     const busy =
       typeof cause === 'object' && cause !== null && 'errcode' in cause && cause.errcode === sqliteBusy;
-    if (busy) return null;
+    if (busy) return false;
     return onDisk('lock', path, () => {
       throw cause;
     });
@@ -109,33 +109,43 @@ function readHolder(fs: FileSystem, path: string): string {
 }
 
 /**
- * Take the lock, waiting at most `waitMs`. The caller releases it.
+ * Take the lock. Patience is with one holder: while holders change, the queue moves and waiting goes on, ten times as long at most.
+ * The caller releases it.
  * @throws ConcurrencyError LOCK_HELD naming the holder; BackendError if the lock file cannot be made or opened.
  */
 export async function acquireLock(options: LockOptions): Promise<Lock> {
-  const { fs, path, now } = options;
+  const { fs, path, now, waitMs } = options;
   createLockFile(fs, path);
   // Loaded here: `--help` needs no database engine.
   const { DatabaseSync: Database } = await import('node:sqlite');
-  const end = now() + options.waitMs;
-  for (;;) {
-    const database = tryLock(Database, path);
-    if (database !== null) {
-      writeHolder(fs, path, options.holder);
-      return {
-        release: () => {
-          database.close();
-        },
-      };
+  const database = onDisk('open the lock', path, () => new Database(path, { timeout: 0 }));
+  try {
+    const begun = now();
+    let held: string | null = null;
+    let since = begun;
+    for (let pauseMs = 1; !tryLock(database, path); pauseMs = Math.min(longestPauseMs, pauseMs * 1.5)) {
+      const moment = now();
+      held ??= readHolder(fs, path);
+      if (moment - since >= waitMs || moment - begun >= waitMs * 10) {
+        const holder = readHolder(fs, path);
+        if (holder === held || moment - begun >= waitMs * 10) throw busy(holder, moment - begun);
+        [held, since] = [holder, moment];
+      }
+      await new Promise((resolve) => setTimeout(resolve, pauseMs * (0.5 + Math.random())));
     }
-    if (now() >= end) {
-      const seconds = Math.round(options.waitMs / 1000);
-      throw new ConcurrencyError(
-        `the vault is locked by ${readHolder(fs, path)}; waited ${seconds} s`,
-        {},
-        'LOCK_HELD',
-      );
-    }
-    await new Promise((resolve) => setTimeout(resolve, 1 + Math.random() * longestPauseMs));
+  } catch (error) {
+    database.close();
+    throw error;
   }
+  writeHolder(fs, path, options.holder);
+  return {
+    release: () => {
+      database.close();
+    },
+  };
+}
+
+function busy(holder: string, waitedMs: number): ConcurrencyError {
+  const message = `the vault is locked by ${holder}; waited ${Math.round(waitedMs / 1000)} s`;
+  return new ConcurrencyError(message, {}, 'LOCK_HELD');
 }
