@@ -50,6 +50,7 @@ export function unpad(padded: Bytes, smallest = smallestBucket): Bytes {
 const handles = new WeakMap<Bytes, Promise<CryptoKey>>();
 
 async function importKey(key: Bytes): Promise<CryptoKey> {
+  if (key.every((byte) => byte === 0)) throw new EncryptionError('the key was wiped');
   const known = handles.get(key);
   if (known !== undefined) return known;
   const handle = crypto.subtle.importKey('raw', key, 'AES-GCM', false, ['encrypt', 'decrypt']);

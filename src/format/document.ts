@@ -56,7 +56,7 @@ function malformed(what: string): IntegrityError {
 function refuseOther(source: ByteSource): never {
   const start = Buffer.from(source.read(0, Math.min(source.size, 64)));
   const newer = /^\{"kind":"vault","format":(\d{1,9}),/.exec(start.toString('latin1'));
-  if (newer === null) throw malformed('this is not a vault file');
+  if (newer === null || newer[1] === '1') throw malformed('this is not a whole vault file');
   throw new IntegrityError(
     `vault format ${newer[1]} is newer than this program reads (1)`,
     {},

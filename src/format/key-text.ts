@@ -79,10 +79,10 @@ export async function encodeRecoveryKey(secret: Bytes): Promise<string> {
 
 /** The 32 bytes of a recovery key; caller wipes. */
 export async function parseRecoveryKey(text: string): Promise<Bytes | null> {
-  const plain = text.toUpperCase().replace(/[-\s]/g, '');
+  const plain = text.toUpperCase().replace(/[-\s]/g, '').replaceAll('O', '0').replace(/[IL]/g, '1');
   if (!plain.startsWith(recoveryPrefix)) return null;
   const mistyped = new UnlockError('the recovery key is mistyped or incomplete: its checksum is wrong');
-  const body = plain.slice(recoveryPrefix.length).replaceAll('O', '0').replace(/[IL]/g, '1');
+  const body = plain.slice(recoveryPrefix.length);
   if (body.length !== recoveryCharacters) throw mistyped;
   let bits = '';
   for (const character of body) {

@@ -68,7 +68,7 @@ function uuid(random: RandomSource): string {
 /** Generate a value by its SPEC; caller wipes. @throws UsageError */
 export function generate(random: RandomSource, spec: string): Bytes {
   const [kind = '', size, ...rest] = spec.split(':');
-  if (rest.length > (kind === 'password' ? 1 : 0))
+  if (rest.length > (kind === 'password' ? 1 : 0) || (kind === 'uuid' && size !== undefined))
     throw new UsageError(`not a generator: ${JSON.stringify(spec)}`);
   switch (kind) {
     case 'password':

@@ -27,7 +27,8 @@ export function parseMoment(text: string, now: Date): Date {
   if (/^\d+[smhdwy]$/.test(text)) return new Date(now.getTime() + parseDuration(text) * 1_000);
   const iso = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2}))?$/;
   const moment = iso.test(text) ? new Date(text) : new Date(Number.NaN);
-  const exists = !Number.isNaN(moment.getTime()) && realDate(text.slice(0, 10));
+  const exists =
+    !Number.isNaN(moment.getTime()) && realDate(text.slice(0, 10)) && moment.toISOString().length === 24;
   if (!exists)
     throw new UsageError(
       `not a time: ${JSON.stringify(text)}; write 2027-01-31, 2027-01-31T12:00:00Z or a duration`,

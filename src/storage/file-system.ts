@@ -6,7 +6,7 @@
  */
 import * as nodeFs from 'node:fs';
 import { dirname } from 'node:path';
-import { BackendError, IntegrityError } from '../errors.ts';
+import { BackendError, IntegrityError, SecretsManagerError } from '../errors.ts';
 import type { Bytes } from '../crypto/bytes.ts';
 
 export type FileSystem = Pick<
@@ -73,6 +73,7 @@ export function onDisk<T>(doing: string, path: string, step: () => T): T {
   try {
     return step();
   } catch (cause) {
+    if (cause instanceof SecretsManagerError) throw cause;
     if (errorCode(cause) === 'ELOOP') {
       throw new IntegrityError(`refusing to follow a link at ${path}`, { cause }, 'UNSAFE_PATH');
     }

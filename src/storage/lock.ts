@@ -40,7 +40,11 @@ function createLockFile(fs: FileSystem, path: string): void {
       throw new IntegrityError(`the lock ${path} is not a regular file`, {}, 'UNSAFE_PATH');
     return;
   } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
+    if (errorCode(error) !== 'ENOENT') {
+      onDisk('look at the lock', path, () => {
+        throw error;
+      });
+    }
   }
   try {
     fs.closeSync(fs.openSync(path, openFlags.create, 0o600));

@@ -70,7 +70,9 @@ export function removeStaleTemporary(fs: FileSystem, path: string): void {
     }
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return;
-    throw error;
+    onDisk('look at', temporary, () => {
+      throw error;
+    });
   }
   onDisk('remove', temporary, () => {
     fs.unlinkSync(temporary);

@@ -110,9 +110,9 @@ export async function draftVault(place: FoundingPorts, wanted: NewVault): Promis
   const rootDigest = await lineDigest(domain, root.raw);
   const identity: Identity = { ...founding.identity, content: { ...content, rootDigest } };
 
-  const environments = await Promise.all(
-    wanted.environments.map(async (name) => makeEnvironment(founding, name)),
-  );
+  // One after the other: the same randomness makes the same vault, which vectors rely on.
+  const environments: MadeEnvironment[] = [];
+  for (const name of wanted.environments) environments.push(await makeEnvironment(founding, name));
   const header = await makeHeader(
     founding,
     rootDigest,

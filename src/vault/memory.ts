@@ -70,7 +70,13 @@ export async function checkMemory(
   authority: Authority,
 ): Promise<void> {
   const { state } = memory;
-  if (state === null || state.head === document.snapshot.value.head) return;
+  const generation = document.snapshot.value.n;
+  if (state === null) return;
+  if (state.vault === document.vaultId && generation < state.generation) {
+    refuse(`rolled back: generation ${generation}, this machine has seen ${state.generation}`);
+  }
+  if (state.head === document.snapshot.value.head) return;
+
   if (state.vault !== document.vaultId) {
     const hint = 'if you replaced it on purpose: `vault verify --accept-rollback`';
     throw new IntegrityError('another vault stands where this machine knew a different one', { hint });
@@ -78,10 +84,6 @@ export async function checkMemory(
   const found = new Map(
     (await partsOf(document, authority, ownBundle(state))).map((part) => [part[0], part]),
   );
-  const generation = document.snapshot.value.n;
-  if (generation < state.generation) {
-    refuse(`rolled back: generation ${generation}, this machine has seen ${state.generation}`);
-  }
   if (generation === state.generation)
     refuse(`two histories: generation ${generation} is not the one that this machine has seen`);
   for (const [key, n, digest] of state.parts) {

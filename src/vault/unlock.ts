@@ -17,12 +17,12 @@ import type { PrincipalEntry, SlotLine } from '../format/lines.ts';
 const passphraseSlotsTried = 4;
 
 /** Whose slots a credential is tried on. */
-export function choosePrincipal(
+export async function choosePrincipal(
   document: VaultDocument,
   authority: Authority,
   credential: Credential,
   wanted: string | null,
-): PrincipalEntry {
+): Promise<PrincipalEntry> {
   if (credential.type === 'token') {
     const slot = document.slotById(credential.slot);
     const owner = slot === null ? null : authority.principal(slot.value.principal);
@@ -43,8 +43,12 @@ export function choosePrincipal(
     document.slotsOf(principal.id).some((slot) => slot.value.type === type),
   );
   const [only, ...more] = able;
-  if (only === undefined)
+  if (only === undefined) {
+    // Slots that somebody took out are damage, not a credential that is missing.
+    for (const principal of all)
+      if (principal.signPub !== '') await boundSlots(document, authority, principal.id);
     throw new UnlockError(`nobody in this vault unlocks with a ${type.replace('+', ' and ')}`);
+  }
   if (more.length > 0) {
     throw new UsageError(`say who you are with --as: ${able.map((principal) => principal.name).join(', ')}`);
   }
@@ -81,7 +85,7 @@ export async function unlock(
   engine: KdfEngine,
   now: Date,
 ): Promise<Identity> {
-  const principal = choosePrincipal(document, authority, credential, wanted);
+  const principal = await choosePrincipal(document, authority, credential, wanted);
   const slots = await boundSlots(document, authority, principal.id);
   const type = slotTypeOf(credential);
   const tried = slots.filter(

@@ -256,7 +256,8 @@ describe('the vault that is meant', () => {
       if (existsSync(place)) renameSync(place, copy.in('aside'));
       symlinkSync(vault.in('target'), place);
       const { status, stdout } = await copy.run(['put', 'x', '--generate']);
-      expect([suffix, status, stdout.toString()]).toEqual([suffix, 7, '']);
+      // The lock's journal is the database engine's own file: it refuses a link, and cannot say why.
+      expect([suffix, status, stdout.toString()]).toEqual([suffix, suffix === '.lock-journal' ? 9 : 7, '']);
     }
     expect(readFileSync(vault.in('target'), 'utf8')).toBe('');
     expect(await vault.shell('mkfifo pipe.vault && timeout 10 $VAULT ls --vault pipe.vault')).toMatchObject({ status: 7 });

@@ -107,6 +107,6 @@ describe('the passphrase', () => {
     await wrong(4, { VAULT_PASSPHRASE_COMMAND: 'exit 3' });
     await wrong(4, { VAULT_PASSPHRASE_COMMAND: 'cat wrong' });
     // It has the passphrase commands' environment, and none of our credentials.
-    await wrong(4, { VAULT_PASSPHRASE_COMMAND: 'printf %s "$VAULT_PASSPHRASE"' });
+    await wrong(4, { VAULT_PASSPHRASE_COMMAND: 'printf "%s|" "$VAULT_PASSPHRASE"' });
   });
 });

@@ -9,6 +9,7 @@ import { signedRecord, unsignedRecord } from '../../src/format/audit-record.ts';
 import { block, carry, note } from '../../src/format/catalog.ts';
 import { encodeJson, parseJson, parseLine, signedPart, unsignedPart } from '../../src/format/json-line.ts';
 import * as lines from '../../src/format/lines.ts';
+import { nameProblem } from '../../src/format/name.ts';
 import type { Shape } from '../../src/format/schema.ts';
 import { attempt } from '../support/failure.ts';
 import { anyUnits, textOf } from '../support/letters.ts';
@@ -179,7 +180,7 @@ const shapes: Record<string, { shape: Shape<unknown>; model: Record<string, fc.A
     model: {
       entries: fc.array(
         members({
-          name: text(1_024, 1),
+          name: text(1_024, 1).filter((name) => nameProblem(name) === null),
           secret: longId,
           type: fc.constantFrom('api-key', 'other'),
           description: text(4_096),

@@ -18,9 +18,11 @@ import { Forgery } from '../support/forgery.ts';
 import { makeVault, open, placeIn, type SampleVault } from '../support/sample-vault.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-const keptVersions = 3;
+const keptVersions = 2;
 /** Commands whose effect was compared. */
 let checked = 0;
+/** Versions that retention dropped. */
+let dropped = 0;
 
 interface Secret {
   /** Kept versions, oldest first. */
@@ -50,7 +52,7 @@ async function outcomeOf(work: Promise<unknown>): Promise<Outcome> {
 function addVersion(secret: Secret, value: string): number {
   const version = (secret.versions.at(-1)?.version ?? 0) + 1;
   secret.versions.push({ version, value });
-  secret.versions.splice(0, secret.versions.length - keptVersions);
+  dropped += secret.versions.splice(0, Math.max(0, secret.versions.length - keptVersions)).length;
   return version;
 }
 
@@ -127,35 +129,41 @@ function stateOfModel(model: Model): object {
   };
 }
 
-const name = fc.constantFrom('a', 'b', 'a/b', 'Ä😀', '__proto__');
+const name = fc.constantFrom('a/b', 'Ä😀', '__proto__');
 const value = fc.oneof(fc.string({ unit: 'binary', maxLength: 8 }), fc.constantFrom('', 'x'.repeat(5_000)));
 
+const puts = fc.tuple(name, value).map(
+  ([key, text]) =>
+    new Command(`put ${key}`, {
+      onModel: (model) => {
+        const present = model.get(key);
+        const secret = present ?? { versions: [], removed: false };
+        const revived = secret.removed;
+        model.set(key, secret);
+        secret.removed = false;
+        const version = addVersion(secret, text);
+        return JSON.stringify({
+          name: key,
+          environment: 'production',
+          version,
+          created: present === undefined,
+          revived,
+        });
+      },
+      onVault: async ({ vault }) => {
+        const bytes: Bytes = utf8(text);
+        const options = { environment: null, name: key, value: bytes, operation: 'put' } as const;
+        return vault.write('put', async (scope) => putSecret(scope, options));
+      },
+    }),
+);
+
+/** Putting is the most of what people do, and what makes versions. */
 const commands = [
-  fc.tuple(name, value).map(
-    ([key, text]) =>
-      new Command(`put ${key}`, {
-        onModel: (model) => {
-          const present = model.get(key);
-          const secret = present ?? { versions: [], removed: false };
-          const revived = secret.removed;
-          model.set(key, secret);
-          secret.removed = false;
-          const version = addVersion(secret, text);
-          return JSON.stringify({
-            name: key,
-            environment: 'production',
-            version,
-            created: present === undefined,
-            revived,
-          });
-        },
-        onVault: async ({ vault }) => {
-          const bytes: Bytes = utf8(text);
-          const options = { environment: null, name: key, value: bytes, operation: 'put' } as const;
-          return vault.write('put', async (scope) => putSecret(scope, options));
-        },
-      }),
-  ),
+  puts,
+  puts,
+  puts,
+  puts,
   name.map(
     (key) =>
       new Command(`rm ${key}`, {
@@ -255,7 +263,7 @@ async function newVault(): Promise<Real> {
 
 test('a vault behaves like a map of versions', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.commands(commands, { maxCommands: 30, size: 'max' }), async (all) => {
+    fc.asyncProperty(fc.commands(commands, { maxCommands: 40, size: 'max' }), async (all) => {
       const real = await newVault();
       try {
         await fc.asyncModelRun(() => ({ model: new Map() as Model, real }), all);
@@ -266,4 +274,5 @@ test('a vault behaves like a map of versions', async () => {
     { numRuns: 20 },
   );
   expect(checked).toBeGreaterThan(100);
+  expect(dropped).toBeGreaterThan(10);
 });

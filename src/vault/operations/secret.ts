@@ -86,6 +86,9 @@ export type VersionWanted = number | 'previous' | null;
 export function pickVersion(found: Found, wanted: VersionWanted): Line<ValueLine> {
   const { history, entry } = found;
   const current = currentVersion(history);
+  if (history.versions.length === 0) {
+    throw new IntegrityError(`${shown(entry.name)} is in the catalog, but its versions are not in the vault`);
+  }
   if (current === null)
     throw new SecretNotFoundError(`${shown(entry.name)} has no value`, {}, 'VERSION_NOT_FOUND');
   if (wanted === null) return current;

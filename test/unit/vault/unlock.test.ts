@@ -395,34 +395,45 @@ describe('pins in the bundle', () => {
 });
 
 describe('many slots of a type', () => {
-  test('four are tried, in file order, and not the fifth', async () => {
-    for (const decoys of [3, 4]) {
-      const forgery = Forgery.read(place.path);
-      const real = forgery.all('slot').find(({ type }) => type === 'recovery');
-      if (real === undefined) throw new Error('no recovery slot');
-      for (const slot of forgery.all('slot')) forgery.remove(slot);
-      for (let number = 0; number < decoys; number++) {
-        const id = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, number);
-        const credential = { type: 'recovery', secret: systemRandom(32) } as const;
-        const wanted = { principal: owner.principal, credential, kdf: null, engine: 'native' } as const;
-        const random = (length: number) => (length === id.length ? id : systemRandom(length));
-        const { line } = await makeSlot(forgery.domain, random, wanted, owner.bundleKey);
-        forgery.insert(structuredClone(line.value), 'header', 'slot');
-      }
-      forgery.insert(real, 'slot');
-      await relist(forgery);
-      const other = placeIn(temporaryFolder());
-      await forgery.write(other.path, owner);
-      const opening = openWithSecret(other, await secretOf(sample), 'owner');
-      const outcome = await opening.then(
-        (vault) => {
-          vault.close();
-          return 'open';
-        },
-        (error: unknown) => (error as SecretsManagerError).code,
-      );
-      expect(outcome).toBe(decoys === 3 ? 'open' : 'UNLOCK_FAILED');
+  /** The owner's slots are decoys of this type, whose ids come first, and the real one. */
+  async function withDecoys(type: 'passphrase' | 'recovery', decoys: number): Promise<Place> {
+    const forgery = Forgery.read(place.path);
+    const real = forgery.all('slot').find((slot) => slot.type === type);
+    if (real === undefined) throw new Error(`no ${type} slot`);
+    for (const slot of forgery.all('slot')) forgery.remove(slot);
+    for (let number = 0; number < decoys; number++) {
+      const id = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, number);
+      const credential: Credential =
+        type === 'recovery' ? { type, secret: systemRandom(32) } : { type, passphrase: `decoy ${number}` };
+      const common = { principal: owner.principal, credential, engine: 'native' } as const;
+      const random = (length: number) => (length === id.length ? id : systemRandom(length));
+      const wanted = { ...common, kdf: type === 'recovery' ? null : cheapKdf };
+      const { line } = await makeSlot(forgery.domain, random, wanted, owner.bundleKey);
+      forgery.insert(structuredClone(line.value), 'header', 'slot');
     }
+    forgery.insert(real, 'slot');
+    await relist(forgery);
+    const other = placeIn(temporaryFolder());
+    await forgery.write(other.path, owner);
+    stretched.mockClear();
+    return other;
+  }
+
+  test('four passphrase slots are tried, in file order', async () => {
+    (await openBy([samplePassphrase], await withDecoys('passphrase', 3))).vault.close();
+    expect(stretched).toHaveBeenCalledTimes(4);
+  });
+
+  test('and not a fifth: nobody makes us stretch for ever', async () => {
+    expect((await failureBy([samplePassphrase], await withDecoys('passphrase', 4))).code).toBe(
+      'UNLOCK_FAILED',
+    );
+    expect(stretched).toHaveBeenCalledTimes(4);
+  });
+
+  test('recovery slots cost nothing: all of them are tried', async () => {
+    (await openWithSecret(await withDecoys('recovery', 7), await secretOf(sample), 'owner')).close();
+    expect(stretched).not.toHaveBeenCalled();
   });
 });
 
