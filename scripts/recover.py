@@ -7,7 +7,7 @@
 
 On standard input: the passphrase, a machine token (vlt1_...), or with --recovery the recovery key (VRK1...); one newline at
 the end is dropped. --key-file F: the slot wants a key file too. --principal P: whose credential it is, where many share the
-vault (four slots of a type are tried). --audit LOG: check the audit log too. Nothing is written but to standard output.
+vault (the first four are tried). --audit LOG: check the audit log too. Nothing is written but to standard output.
 Needs Python 3.11 and, on Debian: apt install python3-cryptography python3-argon2
 
 Exit status: 0 all is well, 2 usage, 3 not found, 4 wrong credential, 5 the principal has expired, 6 the value has expired
@@ -812,18 +812,27 @@ def value_of(f, env, env_key, s, version):
     return open_value(f, env, env_key, read_line(f.data[slice(*s.kept[version]["span"])], "value"))
 
 
-def get(f, catalogs, now, name, env_name, version):
-    default = dict(f.header["policy"]).get("environment.default", next(iter(f.environments), None))
-    ids = [id for id, e in f.environments.items() if (e["name"] == env_name if env_name is not None else id == default)]
-    need(ids, "no such environment", 3)
-    env_key, catalog, secrets = catalogs[ids[0]]
+def which_environment(f, me, name):
+    """The one of that name; without a name the principal's only one, or section 12's default."""
+    named = {e["name"]: id for id, e in f.environments.items()}
+    if name is not None:
+        need(name in named, "no such environment", 3)
+        return named[name]
+    mine = [id for id in f.environments if level(f, me, id)]
+    need(mine, "this principal has no environment", 3)
+    usual = named.get("development", next(iter(f.environments)))
+    return mine[0] if len(mine) == 1 else dict(f.header["policy"]).get("environment.default", usual)
+
+
+def get(f, catalogs, now, id, name, version):
+    env_key, catalog, secrets = catalogs[id]
     need(catalog, "this environment cannot be opened: no right to it, or its grant is sealed (HPKE)", 1)
     found = [s for s in secrets.values() if s.entry and s.entry["name"] == name]
     need(found and (version or not found[0].removed), "no such secret in this environment", 3)
     version = version or found[0].current
     need(version in found[0].kept, "no such version is kept", 3)
     need(not expired(found[0], version, now), "this value has expired (--export has it)", 6)
-    return value_of(f, f.environments[ids[0]], env_key, found[0], version)
+    return value_of(f, f.environments[id], env_key, found[0], version)
 
 
 def export(f, catalogs, now, notes):
@@ -914,7 +923,7 @@ def run():
             notes.append(f"environment {f.environments[env]['name']}: the grant to {whom} is sealed (HPKE), not opened")
     report = [check_audit(f, args.audit)] if args.audit else []
     if args.get is not None:
-        output = get(f, catalogs, now, args.get, args.env, int(args.version or 0))
+        output = get(f, catalogs, now, which_environment(f, me, args.env), args.get, int(args.version or 0))
     elif args.export:
         output = export(f, catalogs, now, notes)
     else:

@@ -49,15 +49,10 @@ export interface LaunchOptions {
  *   if the system could not start the program for reasons of its own, or masked output could not be written.
  */
 export async function launch(options: LaunchOptions): Promise<number> {
-  const { secretFiles } = options;
-  const remove = (): void => secretFiles?.remove();
-  // For ends that do not come by here.
-  process.once('exit', remove);
   try {
     return await run(options);
   } finally {
-    process.off('exit', remove);
-    remove();
+    options.secretFiles?.remove();
   }
 }
 

@@ -27,8 +27,8 @@ export interface SecretFiles {
   /** Removes files and folder. Never throws; can be called again. */
   remove(): void;
   /**
-   * From creation on, SIGINT, SIGTERM and SIGHUP remove the files before they end the process. Whoever takes those
-   * signals says so here, and calls `remove()` in time.
+   * From creation on, SIGINT, SIGTERM and SIGHUP remove the files before they end the process, and so does its own end.
+   * Whoever takes those signals says so here, and calls `remove()` in time.
    */
   unguard(): void;
 }
@@ -56,6 +56,7 @@ export function createSecretFiles(
   const { folder, inMemory } = makeFolder(environment);
   const remove = (): void => {
     unguard();
+    process.off('exit', remove);
     if (!inMemory) overwrite(folder);
     try {
       rmSync(folder, { recursive: true, force: true });
@@ -70,6 +71,7 @@ export function createSecretFiles(
   };
   const unguard = (): void => guarded.forEach((signal) => process.off(signal, onSignal));
   guarded.forEach((signal) => process.on(signal, onSignal));
+  process.on('exit', remove);
 
   const paths = new Map<string, string>();
   try {

@@ -335,12 +335,15 @@ describe('a program beside us', () => {
   });
 
   test('in a terminal gets Ctrl-C once', async () => {
-    // SIGUSR1 comes after it, the same way that a second SIGINT would: when it is there, a second one has been, too.
-    const script =
-      "trap 'n=$((n+1)); echo caught' INT; trap 'echo count $n; exit 5' USR1; echo vault $PPID; " +
-      'while :; do sleep 0.05; done';
+    // SIGUSR1 comes after it, the way that a second SIGINT would: when it is there, that one has been, too.
+    const script = `
+      let times = 0;
+      process.on('SIGINT', () => { times++; console.log('caught'); });
+      process.on('SIGUSR1', () => { console.log('count', times); process.exit(5); });
+      console.log('vault', process.ppid);
+      setInterval(() => {}, 1000);`;
     const driven = begin(
-      { command: 'bash', args: ['-c', script], watch: true },
+      { command: process.execPath, args: ['-e', script], watch: true },
       ['pipe', 'pipe', 'pipe'],
       'exec script -qec "exec $*" /dev/null',
     );
@@ -388,7 +391,11 @@ describe('a timeout', () => {
   });
 
   test('ends a program that is stopped', async () => {
-    expect((await run(sh('kill -STOP $$', { timeoutMs: 1_000 }))).code).toBe(124);
+    const script = "trap 'echo bye; exit 0' TERM; kill -STOP $$; while :; do sleep 0.05; done";
+    expect(await run({ command: 'bash', args: ['-c', script], timeoutMs: 1_000 })).toMatchObject({
+      code: 124,
+      stdout: 'bye\n',
+    });
   });
 
   test('may be longer than a timer of Node can be', () => {
@@ -502,6 +509,16 @@ describe('secret files', () => {
     expect(stdout).toContain('file-canary\n');
     expect(code).toBe(9);
     expect(existsSync(path.dirname(where(stdout)))).toBe(true);
+    expect(existsSync(where(stdout))).toBe(false);
+  });
+
+  test('are there until the program has ended, even if we were asked to end', async () => {
+    const script = 'trap \'cat "$KEY"; exit 0\' TERM; echo at "$KEY"; while :; do sleep 0.05; done';
+    const driven = begin({ command: 'bash', args: ['-c', script], files: true });
+    await driven.says(/at .*\n/u);
+    driven.process.kill('SIGTERM');
+    const { stdout } = await driven.ends();
+    expect(stdout).toContain('file-canary');
     expect(existsSync(where(stdout))).toBe(false);
   });
 

@@ -117,6 +117,21 @@ describe('secret files', () => {
     },
   );
 
+  test('are removed at the latest when the process ends', async () => {
+    const module = path.resolve(import.meta.dirname, '../../src/exec/secret-files.ts');
+    const program = `
+      const { createSecretFiles } = await import(${JSON.stringify(module)});
+      console.log(createSecretFiles([{ variable: 'KEY', value: Buffer.from('x') }], {}).paths.get('KEY'));
+      throw new Error('on the way');`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const [line] = (await once(child.stdout, 'data')) as [Buffer];
+    await once(child, 'close');
+    expect(path.basename(line.toString().trim())).toBe('KEY');
+    expect(existsSync(path.dirname(line.toString().trim()))).toBe(false);
+  });
+
   test('on a disk are overwritten before they are removed', async () => {
     // Linked by another name, the file shows what was done to it.
     const module = path.resolve(import.meta.dirname, '../../src/exec/secret-files.ts');

@@ -1,0 +1,32 @@
+/** Programs of the system that fault tests need. In CI what is missing is installed, or the run fails; elsewhere tests skip aloud. */
+import { spawnSync } from 'node:child_process';
+
+const packages = { strace: 'strace', unshare: 'util-linux', nsenter: 'util-linux', prlimit: 'util-linux', python3: 'python3' } as const;
+
+export type Tool = keyof typeof packages;
+
+function has(tool: string): boolean {
+  return spawnSync('sh', ['-c', `command -v ${tool}`]).status === 0;
+}
+
+function install(names: readonly string[]): void {
+  for (const args of [['update'], ['install', '-y', '--no-install-recommends', ...names]]) {
+    const { status, stderr } = spawnSync('apt-get', ['-qq', ...args], { encoding: 'utf8' });
+    if (status !== 0) throw new Error(`these tests need ${names.join(', ')}: ${stderr}`);
+  }
+}
+
+/** Why tests that need these tools cannot run here; `''` if they can. */
+export function lacking(...tools: readonly Tool[]): string {
+  if (process.platform !== 'linux') return `they are for Linux, not ${process.platform}`;
+  const missing = tools.filter((tool) => !has(tool));
+  if (missing.length === 0) return '';
+  if (process.env['CI'] === undefined) return `missing: ${missing.join(', ')}`;
+  install([...new Set(missing.map((tool) => packages[tool]))]);
+  return '';
+}
+
+/** The title of a suite that says aloud why it is skipped. */
+export function titleOf(title: string, reason: string): string {
+  return reason === '' ? title : `${title} (SKIPPED: ${reason})`;
+}
