@@ -33,6 +33,12 @@ export function isSmallOrder(publicKey: Uint8Array): boolean {
   return smallOrderY.has(encodeHex(y));
 }
 
+/** Whether the y coordinate is below p = 2^255 − 19 (RFC 8032 section 5.1.3, step 1). */
+function isCanonical(publicKey: Uint8Array): boolean {
+  const top = ((publicKey[31] ?? 0) & 0x7f) === 0x7f;
+  return !(top && publicKey.subarray(1, 31).every((byte) => byte === 0xff) && (publicKey[0] ?? 0) >= 0xed);
+}
+
 /** A signing key: the handle signs, `publicKey` (32 bytes) is what others list. */
 export interface SigningKey {
   readonly handle: CryptoKey;
@@ -53,6 +59,7 @@ export async function importSigningKey(seed: Bytes): Promise<SigningKey> {
 /** Import 32 bytes of a public key for `verify`. @throws EncryptionError for points of small order. */
 export async function importVerifyKey(publicKey: Bytes): Promise<CryptoKey> {
   if (publicKey.length !== publicKeyLength) throw new EncryptionError('public key is not 32 bytes');
+  if (!isCanonical(publicKey)) throw new EncryptionError('public key has a second spelling');
   if (isSmallOrder(publicKey)) throw new EncryptionError('public key is a point of small order');
   return crypto.subtle.importKey('raw', publicKey, 'Ed25519', false, ['verify']);
 }

@@ -23,6 +23,7 @@ const keptVersions = 2;
 let checked = 0;
 /** Versions that retention dropped. */
 let dropped = 0;
+let rolledBack = 0;
 
 interface Secret {
   /** Kept versions, oldest first. */
@@ -211,30 +212,31 @@ const commands = [
         onVault: async ({ vault }) => vault.write('mv', async (scope) => renameSecret(scope, null, from, to)),
       }),
   ),
-  fc.tuple(name, fc.integer({ min: 1, max: 6 })).map(
-    ([key, to]) =>
-      new Command(`rollback ${key} ${to}`, {
-        onModel: (model) => {
-          const secret = model.get(key);
-          if (secret === undefined || secret.removed) return 'SECRET_NOT_FOUND';
-          const wanted = secret.versions.find(({ version }) => version === to);
-          if (wanted === undefined) return 'VERSION_NOT_FOUND';
-          if (wanted === secret.versions.at(-1)) return 'USAGE';
-          const version = addVersion(secret, wanted.value);
-          return JSON.stringify({
-            name: key,
-            environment: 'production',
-            version,
-            created: false,
-            revived: false,
-          });
-        },
-        onVault: async ({ vault }) =>
-          vault.write('rollback', async (scope) =>
-            rollbackSecret(scope, { environment: null, name: key, to }),
-          ),
-      }),
-  ),
+  fc.tuple(name, fc.nat(3)).map(([key, back]) => {
+    // How far back is chosen beforehand; which number that is depends on what came before.
+    let to = 0;
+    return new Command(`rollback ${key} by ${back}`, {
+      onModel: (model) => {
+        const secret = model.get(key);
+        to = Math.max(1, (secret?.versions.at(-1)?.version ?? back) - back);
+        if (secret === undefined || secret.removed) return 'SECRET_NOT_FOUND';
+        const wanted = secret.versions.find(({ version }) => version === to);
+        if (wanted === undefined) return 'VERSION_NOT_FOUND';
+        if (wanted === secret.versions.at(-1)) return 'USAGE';
+        const version = addVersion(secret, wanted.value);
+        rolledBack += 1;
+        return JSON.stringify({
+          name: key,
+          environment: 'production',
+          version,
+          created: false,
+          revived: false,
+        });
+      },
+      onVault: async ({ vault }) =>
+        vault.write('rollback', async (scope) => rollbackSecret(scope, { environment: null, name: key, to })),
+    });
+  }),
   fc.constant(
     new Command('reopen', {
       onModel: () => '"done"',
@@ -275,4 +277,5 @@ test('a vault behaves like a map of versions', async () => {
   );
   expect(checked).toBeGreaterThan(100);
   expect(dropped).toBeGreaterThan(10);
+  expect(rolledBack).toBeGreaterThan(0);
 });

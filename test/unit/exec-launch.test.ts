@@ -30,7 +30,7 @@ const driver = `
 import fs from 'node:fs';
 const { launch } = await import(${JSON.stringify(`${sources}/launch.ts`)});
 const { createSecretFiles } = await import(${JSON.stringify(`${sources}/secret-files.ts`)});
-const { before, files, touchStreams, ...options } = JSON.parse(process.env.LAUNCH ?? fs.readFileSync(process.argv[2]));
+const { before, files, touchStreams, slow, ...options } = JSON.parse(process.env.LAUNCH ?? fs.readFileSync(process.argv[2]));
 const say = (text) => fs.writeSync(2, 'ours: ' + text + '\\n');
 const write = (fd) => async (bytes) => { for (let at = 0; at < bytes.length; ) at += fs.writeSync(fd, bytes, at); };
 const bytes = (text) => Buffer.from(text);
@@ -40,6 +40,7 @@ if (touchStreams) {
   process.stdout.write('');
   process.stderr.write('');
 }
+if (slow) process.on('SIGINT', () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300));
 const secretFiles = files ? createSecretFiles([{ variable: 'KEY', value: bytes('file-canary') }], options.environment ?? {}) : null;
 const environment = { PATH: process.env.PATH, ...options.environment, ...Object.fromEntries(secretFiles?.paths ?? []) };
 const mask = options.mask?.map(bytes) ?? null;
@@ -77,6 +78,8 @@ interface Launch {
   readonly files?: boolean;
   /** Whether the driver uses Node's standard streams first. */
   readonly touchStreams?: boolean;
+  /** Whether the driver takes its time over SIGINT: signals that are pending at the same time become one. */
+  readonly slow?: boolean;
 }
 
 let folder = '';
@@ -343,7 +346,7 @@ describe('a program beside us', () => {
       console.log('vault', process.ppid);
       setInterval(() => {}, 1000);`;
     const driven = begin(
-      { command: process.execPath, args: ['-e', script], watch: true },
+      { command: process.execPath, args: ['-e', script], watch: true, slow: true },
       ['pipe', 'pipe', 'pipe'],
       'exec script -qec "exec $*" /dev/null',
     );
