@@ -1,6 +1,7 @@
 /** `vault init`: a new vault. */
 import { UsageError } from '../src/errors.ts';
-import { createVault, defaultEnvironments } from '../src/vault/create.ts';
+import { createVault } from '../src/vault/create.ts';
+import { defaultEnvironments } from '../src/vault/founding.ts';
 import { defaultKdf } from '../src/vault/operations/kdf-choice.ts';
 import { Vault } from '../src/vault/vault.ts';
 import { importSecrets } from '../src/vault/operations/import.ts';

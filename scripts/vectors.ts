@@ -181,7 +181,7 @@ async function keyTexts() {
 
 /**
  * A whole vault, its log and its life: made, two secrets, a second version, a rename, a removal, a purge, a wrong credential, a
- * read. One environment: those of a new vault draw their randomness side by side, in no fixed order.
+ * read. Two environments, the second of them empty.
  */
 async function wholeVault() {
   const folder = mkdtempSync(path.join(tmpdir(), 'vault-vectors-'));
@@ -206,7 +206,7 @@ async function wholeVault() {
     const made = await createVault(place, {
       credential: { type: 'passphrase', passphrase },
       kdf: { name: 'argon2id', memoryKiB: 8_192, passes: 1, lanes: 1 },
-      environments: ['production'],
+      environments: ['production', 'staging'],
       recovery: true,
     });
     await live(place, passphrase);

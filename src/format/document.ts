@@ -3,20 +3,16 @@
  * docs/format.md section 2.
  *
  * Invariants: the order of kinds is checked for every line; a line's content is parsed strictly when it is used
- * (`checkAll` uses every one). Nothing here is trusted: signatures and digests are checked by src/access and src/vault.
+ * (`checkHead` uses every one). Nothing here is trusted: signatures and digests are checked by src/access and src/vault.
  */
-import { IntegrityError } from '../errors.ts';
-import { compareBytes, parseBase64url, type Bytes } from '../crypto/bytes.ts';
+import { compareBytes, type Bytes } from '../crypto/bytes.ts';
+import { checkKindOrder, lineFeed, malformed, readHead, refuseOther, type ByteSource } from './head.ts';
 import { limits } from './limits.ts';
-import { lineKind, parseLine, type Line } from './json-line.ts';
+import { parseLine, type Line } from './json-line.ts';
 import * as lines from './lines.ts';
 import type { Shape } from './schema.ts';
 
-/** Random access to the bytes of one vault file: an open file, or a buffer. `read` returns exactly `length` bytes. */
-export interface ByteSource {
-  readonly size: number;
-  read(offset: number, length: number): Bytes;
-}
+export type { ByteSource } from './head.ts';
 
 export type ShardSpace = 'names' | 'values' | 'changes';
 
@@ -31,74 +27,8 @@ export interface EnvironmentPart {
   readonly offsets: Readonly<Record<ShardSpace, readonly number[]>>;
 }
 
-const headOrder = [
-  'vault',
-  'root',
-  'header',
-  'succession',
-  'slot',
-  'bundle',
-  'grant',
-  'part',
-  'request',
-  'decision',
-];
-const bodyKinds = new Set(['block', 'value', 'purged', 'removed', 'snapshot']);
-const lineFeed = 0x0a;
-const firstRead = 64 * 1024;
 const slotIdOffset = '{"kind":"slot","principal":"12345678901","id":"'.length;
 const idCharacters = 11;
-
-function malformed(what: string): IntegrityError {
-  return new IntegrityError(`malformed vault data: ${what}`);
-}
-
-function refuseOther(source: ByteSource): never {
-  const start = Buffer.from(source.read(0, Math.min(source.size, 64)));
-  const newer = /^\{"kind":"vault","format":(\d{1,9}),/.exec(start.toString('latin1'));
-  if (newer === null || newer[1] === '1') throw malformed('this is not a whole vault file');
-  throw new IntegrityError(
-    `vault format ${newer[1]} is newer than this program reads (1)`,
-    {},
-    'NEWER_FORMAT',
-  );
-}
-
-/** Read as much from the start of the file as the head needs. */
-function readHead(source: ByteSource): { head: Bytes; index: { kind: string; raw: Bytes }[] } {
-  if (source.size > limits.file) throw malformed('the file is larger than 1 GiB');
-  for (let length = firstRead; ; length *= 4) {
-    const available = source.read(0, Math.min(length, source.size, limits.head + limits.line));
-    const index: { kind: string; raw: Bytes }[] = [];
-    let start = 0;
-    while (start < available.length) {
-      const kind = lineKind(available.subarray(start));
-      if (kind !== null && bodyKinds.has(kind)) return { head: available.subarray(0, start), index };
-      const end = available.indexOf(lineFeed, start);
-      if (end - start > limits.line || start > limits.head)
-        throw malformed('a line, or the head, is too long');
-      if (end < 0) break;
-      if (kind === null)
-        throw start === 0 ? refuseOther(source) : malformed(`line ${index.length + 1} has no kind`);
-      index.push({ kind, raw: available.subarray(start, end) });
-      start = end + 1;
-    }
-    if (available.length === source.size || length > limits.head) {
-      if (index.length === 0) refuseOther(source);
-      throw malformed('the file ends before its snapshot');
-    }
-  }
-}
-
-function checkKindOrder(index: readonly { kind: string }[]): void {
-  let at = 0;
-  index.forEach(({ kind }, number) => {
-    const part = kind === 'names' || kind === 'values' || kind === 'changes';
-    const place = headOrder.indexOf(part ? 'part' : kind);
-    if (place < at) throw malformed(`line ${number + 1} (${kind.slice(0, 12)}) stands where it may not`);
-    at = place;
-  });
-}
 
 export class VaultDocument {
   readonly source: ByteSource;
@@ -198,62 +128,9 @@ export class VaultDocument {
     return this.source.read(offset, size);
   }
 
-  /** Parse and check the order of every head line, also of those that a reader does not use. */
-  checkAll(): void {
-    const ids = this.header.value.principals.map((principal) => principal.id);
-    const place = (id: string): number => {
-      const index = ids.indexOf(id);
-      if (index < 0) throw malformed('a line belongs to no principal of the header');
-      return index;
-    };
-    const environments = this.header.value.environments.map((environment) => environment.id);
-    const ascending = (kind: string, keys: readonly (readonly number[])[]): void => {
-      keys.forEach((key, i) => {
-        const before = keys[i - 1];
-        if (before !== undefined && compareTuples(before, key) >= 0)
-          throw malformed(`${kind} lines are out of order`);
-      });
-    };
-    const slots = this.#all('slot', lines.slotLine, limits.principals * limits.slots);
-    ascending(
-      'slot',
-      slots.map(({ value }) => [place(value.principal), ...idBytes(value.id)]),
-    );
-    for (const { changes } of this.environments)
-      ascending(
-        'changes',
-        changes.map(({ value }) => [place(value.by)]),
-      );
-    ascending(
-      'bundle',
-      this.#all('bundle', lines.bundleLine, limits.principals).map(({ value }) => [place(value.by)]),
-    );
-    const grants = this.#all('grant', lines.grantLine, limits.principals * limits.environments);
-    ascending(
-      'grant',
-      grants.map(({ value }) => [place(value.principal), environments.indexOf(value.environment)]),
-    );
-    const joined = this.header.value.principals.filter((principal) => principal.signPub !== '').length;
-    if (this.rawLines('bundle').length !== joined + this.successions.length)
-      throw malformed('a principal lacks its bundle');
-    if (new Set(slots.map(({ value }) => value.id)).size !== slots.length)
-      throw malformed('a slot id is used twice');
-    ascending(
-      'logs',
-      this.snapshot.value.logs.map(([id]) => idBytes(id)),
-    );
-    ascending(
-      'succession',
-      this.successions.map(({ value }) => [place(value.principal)]),
-    );
-    ascending(
-      'request',
-      this.requests.map(({ value }) => idBytes(value.id)),
-    );
-    ascending(
-      'decision',
-      this.decisions.map(({ value }) => idBytes(value.id)),
-    );
+  /** All lines of a kind, parsed. */
+  all<T>(kind: string, shape: Shape<T>, most: number): Line<T>[] {
+    return this.#all(kind, shape, most);
   }
 
   #withPrefix<T>(kind: string, prefix: string, shape: Shape<T>): Line<T>[] {
@@ -337,18 +214,6 @@ export class VaultDocument {
     if (raw.indexOf(lineFeed) !== length - 1) throw malformed('the file does not end with its snapshot');
     return parseLine(raw.subarray(0, length - 1), lines.snapshotLine, 'snapshot');
   }
-}
-
-function idBytes(id: string): number[] {
-  return [...(parseBase64url(id) ?? [])];
-}
-
-function compareTuples(a: readonly number[], b: readonly number[]): number {
-  for (let i = 0; i < Math.max(a.length, b.length); i++) {
-    const difference = (a[i] ?? -1) - (b[i] ?? -1);
-    if (difference !== 0) return difference;
-  }
-  return 0;
 }
 
 /** Split raw bytes of a shard into lines. @throws IntegrityError unless every line ends with LF. */

@@ -7,14 +7,7 @@ import { lineDigest } from '../access/authority.ts';
 import type { Identity } from '../access/bundle.ts';
 import { signLine } from '../access/signing.ts';
 import { seal, type RandomSource } from '../crypto/aead.ts';
-import {
-  compareBytes,
-  concatBytes,
-  encodeBase64url,
-  parseBase64url,
-  utf8,
-  type Bytes,
-} from '../crypto/bytes.ts';
+import { compareBytes, concatBytes, encodeBase64url, utf8, type Bytes } from '../crypto/bytes.ts';
 import { hmacSha256, sha256 } from '../crypto/hash.ts';
 import { block, note as noteShape, type CatalogEntry, type Note } from '../format/catalog.ts';
 import { splitLines } from '../format/document.ts';
@@ -32,6 +25,7 @@ import {
   type ValueLine,
   type ValuesLine,
 } from '../format/lines.ts';
+import { idBytes, storedLine, type StoredLine } from './stored-line.ts';
 import { shardNumber, type EnvironmentReader, type SecretHistory } from './environment-reader.ts';
 
 /** What every line of one write shares. */
@@ -48,14 +42,6 @@ export interface BuiltEnvironment {
   readonly values: Line<ValuesLine>;
   readonly blocks: readonly (Bytes | null)[];
   readonly valueShards: readonly (Bytes | null)[];
-}
-
-/** A value or purged line with what orders it. */
-interface StoredLine {
-  readonly raw: Bytes;
-  readonly secret: Bytes;
-  /** 0 for the purged line. */
-  readonly version: number;
 }
 
 const secretsPerShard = 128;
@@ -354,21 +340,4 @@ export class EnvironmentDraft {
     } as const;
     return concatBytes(encodeLine(value, blockLine, 'block').raw, lineFeed);
   }
-}
-
-function idBytes(id: string): Bytes {
-  const bytes = parseBase64url(id);
-  if (bytes === null) throw new IntegrityError('malformed vault data: an id');
-  return bytes;
-}
-
-/** What orders a stored line, from its first members; its content is not needed to keep it. */
-function storedLine(raw: Bytes): StoredLine {
-  const start = Buffer.from(raw.buffer, raw.byteOffset, Math.min(raw.length, 160)).toString('latin1');
-  const found = /^\{"kind":"(value|purged)",.*?"secret":"([\w-]{22})",(?:"version":(\d+),)?/.exec(start);
-  const [, kind, secret, version] = found ?? [];
-  if (secret === undefined || (kind === 'value') !== (version !== undefined)) {
-    throw new IntegrityError('malformed vault data: a value line');
-  }
-  return { raw, secret: idBytes(secret), version: Number(version ?? 0) };
 }

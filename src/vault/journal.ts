@@ -9,7 +9,6 @@ import { IntegrityError } from '../errors.ts';
 import type { Authority } from '../access/authority.ts';
 import type { Identity } from '../access/bundle.ts';
 import {
-  isSigned,
   makeRecord,
   makeUnsignedRecord,
   parseRecord,
@@ -20,11 +19,11 @@ import { concatBytes, encodeBase64url, type Bytes } from '../crypto/bytes.ts';
 import type { Domain } from '../crypto/pae.ts';
 import type { SignedRecord } from '../format/audit-record.ts';
 import type { VaultDocument } from '../format/document.ts';
-import type { Line } from '../format/json-line.ts';
 import { createLog, openLog, type LogFile } from '../storage/log-file.ts';
 import type { RememberedLog } from '../storage/state-store.ts';
 import { syncFolder } from '../storage/file-system.ts';
 import { removeStaleTemporary } from '../storage/vault-file.ts';
+import { attachPoint, lastSigned, missing } from './journal-anchors.ts';
 import type { Memory } from './memory.ts';
 import type { Place } from './place.ts';
 
@@ -89,7 +88,8 @@ export class Journal {
     try {
       const { torn } = present.tail();
       if (torn > 0) present.cut(torn);
-      const journal = await Journal.#attach(place, domain, present, known, document);
+      const { id, seq, digest } = await attachPoint(place, domain, present, known, document);
+      const journal = new Journal(place, domain, present, id, seq, digest);
       const own = { header: document.header.value.n, from: document.snapshot.value.head };
       if (torn > 0)
         await journal.append(identity, own.header, { op: 'torn', ok: true, detail: String(torn) });
@@ -131,43 +131,6 @@ export class Journal {
       from: document?.snapshot.value.head ?? '',
     });
     return journal;
-  }
-
-  static async #attach(
-    place: Place,
-    domain: Domain,
-    file: LogFile,
-    known: RememberedLog | null,
-    document: VaultDocument,
-  ): Promise<Journal> {
-    const first = known?.seq ?? 0;
-    const { lines, complete } = file.tail((tail) => known === null || sequenceOf(tail[0]) <= first);
-    const last = lines.at(-1);
-    if (last === undefined) throw missing(place, 'it has no whole record');
-    const record = parseRecord(last).value;
-    const { log, seq } = record;
-    if (known !== null && known.id !== log) throw missing(place, 'another log stands in its place');
-    const anchors = new Map<number, string>();
-    if (known !== null) anchors.set(known.seq, known.digest);
-    const anchored = document.snapshot.value.logs.find(([id]) => id === log);
-    if (anchored !== undefined) anchors.set(anchored[1], anchored[2]);
-    for (const [wanted, digest] of anchors) {
-      if (wanted > seq) throw cut(place, seq, wanted);
-      const index = lines.length - 1 - (seq - wanted);
-      const raw = lines[index];
-      if (raw === undefined) {
-        // Further back than was read: full verification covers it. A complete log that lacks it was cut or pruned.
-        if (complete && sequenceOf(lines[0]) <= wanted) throw cut(place, seq, wanted);
-        continue;
-      }
-      if ((await recordDigest(domain, raw)) !== digest) {
-        throw new IntegrityError(
-          `audit log ${place.audit.path}: record ${wanted} is not the one that was anchored`,
-        );
-      }
-    }
-    await checkLinks(place, domain, lines.slice(-1 - Math.max(0, seq - (known?.seq ?? seq))));
-    return new Journal(place, domain, file, log, seq, await recordDigest(domain, last));
   }
 
   /** Append a signed record and flush. @throws AuditError: the operation must not happen. */
@@ -270,42 +233,4 @@ export class Journal {
       file.close();
     }
   }
-}
-
-function lastSigned(lines: readonly Bytes[]): Line<SignedRecord> | null {
-  for (let index = lines.length - 1; index >= 0; index--) {
-    const raw = lines[index];
-    const line = raw === undefined ? null : parseRecord(raw);
-    if (line !== null && isSigned(line)) return line;
-  }
-  return null;
-}
-
-function sequenceOf(raw: Bytes | undefined): number {
-  return raw === undefined ? 0 : parseRecord(raw).value.seq;
-}
-
-async function checkLinks(place: Place, domain: Domain, lines: readonly Bytes[]): Promise<void> {
-  for (const [index, raw] of lines.entries()) {
-    const before = lines[index - 1];
-    if (before === undefined) continue;
-    const { seq, prev } = parseRecord(raw).value;
-    if (prev !== (await recordDigest(domain, before))) {
-      throw new IntegrityError(
-        `audit log ${place.audit.path}: record ${seq} does not continue the one before it`,
-      );
-    }
-  }
-}
-
-const acceptHint =
-  'put the log back; if it is lost for good, an administrator accepts that with `vault verify --accept-rollback`';
-
-function missing(place: Place, why: string): IntegrityError {
-  return new IntegrityError(`the audit log ${place.audit.path} is missing: ${why}`, { hint: acceptHint });
-}
-
-function cut(place: Place, found: number, wanted: number): IntegrityError {
-  const message = `the audit log ${place.audit.path} was cut: it ends at record ${found}, record ${wanted} is anchored`;
-  return new IntegrityError(message, { hint: acceptHint });
 }

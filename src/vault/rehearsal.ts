@@ -8,7 +8,8 @@
 import { utf8, type Bytes } from '../crypto/bytes.ts';
 import { defaultPbkdf2 } from '../crypto/kdf.ts';
 import { memoryFileSystem } from '../storage/memory-file-system.ts';
-import { createVault, defaultEnvironments } from './create.ts';
+import { createVault } from './create.ts';
+import { defaultEnvironments } from './founding.ts';
 import { getSecret } from './operations/get.ts';
 import { listInfo, listNames } from './operations/list.ts';
 import { putSecret } from './operations/put.ts';

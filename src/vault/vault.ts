@@ -17,13 +17,13 @@ import { closeIdentity, type Identity } from '../access/bundle.ts';
 import type { Credential } from '../access/slot.ts';
 import type { Bytes } from '../crypto/bytes.ts';
 import { VaultDocument } from '../format/document.ts';
-import type { Lock } from '../storage/lock.ts';
 import { openVaultFile, replaceVaultFile, vaultFileStamp, type OpenFile } from '../storage/vault-file.ts';
 import { buildFile, joinLines, makeSnapshot, nextBundle, seenOf, writeTime } from './build.ts';
 import type { BuiltEnvironment } from './environment-draft.ts';
+import { lockLog, lockVault } from './locks.ts';
 import { Journal, type RecordFields } from './journal.ts';
 import { checkMemory, openMemory, remember, type Memory } from './memory.ts';
-import { lockPathOf, logPathBeside, type Place } from './place.ts';
+import { type Place } from './place.ts';
 import { Scope, WriteScope } from './scope.ts';
 import { identityFor, unlock } from './unlock.ts';
 
@@ -63,40 +63,6 @@ async function load(place: Place, memory: Memory, builtHead: Bytes | null = null
     return { file, document, authority };
   } catch (error) {
     file.close();
-    throw error;
-  }
-}
-
-/** Whether the log stands beside the vault: then one lock serves both. */
-const logIsBeside = (place: Place): boolean => place.audit.path === logPathBeside(place.path);
-
-async function lockPath(place: Place, path: string): Promise<Lock> {
-  const { fs, holder, lockWaitMs: waitMs, monotonic: now } = place;
-  return place.acquireLock({ fs, holder, waitMs, now, path: lockPathOf(path) });
-}
-
-/**
- * The lock for appending to the log: the vault's own where the log is beside it. With a log elsewhere the vault's folder may be
- * read-only, and a reader needs nothing there.
- */
-export async function lockLog(place: Place): Promise<Lock> {
-  return lockPath(place, logIsBeside(place) ? place.path : place.audit.path);
-}
-
-/** The lock for changing the vault; with a log elsewhere that one's too, always in this order. */
-export async function lockVault(place: Place): Promise<Lock> {
-  const vault = await lockPath(place, place.path);
-  if (logIsBeside(place)) return vault;
-  try {
-    const log = await lockPath(place, place.audit.path);
-    return {
-      release: () => {
-        log.release();
-        vault.release();
-      },
-    };
-  } catch (error) {
-    vault.release();
     throw error;
   }
 }

@@ -62,7 +62,6 @@ describe('the binary', () => {
       NODE_PATH: vault.folder,
       NODE_DEBUG: 'fs,net,module',
       NODE_V8_COVERAGE: vault.in('coverage'),
-      NODE_REPL_EXTERNAL_MODULE: vault.in('evil.cjs'),
       NODE_EXTRA_CA_CERTS: '/nonexistent',
       NODE_PENDING_DEPRECATION: '1',
       NODE_REDIRECT_WARNINGS: vault.in('warnings'),

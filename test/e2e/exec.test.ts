@@ -84,7 +84,6 @@ describe('exec', () => {
     await vault.fails(125, ['exec', '--map', 'X=absent', ...touch]);
     await vault.fails(125, ['exec', '--map', 'nonsense', ...touch]);
     await vault.fails(125, ['exec', '--only', 'absent', ...touch]);
-    await vault.fails(125, ['exec', '--env-file', 'absent', ...touch]);
     await vault.fails(125, ['exec', '-e', 'absent', ...touch]);
     const json = await vault.fails(125, ['exec', '--json', ...touch], { env: { VAULT_PASSPHRASE: 'wrong' } });
     expect(JSON.parse(json)).toMatchObject({ code: 'UNLOCK_FAILED' });
@@ -163,7 +162,7 @@ describe('exec', () => {
     const pristine = await environmentOf(vault, ['--pristine', '--only', 'db/user'], { env: { MINE: 'x', VAULT_TOKEN: 't' } });
     expect(pristine).not.toHaveProperty('MINE');
     expect(pristine).toMatchObject({ DB_USER: 'ada', HOME: vault.folder });
-    writeFileSync(vault.in('app.env'), 'PLAIN=text\nUSER_NAME=vault:///db/user\nLIVE=vault://production/p\nPW=vault:///db/credential#password\n');
+    writeFileSync(vault.in('app.env'), 'PLAIN=text\nUSER_NAME=vault:///db/user\nLIVE=vault://production/p\nPW="vault:///db/credential#password"\n');
     const file = await environmentOf(vault, ['--env-file', 'app.env']);
     expect(file).toMatchObject({ PLAIN: 'text', USER_NAME: 'ada', LIVE: 'live', PW: 'pw' });
     expect(file).not.toHaveProperty('CANARY');

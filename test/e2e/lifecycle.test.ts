@@ -157,7 +157,7 @@ describe('import', () => {
     'EMPTY=',
     'MULTI="line one',
     'line two"',
-    'HASH=a#b',
+    'HASH="a#b"',
     '',
   ].join('\n');
 

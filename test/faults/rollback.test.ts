@@ -63,7 +63,9 @@ describe('an older vault file', () => {
       const kind = (JSON.parse(now[index] ?? '{}') as { kind: string }).kind;
       expect(kinds).toContain(kind);
       writeLines(vault.file, now.map((line, at) => (at === index ? (before[at] ?? '') : line)));
-      await vault.fails(7, ['get', 'canary']);
+      // What a read does not rely on, it does not check.
+      const { status, stdout } = await vault.run(['get', 'canary']);
+      expect([kind, status, stdout.toString()]).toEqual(status === 0 ? [kind, 0, 'newer'] : [kind, 7, '']);
       await vault.fails(7, ['verify']);
     }
     writeLines(vault.file, now);
@@ -125,15 +127,15 @@ describe('the audit log', () => {
     ['without its last record', true, (lines) => lines.slice(0, -1)],
     ['without all but its first', true, (lines) => lines.slice(0, 1)],
     ['without its first record', false, (lines) => lines.slice(1)],
-    ['without one of the middle', false, (lines) => lines.filter((_, index) => index !== 2)],
-    ['with two swapped', false, ([a = '', b = '', c = '', d = '', ...rest]) => [a, b, d, c, ...rest]],
+    ['without one of the middle', true, (lines) => lines.filter((_, index) => index !== 4)],
+    ['with two swapped', true, ([a = '', b = '', c = '', d = '', ...rest]) => [a, b, d, c, ...rest]],
     ['with a record twice', false, (lines) => [...lines.slice(0, 3), ...lines.slice(2)]],
     ['with its last record twice', true, (lines) => [...lines, lines.at(-1) ?? '']],
-    ['with an old record edited', false, (lines) => lines.map((line, index) => (index === 2 ? line.replace('"op":"put"', '"op":"get"') : line))],
+    ['with an old record edited', false, (lines) => lines.map((line, index) => (index === 4 ? line.replace('"op":"get"', '"op":"put"') : line))],
     ['with its last record edited', true, (lines) => lines.map((line, index) => (index === lines.length - 1 ? line.replace('"ok":true', '"ok":false') : line))],
     ['with a line of something else', true, (lines) => [...lines, '{}']],
     ['with an empty line', true, (lines) => [...lines, '']],
-    ['with a failed attempt taken out', false, (lines) => lines.filter((line) => !line.includes('"op":"unlock"'))],
+    ['with a failed attempt taken out', true, (lines) => lines.filter((line) => !line.includes('"op":"unlock"'))],
   ];
   for (const [title, getSees, attack] of attacks) {
     scenario(`${title}: seen by ${getSees ? 'get and verify' : 'verify'}`, async (vault) => {

@@ -104,7 +104,7 @@ describe('recovery key', () => {
           const spelled = looks[letter]?.[pick()] ?? (pick() < 2 ? letter.toLowerCase() : letter);
           return spelled + (['', '-', ' ', ''][pick()] ?? '');
         });
-        const prefix = ['VRK1', 'vrk1', 'VRK1-', ' vRk1 '][pick()] ?? '';
+        const prefix = ['VRK1', 'vrkl', 'VRKI-', ' vRk1 '][pick()] ?? '';
         expect(await parseRecoveryKey(prefix + body.join(''))).toEqual(bytes);
       }),
     );

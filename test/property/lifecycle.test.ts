@@ -107,7 +107,7 @@ describe('patterns', () => {
   /** What a pattern means, tried in every way: `?` one character but `/`, `*` any of those, `**` anything. */
   function reference(pattern: string, name: string): boolean {
     const wild = /[*?]/.test(pattern);
-    const bare = pattern.endsWith('/') ? pattern.slice(0, -1) : pattern;
+    const bare = !wild && pattern.endsWith('/') ? pattern.slice(0, -1) : pattern;
     if (!wild) return name === bare || name.startsWith(`${bare}/`);
     const pieces = bare
       .split(/(\*\*|\*|\?)/)

@@ -8,6 +8,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
 import { SecretsManagerError } from '../../src/errors.ts';
+import { failureOf } from '../support/failure.ts';
 import type { Place } from '../../src/vault/place.ts';
 import { get, makeVault, open, openWith, placeIn, put, type SampleVault } from '../support/sample-vault.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -123,6 +124,14 @@ test('cut at any length', async () => {
   );
   for (const length of [0, 1, original.length - 1])
     expect(await read(original.subarray(0, length))).toBe('exit 7');
+});
+
+test('cut in its first line: damaged, and not taken for a newer format', async () => {
+  for (let length = 1; length < 60; length++) {
+    writeFileSync(sample.place.path, original.subarray(0, length));
+    const error = await failureOf(openWith(sample.place, sample.recoveryKey));
+    expect(error.code).toBe('INTEGRITY');
+  }
 });
 
 test('with bytes added anywhere', async () => {

@@ -68,17 +68,20 @@ export async function runProgram(
 export class BinaryVault {
   readonly folder: string;
   readonly canary = new Canary();
+  /** Added to the environment of every run. */
+  readonly #variables: Variables;
   readonly #leaks: string[] = [];
   /** Files that a test asked the canary to be written to, or wrote it to. */
   readonly #asked = new Set<string>();
 
-  constructor(folder = temporaryFolder()) {
-    this.folder = folder;
+  constructor(variables: Variables = {}) {
+    this.folder = temporaryFolder();
+    this.#variables = variables;
   }
 
   /** A vault in `.vault/secrets.vault` with the canary stored as `canary`. */
-  static async make(folder?: string): Promise<BinaryVault> {
-    const vault = new BinaryVault(folder);
+  static async make(variables?: Variables): Promise<BinaryVault> {
+    const vault = new BinaryVault(variables);
     await vault.ok(['init', ...fastKdf, '--no-recovery']);
     await vault.put('canary', vault.canary.value);
     return vault;
@@ -107,6 +110,7 @@ export class BinaryVault {
       XDG_STATE_HOME: this.state,
       VAULT_KDF_ENGINE: 'native',
       VAULT_PASSPHRASE: passphrase,
+      ...this.#variables,
       ...more,
     };
   }

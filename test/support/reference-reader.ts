@@ -179,7 +179,7 @@ export class ReferenceReader {
     const indexKey = this.KD(catalogKey, 'index', id, epoch);
     const hash = createHmac('sha256', indexKey).update(name).digest();
     const shard = hash.readUInt16BE(0) >>> (16 - bits);
-    const block = this.#all('block')[shard];
+    const block = this.#all('block').filter(({ value }) => value['environment'] === id)[shard];
     must(block !== undefined, 'no block');
     this.#checkShard(names, 'names', shard, [block.raw]);
     const aad = this.P('block', id, epoch, bits, shard);
@@ -192,7 +192,10 @@ export class ReferenceReader {
 
   #versions(valueKey: Buffer, id: string, epoch: number, secret: string): string[] {
     const values = this.#one('values').value;
-    const all = this.#lines.filter(({ value }) => value['kind'] === 'value' || value['kind'] === 'purged');
+    const all = [...this.#all('value'), ...this.#all('purged')].filter(
+      ({ value }) => value['environment'] === id,
+    );
+    all.sort((a, b) => this.#lines.indexOf(a) - this.#lines.indexOf(b));
     this.#checkShard(
       values,
       'values',

@@ -10,7 +10,7 @@ import {
 import { encodeRecoveryKey } from '../../format/key-text.ts';
 import type { Line } from '../../format/json-line.ts';
 import type { SlotLine } from '../../format/lines.ts';
-import { checkKeyFile, sortSlots } from '../create.ts';
+import { checkKeyFile, sortSlots } from '../founding.ts';
 import type { WriteScope } from '../scope.ts';
 
 export interface NewPassphrase {

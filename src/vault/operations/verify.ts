@@ -5,6 +5,7 @@
 import { IntegrityError } from '../../errors.ts';
 import { verifyChain } from '../../audit/chain.ts';
 import { compareBytes, parseBase64url, type Bytes } from '../../crypto/bytes.ts';
+import { checkHead } from '../../format/head-order.ts';
 import { splitLines } from '../../format/document.ts';
 import { lineKind, parseLine, type Line } from '../../format/json-line.ts';
 import { purgedLine, valueLine, type PurgedLine, type ValueLine } from '../../format/lines.ts';
@@ -29,7 +30,7 @@ export interface VerifyReport {
 export async function verifyVault(scope: Scope, place: Place): Promise<VerifyReport> {
   const { document, authority } = scope;
   // The head digest, the snapshot, roots, header, names, values and changes were checked when the document was opened.
-  document.checkAll();
+  checkHead(document);
   for (const principal of authority.principals) {
     if (document.bundleOf(principal.id) !== null) await boundSlots(document, authority, principal.id);
   }

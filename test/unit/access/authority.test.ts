@@ -520,6 +520,23 @@ describe('a value line', () => {
     }
   });
 
+  test('later than the part that has it', async () => {
+    const { lines, line } = await newestOf('a');
+    const later = new Date(Date.parse(partOf().time) + 1).toISOString();
+    Object.assign(line, { time: later, author: insiders.writer.principal });
+    await forgery.sign(line, insiders.writer);
+    await replaceLines(lines);
+    const after = new Date(Date.parse(later) + 1).toISOString();
+    if (forgery.snapshot.time < after) forgery.snapshot.time = after;
+    expect((await refused()).exitCode).toBe(7);
+  });
+
+  test('none at all for a name of the catalog', async () => {
+    const { lines, line } = await newestOf('a');
+    await replaceLines(lines.filter((found) => found.secret !== line.secret));
+    expect((await refused()).exitCode).toBe(7);
+  });
+
   test('a state nobody knows', async () => {
     const { lines, line } = await newestOf('a');
     Object.assign(line, { state: 'dead', author: insiders.writer.principal });
@@ -665,6 +682,26 @@ describe('changes by principals without the right to write', () => {
   test('by somebody with neither right', async () => {
     await addChanges(insiders.lister, [await nextVersion(insiders.lister, 'a', 'x')]);
     expect((await refused()).message).toContain('lacks the right');
+  });
+
+  test('a removal by a rotator', async () => {
+    await addChanges(insiders.rotator, [await removed(insiders.rotator)]);
+    expect((await refused()).message).toContain('lacks the right');
+  });
+
+  test('a purge by a rotator', async () => {
+    await addChanges(insiders.rotator, [await purged(insiders.rotator)]);
+    expect((await refused()).message).toContain('lacks the right');
+  });
+
+  test('a removal or a purge whose signature is wrong', async () => {
+    for (const make of [removed, purged]) {
+      forgery = Forgery.read(base.place.path);
+      const line = await make(insiders.deleter);
+      const wrong = { ...line, sig: encodeBase64url(new Uint8Array(64)) };
+      await addChanges(insiders.deleter, [wrong]);
+      expect((await refused()).message).toContain('signature');
+    }
   });
 
   test('made for an older values part', async () => {

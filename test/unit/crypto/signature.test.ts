@@ -62,7 +62,13 @@ test('the points that were computed are the eight of the curve', () => {
 describe('small order', () => {
   test.each(encodings)('%s is refused', async (hex) => {
     expect(isSmallOrder(parseHex(hex))).toBe(true);
-    await expect(importVerifyKey(parseHex(hex))).rejects.toThrow('small order');
+    await expect(importVerifyKey(parseHex(hex))).rejects.toThrow(EncryptionError);
+  });
+
+  test('is said of those whose encoding is a proper one', async () => {
+    for (const y of smallOrderYs()) {
+      await expect(importVerifyKey(parseHex(encode(y, 0)))).rejects.toThrow('small order');
+    }
   });
 
   test('looking does not change the key', () => {
@@ -77,6 +83,13 @@ describe('small order', () => {
       expect(isSmallOrder(publicKey)).toBe(false);
     }
   });
+});
+
+test('a second spelling of a public key, y of p or more, is refused', async () => {
+  for (let y = p; y < 2n ** 255n; y++) {
+    await expect(importVerifyKey(parseHex(encode(y, 0)))).rejects.toThrow(EncryptionError);
+    await expect(importVerifyKey(parseHex(encode(y, 1)))).rejects.toThrow(EncryptionError);
+  }
 });
 
 test.each([0, 31, 33, 64])('a public key of %i bytes is refused', async (length) => {

@@ -171,6 +171,12 @@ test('a folder that is not there or cannot be written is a failure of the disk',
   expect((await failureOf(acquire(newLockPath(), { fs }))).exitCode).toBe(9);
 });
 
+test('a path that goes through a file is a failure of the disk', async () => {
+  const file = path.join(temporaryFolder(), 'file');
+  writeFileSync(file, '');
+  expect((await failureOf(acquire(path.join(file, 'team.vault.lock')))).exitCode).toBe(9);
+});
+
 test('the name of the holder is best effort: a full disk does not keep the lock away', async () => {
   const lockPath = newLockPath();
   const fs = failingOnce(({ call, path: at }) => call === 'writeSync' && at.endsWith('-holder'), 'ENOSPC');

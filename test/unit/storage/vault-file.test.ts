@@ -171,6 +171,19 @@ describe('a stale temporary file', () => {
   });
 });
 
+test('a temporary file that cannot be looked at is a failure of the disk', () => {
+  const at = vaultFile();
+  const error = expect.objectContaining({ code: 'BACKEND' }) as Error;
+  expect(() =>
+    replaceVaultFile(
+      failingOnce(({ call }) => call === 'lstatSync'),
+      at,
+      pieces,
+    ),
+  ).toThrow(error);
+  expect(readFileSync(at, 'utf8')).toBe('old content\n');
+});
+
 describe('an open file', () => {
   test('stays what it was when another is renamed over it', () => {
     const at = vaultFile();
@@ -196,6 +209,8 @@ describe('an open file', () => {
     const file = openVaultFile(realFileSystem, at);
     expect(Buffer.from(file.read(4, 7)).toString()).toBe('content');
     expect(() => file.read(4, 100)).toThrow(IntegrityError);
+    writeFileSync(at, 'cut');
+    expect(() => file.read(4, 7)).toThrow(IntegrityError);
   });
 
   test('what is not there is not found; a link, a folder and a FIFO are refused', () => {

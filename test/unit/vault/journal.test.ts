@@ -215,6 +215,16 @@ describe('the file is at neither', () => {
     await expectWholeLog();
   });
 
+  test('straight after `init`, whose record has no `from`', async () => {
+    const here = await makeVault(placeIn(temporaryFolder()));
+    const there = { ...here, place: placeIn(temporaryFolder()) };
+    copyFileSync(here.place.path, there.place.path);
+    await withVault(there, async (vault) => put(vault, 'a', 'theirs'));
+    copyFileSync(there.place.path, here.place.path);
+    expect(await read(here)).toBe('theirs');
+    expect(records(here).map(({ op }) => op)).toEqual(['log', 'init', 'replaced', 'get']);
+  });
+
   test('it is said once', async () => {
     const other = elsewhere();
     await withVault(other, async (vault) => put(vault, 'a', 'theirs'));

@@ -86,6 +86,16 @@ describe('a rollback is refused', () => {
     expect(readFileSync(sample.place.path)).toEqual(readFileSync(copyAt('old')));
   });
 
+  test('of the generation alone, over the same head', async () => {
+    await withVault(sample, async (vault) => put(vault, 'a', 'one'));
+    const vault = await open(sample);
+    const forgery = Forgery.read(sample.place.path);
+    forgery.snapshot.n = 0;
+    await forgery.write(sample.place.path, vault.identity);
+    vault.close();
+    expect(await codeOf(open(sample))).toBe('ROLLBACK');
+  });
+
   test('of one’s own bundle alone, by somebody who may sign the snapshot', async () => {
     const admin = await open({ ...sample, place: { ...sample.place, stateFolder: null } });
     const forgery = Forgery.read(sample.place.path);

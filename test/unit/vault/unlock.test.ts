@@ -215,6 +215,19 @@ describe('slots that their principal has not signed: exit 7, and nothing is stre
     expect(stretched).not.toHaveBeenCalled();
   });
 
+  test('taken out by somebody who may sign the snapshot, where nobody says who is unlocking', async () => {
+    const forgery = Forgery.read(place.path);
+    const admin = await open(sample);
+    const insider = await addPrincipal(forgery, admin, { name: 'lister', list: ['development'] });
+    admin.close();
+    forgery.remove(passphraseSlot(forgery));
+    await forgery.write(place.path, insider);
+    const credentials = async (attempt: number): Promise<Credential | null> =>
+      Promise.resolve(attempt > 1 ? null : { type: 'passphrase', passphrase: samplePassphrase });
+    expect((await failureOf(Vault.open(place, { principal: null, credentials }))).exitCode).toBe(7);
+    expect(stretched).not.toHaveBeenCalled();
+  });
+
   test('a bundle signed by somebody else', async () => {
     const forgery = Forgery.read(place.path);
     const admin = await open(sample);

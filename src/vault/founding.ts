@@ -1,0 +1,286 @@
+/**
+ * What a new vault is made of: one principal `owner` with everything, its slots, the environments. docs/format.md; pure but for the
+ * ports that it is given.
+ */
+import { UsageError } from '../errors.ts';
+import { lineDigest } from '../access/authority.ts';
+import { identityOf, makeBundle, type Identity } from '../access/bundle.ts';
+import {
+  commitmentsOf,
+  environmentKeys,
+  wrapGrant,
+  type EnvironmentKeys,
+} from '../access/environment-key.ts';
+import { signLine } from '../access/signing.ts';
+import { keyFileBounds, makeSlot, shortIdLength, type Credential } from '../access/slot.ts';
+import { seal } from '../crypto/aead.ts';
+import { compareBytes, concatBytes, encodeBase64url, parseBase64url, type Bytes } from '../crypto/bytes.ts';
+import { sha256 } from '../crypto/hash.ts';
+import { checkChosenKdf, type KdfParameters } from '../crypto/kdf.ts';
+import { Domain } from '../crypto/pae.ts';
+import { block, carry } from '../format/catalog.ts';
+import { encodeJson, encodeLine, type Line } from '../format/json-line.ts';
+import {
+  blockLine,
+  headerLine,
+  namesLine,
+  rootLine,
+  valuesLine,
+  vaultLine,
+  type BundleContent,
+  type EnvironmentEntry,
+  type GrantLine,
+  type HeaderLine,
+  type NamesLine,
+  type RootLine,
+  type SlotLine,
+  type ValuesLine,
+} from '../format/lines.ts';
+import { labelProblem } from '../format/name.ts';
+import { joinLines } from './build.ts';
+import type { Place } from './place.ts';
+
+export const defaultEnvironments = ['development', 'staging', 'production', 'testing'] as const;
+export const ownerName = 'owner';
+
+export interface NewVault {
+  readonly credential: Extract<Credential, { type: 'passphrase' }>;
+  readonly kdf: KdfParameters;
+  readonly environments: readonly string[];
+  /** Whether a recovery key is made; its text comes back, once. */
+  readonly recovery: boolean;
+}
+
+interface Founding {
+  readonly place: FoundingPorts;
+  readonly domain: Domain;
+  readonly identity: Identity;
+  readonly time: string;
+}
+
+const firstSeen = { header: 0, parts: [] };
+
+/** What a new vault is made of, before anything is written. */
+export interface DraftedVault {
+  readonly domain: Domain;
+  readonly identity: Identity;
+  readonly head: Bytes;
+  readonly body: readonly Bytes[];
+  /** Owned by the caller. */
+  readonly recoverySecret: Bytes | null;
+}
+
+export type FoundingPorts = Pick<Place, 'random' | 'now' | 'kdfEngine'>;
+
+/** Keys, lines and bytes of a new vault, all but its snapshot. Touches nothing outside. */
+export async function draftVault(place: FoundingPorts, wanted: NewVault): Promise<DraftedVault> {
+  const vaultId = encodeBase64url(place.random(16));
+  const domain = new Domain(vaultId);
+  const principal = encodeBase64url(place.random(shortIdLength));
+  const bundleKey = place.random(32);
+  const time = place.now().toISOString();
+
+  const content = newBundleContent(place, vaultId, principal);
+  const founding: Founding = { place, domain, time, identity: await identityOf(content, bundleKey, '') };
+  const root = await makeRoot(founding);
+  const rootDigest = await lineDigest(domain, root.raw);
+  const identity: Identity = { ...founding.identity, content: { ...content, rootDigest } };
+
+  // One after the other: the same randomness makes the same vault, which vectors rely on.
+  const environments: MadeEnvironment[] = [];
+  for (const name of wanted.environments) environments.push(await makeEnvironment(founding, name));
+  const header = await makeHeader(
+    founding,
+    rootDigest,
+    environments.map(({ entry }) => entry),
+  );
+  const recoverySecret = wanted.recovery ? place.random(32) : null;
+  const slots = await makeSlots(founding, wanted, recoverySecret);
+  const bundle = await makeBundle(domain, place.random, identity, slots, { n: 1, time });
+  const vault = encodeLine({ kind: 'vault', format: 1, id: vaultId }, vaultLine, 'vault');
+  const head = joinLines([
+    ...[vault, root, header, ...slots, bundle, ...environments.map(({ grant }) => grant)].map(
+      (line) => line.raw,
+    ),
+    ...environments.flatMap(({ names, values }) => [names.raw, values.raw]),
+  ]);
+  const body = environments.map((environment) => environment.block);
+  return { domain, identity, head, body, recoverySecret };
+}
+
+export function checkWanted(wanted: NewVault): void {
+  checkChosenKdf(wanted.kdf);
+  checkKeyFile(wanted.credential.keyFile);
+  if (wanted.environments.length === 0) throw new UsageError('a vault needs at least one environment');
+  if (new Set(wanted.environments).size !== wanted.environments.length)
+    throw new UsageError('an environment is named twice');
+  for (const name of wanted.environments) {
+    const problem = labelProblem(name);
+    if (problem !== null) throw new UsageError(`this cannot name an environment: ${problem}`);
+  }
+}
+
+/** @throws UsageError for a key file that is too short to be a key, or too long to be one */
+export function checkKeyFile(keyFile: Bytes | undefined): void {
+  if (keyFile === undefined) return;
+  if (keyFile.length < keyFileBounds.least || keyFile.length > keyFileBounds.most) {
+    throw new UsageError(`a key file has 32 bytes to 1 MiB, this one ${keyFile.length}`, {}, 'WEAK_VALUE');
+  }
+}
+
+function newBundleContent(place: FoundingPorts, vault: string, principal: string): BundleContent {
+  const fresh = (): string => encodeBase64url(place.random(32));
+  const keys = { signSeed: fresh(), sealSeed: fresh(), wrapKey: fresh() };
+  return { ...keys, vault, principal, root: 0, rootDigest: encodeBase64url(new Uint8Array(32)), floor: 1 };
+}
+
+async function makeRoot({ domain, identity, time }: Founding): Promise<Line<RootLine>> {
+  const admins: [string, string][] = [[identity.principal, encodeBase64url(identity.signing.publicKey)]];
+  const value = { kind: 'root', n: 0, prev: '', time, by: identity.principal, admins } as const;
+  return signLine<RootLine>(domain, identity.signing, value, rootLine, 'root');
+}
+
+async function makeHeader(
+  { domain, identity, time }: Founding,
+  root: string,
+  environments: EnvironmentEntry[],
+): Promise<Line<HeaderLine>> {
+  const owner = {
+    id: identity.principal,
+    name: ownerName,
+    signPub: encodeBase64url(identity.signing.publicKey),
+    sealPub: '',
+    list: [],
+    read: [],
+    rotate: [],
+    write: [],
+    delete: [],
+    expires: '',
+    invited: '',
+  };
+  const value = {
+    kind: 'header',
+    n: 1,
+    time,
+    by: identity.principal,
+    seen: firstSeen,
+    root,
+    principals: [owner],
+    retired: [],
+    environments,
+    policy: [],
+  } as const;
+  return signLine<HeaderLine>(
+    domain,
+    identity.signing,
+    { ...value, principals: [owner], retired: [], policy: [] },
+    headerLine,
+    'header',
+  );
+}
+
+async function makeSlots(
+  { place, domain, identity }: Founding,
+  wanted: NewVault,
+  recoverySecret: Bytes | null,
+): Promise<Line<SlotLine>[]> {
+  const common = { principal: identity.principal, engine: place.kdfEngine };
+  const made = [
+    await makeSlot(
+      domain,
+      place.random,
+      { ...common, credential: wanted.credential, kdf: wanted.kdf },
+      identity.bundleKey,
+    ),
+  ];
+  if (recoverySecret !== null) {
+    const credential: Credential = { type: 'recovery', secret: recoverySecret };
+    made.push(await makeSlot(domain, place.random, { ...common, credential, kdf: null }, identity.bundleKey));
+  }
+  for (const { slotKey } of made) slotKey.fill(0);
+  return sortSlots(made.map(({ line }) => line));
+}
+
+/** Slots of one principal in file order: by id. */
+export function sortSlots(slots: readonly Line<SlotLine>[]): Line<SlotLine>[] {
+  const raw = (line: Line<SlotLine>): Bytes => parseBase64url(line.value.id) ?? new Uint8Array(0);
+  return [...slots].sort((a, b) => compareBytes(raw(a), raw(b)));
+}
+
+interface MadeEnvironment {
+  readonly entry: EnvironmentEntry;
+  readonly grant: Line<GrantLine>;
+  readonly names: Line<NamesLine>;
+  readonly values: Line<ValuesLine>;
+  readonly block: Bytes;
+}
+
+async function makeEnvironment(founding: Founding, name: string): Promise<MadeEnvironment> {
+  const { place, domain, identity, time } = founding;
+  const at = { id: encodeBase64url(place.random(shortIdLength)), epoch: 1 };
+  const environmentKey = place.random(32);
+  const commitments = await commitmentsOf(domain, at, environmentKey);
+  const grant = await wrapGrant(domain, place.random, identity, at, 'read', environmentKey);
+  const keys = await environmentKeys(domain, at, environmentKey);
+  const sealed = await seal(
+    place.random,
+    keys.carry,
+    encodeJson({ auditKeys: [], policy: [] }, carry, 'environment'),
+    domain.encode('carry', at.id, at.epoch),
+  );
+  const entry = {
+    id: at.id,
+    name,
+    epoch: at.epoch,
+    ...commitments,
+    sealPub: '',
+    sealed: encodeBase64url(sealed),
+  };
+  const emptyBlock = await makeEmptyBlock(founding, entry, keys);
+  const part = {
+    environment: entry.id,
+    epoch: 1,
+    n: 1,
+    time,
+    by: identity.principal,
+    seen: firstSeen,
+    bits: 0,
+  };
+  const digestOf = async (space: string, bytes: Bytes): Promise<string> =>
+    encodeBase64url(await sha256(domain.encode('shard', space, entry.id, 0, bytes)));
+  const nothing = new Uint8Array(0);
+  const blockShards: [string, number][] = [[await digestOf('names', emptyBlock), emptyBlock.length]];
+  const valueShards: [string, number][] = [[await digestOf('values', nothing), 0]];
+  const names = await signLine<NamesLine>(
+    domain,
+    identity.signing,
+    { kind: 'names', ...part, shards: blockShards },
+    namesLine,
+    'names',
+  );
+  const values = await signLine<ValuesLine>(
+    domain,
+    identity.signing,
+    { kind: 'values', ...part, shards: valueShards },
+    valuesLine,
+    'values',
+  );
+  return { entry, grant, names, values, block: emptyBlock };
+}
+
+async function makeEmptyBlock(
+  { place, domain }: Founding,
+  entry: EnvironmentEntry,
+  keys: EnvironmentKeys,
+): Promise<Bytes> {
+  const text = encodeJson({ entries: [] }, block, 'catalog');
+  const sealed = encodeBase64url(
+    await seal(place.random, keys.block, text, domain.encode('block', entry.id, 1, 0, 0)),
+  );
+  const line = encodeLine(
+    { kind: 'block', environment: entry.id, epoch: 1, shard: 0, sealed } as const,
+    blockLine,
+    'block',
+  );
+  return concatBytes(line.raw, Uint8Array.of(0x0a));
+}

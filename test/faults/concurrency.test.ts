@@ -1,0 +1,183 @@
+/** Many at once: nothing is lost, readers see one state or the other, and a dead holder is no holder. */
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { binary } from '../binary-is-built.ts';
+import { BinaryVault } from '../support/binary-vault.ts';
+import { inContainer, namespacesLacking } from '../support/namespace.ts';
+import { withFault } from '../support/strace.ts';
+import { lacking, titleOf } from '../support/tools.ts';
+
+const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
+
+describe('at the same time', () => {
+  test('40 writers of 40 names and 20 readers lose nothing', async () => {
+    const vault = await BinaryVault.make();
+    const { generation } = (await vault.json(['status'])) as { generation: number };
+    const writers = numbers(40).map(async (number) => vault.put(`name ${number}`, `value ${number}`));
+    const readers = numbers(20).map(async () => vault.text('canary'));
+    await Promise.all(writers);
+    expect(await Promise.all(readers)).toEqual(numbers(20).map(() => vault.canary.value));
+    expect(await vault.json(['ls'])).toHaveLength(41);
+    for (const number of [0, 7, 39]) expect(await vault.text(`name ${number}`)).toBe(`value ${number}`);
+    expect(await vault.json(['status'])).toMatchObject({ generation: generation + 40 });
+    await vault.ok(['verify']);
+    const entries = (await vault.json(['audit', '--op', 'put', '--last', '100'])) as unknown[];
+    expect(entries).toHaveLength(41);
+    expect(vault.leftovers()).toEqual([]);
+    vault.expectNoLeak();
+  });
+
+  test('40 writers of one name make 40 versions, and readers see one of them', async () => {
+    const vault = await BinaryVault.make();
+    await vault.put('x', 'value 0');
+    const writers = numbers(40).map(async (number) => vault.put('x', `value ${number}`));
+    const readers = numbers(20).map(async () => vault.text('x'));
+    await Promise.all(writers);
+    for (const value of await Promise.all(readers)) expect(value).toMatch(/^value \d{1,2}$/u);
+    const { versions } = (await vault.json(['history', 'x'])) as { versions: { version: number }[] };
+    expect(versions).toHaveLength(41);
+    const values = await Promise.all(numbers(40).map(async (number) => vault.text('x', '--version', String(number + 2))));
+    expect(values.sort()).toEqual(numbers(40).map((number) => `value ${number}`).sort());
+    await vault.ok(['verify']);
+  });
+
+  test('of 12 writers with --if-version one wins, and of 12 with --if-absent', async () => {
+    const vault = await BinaryVault.make();
+    const statuses = async (flags: readonly string[], name: string): Promise<number[]> => {
+      const ended = await Promise.all(
+        numbers(12).map(async (number) => vault.run(['put', name, ...flags], { input: `value ${number}` })),
+      );
+      return ended.map(({ status }) => status).sort();
+    };
+    const oneWins = [0, ...numbers(11).map(() => 8)];
+    expect(await statuses(['--if-version', '1'], 'canary')).toEqual(oneWins);
+    expect(await statuses(['--if-absent'], 'new')).toEqual(oneWins);
+    expect(await vault.json(['show', 'canary'])).toMatchObject({ version: 2 });
+    await vault.ok(['verify']);
+  });
+
+  test('of 8 inits one makes the vault', async () => {
+    const vault = new BinaryVault();
+    const args = ['init', '--kdf', 'pbkdf2', '--iterations', '100000', '--no-recovery'];
+    const ended = await Promise.all(numbers(8).map(async () => vault.run(args)));
+    expect(ended.map(({ status }) => status).sort()).toEqual([0, ...numbers(7).map(() => 8)]);
+    await vault.put('x', 'y');
+    await vault.ok(['verify']);
+    expect(vault.leftovers()).toEqual([]);
+  });
+});
+
+/** The process that says it holds the lock, once it is stopped there. */
+async function stoppedHolder(vault: BinaryVault): Promise<number> {
+  let pid = 0;
+  await expect
+    .poll(
+      () => {
+        const [, digits] = /process (\d+) \(put\)/u.exec(readFileSync(`${vault.file}.lock-holder`, 'utf8')) ?? [];
+        pid = Number(digits);
+        try {
+          return /^State:\s+([TtSR])/mu.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]?.toLowerCase();
+        } catch {
+          return 'gone';
+        }
+      },
+      { timeout: 15_000, interval: 20 },
+    )
+    .toBe('t');
+  return pid;
+}
+
+const rename = { name: 'rename', nth: 1 };
+
+const straceReason = lacking('strace');
+describe.skipIf(straceReason !== '')(titleOf('a lock', straceReason), () => {
+  test('that is held is waited for, and the wait ends with 8 and the holder’s name; its death frees it at once', async () => {
+    const vault = await BinaryVault.make();
+    const holding = withFault(vault, rename, 'signal=STOP', ['put', 'x', '--generate']);
+    const holder = await stoppedHolder(vault);
+    const started = Date.now();
+    const waited = await Promise.all([
+      vault.run(['get', 'canary']),
+      vault.run(['put', 'y', '--generate']),
+      vault.run(['exec', '--', 'true']),
+      vault.run(['get', 'canary', '--json']),
+    ]);
+    const seconds = (Date.now() - started) / 1000;
+    expect(waited.map(({ status }) => status)).toEqual([8, 8, 125, 8]);
+    expect(seconds).toBeGreaterThan(5);
+    expect(seconds).toBeLessThan(25);
+    for (const { stdout, stderr } of waited) {
+      expect(stdout.toString()).toBe('');
+      expect(stderr).toContain(`process ${holder} (put)`);
+    }
+    expect(JSON.parse(waited[3].stderr)).toMatchObject({ code: 'LOCK_HELD' });
+
+    process.kill(holder, 'SIGKILL');
+    const freed = Date.now();
+    await vault.put('z', 'after');
+    expect(Date.now() - freed).toBeLessThan(5_000);
+    expect(await holding).toMatchObject({ status: 137 });
+    expect(await vault.text('z')).toBe('after');
+    await vault.fails(3, ['get', 'x']);
+    await vault.ok(['verify']);
+    expect(vault.leftovers()).toEqual([]);
+  });
+
+  test('that is freed goes to who waits for it', async () => {
+    const vault = await BinaryVault.make();
+    const holding = withFault(vault, rename, 'signal=STOP', ['put', 'canary'], { input: 'newer' });
+    const holder = await stoppedHolder(vault);
+    const reading = vault.text('canary');
+    const writing = vault.put('y', 'after');
+    process.kill(holder, 'SIGCONT');
+    expect(await holding).toMatchObject({ status: 0 });
+    await writing;
+    // It had read the old file; what it shows is what is there when its record is written.
+    expect(await reading).toBe('newer');
+    expect(await vault.text('y')).toBe('after');
+    await vault.ok(['verify']);
+  });
+});
+
+const namespaceReason = namespacesLacking() || straceReason;
+describe.skipIf(namespaceReason !== '')(titleOf('two containers', namespaceReason), () => {
+  test('with process numbers of their own, sharing a folder, lose nothing', async () => {
+    const vault = await BinaryVault.make();
+    const loop = (who: string): string =>
+      `echo $$; for n in 1 2 3 4 5 6 7 8; do printf %s "$n" | "$VAULT" put "${who}/$n" --quiet & done; wait`;
+    const ended = await Promise.all(
+      ['one', 'two', 'three'].map(async (who) =>
+        vault.runWith('unshare', inContainer(['bash', '-c', loop(who)]), { env: { VAULT: binary } }),
+      ),
+    );
+    // Each was process 1 of its container.
+    expect(ended.map(({ status, stdout, stderr }) => [status, stdout.toString(), stderr])).toEqual(numbers(3).map(() => [0, '1\n', '']));
+    expect(await vault.json(['ls'])).toHaveLength(25);
+    await vault.ok(['verify']);
+  });
+
+  test('see each other’s lock, and its end with the container', async () => {
+    const vault = await BinaryVault.make();
+    const env = vault.environment() as NodeJS.ProcessEnv;
+    // Stops with the lock in its hands, just before the rename.
+    const traced = ['strace', '-f', '-qq', '-o', vault.in('trace'), '-e', 'trace=rename', '-e', 'inject=rename:signal=STOP:when=1'];
+    const container = spawn('unshare', inContainer([...traced, binary, 'put', 'x', '--generate']), { env, cwd: vault.folder });
+    await expect.poll(() => existing(vault.in('trace')), { timeout: 15_000, interval: 20 }).toMatch(/SIGSTOP/u);
+    const { status, stderr } = await vault.runWith('unshare', inContainer([binary, 'get', 'canary']));
+    expect([status, stderr]).toEqual([8, expect.stringMatching(/locked by process \d+ \(put\)/u)]);
+    container.kill('SIGKILL');
+    const after = await vault.runWith('unshare', inContainer([binary, 'put', 'y', '--generate']));
+    expect([after.status, after.stderr]).toEqual([0, expect.stringContaining('version 1')]);
+    await vault.fails(3, ['get', 'x']);
+    await vault.ok(['verify']);
+  });
+});
+
+function existing(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
