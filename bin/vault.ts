@@ -29,13 +29,14 @@ function act<O>(handler: Run<O>) {
     const words = args
       .slice(0, -2)
       .flat()
-      .map((word) => (word === undefined ? undefined : String(word as string)));
+      .map((word) => word as string | undefined);
     const options = this.optsWithGlobals<O & GlobalOptions>();
     const context = new Context(options, {
       env: process.env,
       cwd: process.cwd(),
       operation: this.name(),
       beforeChild: restoreCoreDumps,
+      afterChild: refuseCoreDumps,
       self: isSea() ? [process.execPath] : process.argv.slice(0, 2),
     });
     try {
@@ -130,8 +131,12 @@ async function run(program: Command, argv: readonly string[]): Promise<void> {
 /** Before anything else: nothing of this process goes into a core file, and no debugger opens. */
 function harden(): void {
   process.on('SIGUSR1', () => undefined);
+  refuseCoreDumps();
+}
+
+function refuseCoreDumps(): void {
   try {
-    coreFilterBefore = `0x${readFileSync(coreFilter, 'latin1').trim()}`;
+    if (coreFilterBefore === '') coreFilterBefore = `0x${readFileSync(coreFilter, 'latin1').trim()}`;
     writeFileSync(coreFilter, '0');
   } catch {
     // Not Linux, or not allowed: docs/threat-model.md says so.

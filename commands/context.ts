@@ -50,6 +50,8 @@ export interface Host {
   readonly operation: string;
   /** Undo what this process set for itself and a child must not inherit. */
   readonly beforeChild: () => void;
+  /** Set it again, where a child runs beside us. */
+  readonly afterChild: () => void;
   /** How to start this program again: its file, and what comes before its own arguments. */
   readonly self: readonly string[];
 }
@@ -61,7 +63,7 @@ export interface OpenVaultOptions {
   readonly keyFileFlag?: boolean;
 }
 
-export const valueBound = 16 * 1024 ** 2;
+const valueBound = 16 * 1024 ** 2;
 const passphraseBound = 64 * 1024;
 const expiryWarningDays = 30;
 const lockWaitMs = 10_000;

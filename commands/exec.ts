@@ -130,8 +130,9 @@ async function runExec(context: Context, flags: ExecFlags, ...words: string[]): 
   const wipe = (): void => {
     for (const { value } of all) value.wipe();
   };
+  let files: ReturnType<typeof fileSecrets> = null;
   try {
-    const files = fileSecrets(context, wishes, named);
+    files = fileSecrets(context, wishes, named);
     const secrets = [
       ...matching.map((secret) => asVariable(secret, options.only.length > 0)),
       ...mapped(wishes, named),
@@ -166,11 +167,13 @@ async function runExec(context: Context, flags: ExecFlags, ...words: string[]): 
         context.close();
         context.host.beforeChild();
       },
+      afterStart: context.host.afterChild,
       report: (message) => {
         context.inform(message);
       },
     });
   } finally {
+    files?.remove();
     wipe();
   }
 }

@@ -37,7 +37,7 @@ export const declareGet: Declare = (program, act) => {
   );
 };
 
-export function parseVersion(text: string | undefined): VersionWanted {
+function parseVersion(text: string | undefined): VersionWanted {
   if (text === undefined) return null;
   if (text === 'previous') return text;
   if (!/^[1-9]\d{0,15}$/.test(text)) throw new UsageError('a version is a number from 1, or previous');

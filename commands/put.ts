@@ -76,7 +76,7 @@ export const declareGenerate: Declare = (program, act) => {
   return examples(command, 'vault generate db/password', 'vault generate session/key hex:32');
 };
 
-export function metadataFrom(context: Context, flags: PutFlags): Metadata {
+function metadataFrom(context: Context, flags: PutFlags): Metadata {
   const { type, description, tag: tags, var: variable, expires, rotateEvery } = flags;
   return {
     type,

@@ -142,7 +142,7 @@ export async function makeSlot(
 }
 
 /** Wrap a bundle key under an existing slot's key: a new slot line for the same credential. */
-export async function wrapSlot(
+async function wrapSlot(
   domain: Domain,
   random: RandomSource,
   slot: SlotFields & Pick<SlotLine, 'commit'>,

@@ -9,7 +9,7 @@ import type { Bytes } from './bytes.ts';
 import type { Domain, Piece } from './pae.ts';
 
 export const digestLength = 32;
-export const keyLength = 32;
+const keyLength = 32;
 
 /** SHA-256, 32 bytes. */
 export async function sha256(data: Bytes): Promise<Bytes> {

@@ -5,9 +5,7 @@ import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { EncryptionError } from '../errors.ts';
 import { concatBytes, encodeHex, parseHex, type Bytes } from './bytes.ts';
 
-export const seedLength = 32;
-export const publicKeyLength = 32;
-export const signatureLength = 64;
+const publicKeyLength = 32;
 
 // RFC 8410 section 7: PrivateKeyInfo around a 32-byte seed.
 const pkcs8Prefix = parseHex('302e020100300506032b657004220420');

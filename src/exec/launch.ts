@@ -37,6 +37,8 @@ export interface LaunchOptions {
    * close the vault, wipe keys, and undo what the child must not inherit. The start may still fail after it.
    */
   readonly beforeStart: () => void;
+  /** Called right after the start of a program that runs beside us: to set again what `beforeStart` undid. */
+  readonly afterStart?: () => void;
   /** Told why the status is not the program's own: it was not found, cannot run, or ran out of time. */
   readonly report: (message: string) => void;
 }

@@ -31,7 +31,7 @@ export const secretTypes = [
 
 export type SecretType = (typeof secretTypes)[number];
 
-export const noteOperations = ['put', 'edit', 'rotate', 'rollback', 'import', 'copy'] as const;
+const noteOperations = ['put', 'edit', 'rotate', 'rollback', 'import', 'copy'] as const;
 
 const variable: Shape<string> = (value, path) => {
   const checked = text(128)(value, path);
@@ -77,4 +77,3 @@ export const carry = object({
 
 export type CatalogEntry = Shaped<typeof catalogEntry>;
 export type Note = Shaped<typeof note>;
-export type Carry = Shaped<typeof carry>;

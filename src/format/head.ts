@@ -1,6 +1,6 @@
 /** The head of a vault file: its lines found and held against the order of kinds, before any is parsed. docs/format.md section 2. */
 import { IntegrityError } from '../errors.ts';
-import { type Bytes } from '../crypto/bytes.ts';
+import type { Bytes } from '../crypto/bytes.ts';
 import { limits } from './limits.ts';
 import { lineKind } from './json-line.ts';
 

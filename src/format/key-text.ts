@@ -7,8 +7,8 @@ import { UnlockError } from '../errors.ts';
 import { concatBytes, encodeBase64url, encodeHex, parseHex, utf8, type Bytes } from '../crypto/bytes.ts';
 import { sha256 } from '../crypto/hash.ts';
 
-export const tokenPrefix = 'vlt1_';
-export const recoveryPrefix = 'VRK1';
+const tokenPrefix = 'vlt1_';
+const recoveryPrefix = 'VRK1';
 const slotIdLength = 8;
 const secretLength = 32;
 const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
@@ -18,7 +18,7 @@ const tokenChecksum = 6;
 const recoveryCharacters = 58;
 
 /** CRC-32 (IEEE 802.3, reflected, as in zlib). */
-export function crc32(bytes: Uint8Array): number {
+function crc32(bytes: Uint8Array): number {
   let crc = 0xffffffff;
   for (const byte of bytes) {
     crc ^= byte;

@@ -287,7 +287,6 @@ export type ChangesLine = Shaped<typeof changesLine>;
 export type RequestLine = Shaped<typeof requestLine>;
 export type DecisionLine = Shaped<typeof decisionLine>;
 export type SnapshotLine = Shaped<typeof snapshotLine>;
-export type BlockLine = Shaped<typeof blockLine>;
 export type ValueLine = Shaped<typeof valueLine>;
 export type PurgedLine = Shaped<typeof purgedLine>;
 export type RemovedLine = Shaped<typeof removedLine>;

@@ -132,7 +132,7 @@ export async function acquireLock(options: LockOptions): Promise<Lock> {
       held ??= readHolder(fs, path);
       if (moment - since >= waitMs || moment - begun >= waitMs * 10) {
         const holder = readHolder(fs, path);
-        if (holder === held || moment - begun >= waitMs * 10) throw busy(holder, moment - begun);
+        if (holder === held || moment - begun >= waitMs * 10) throw lockHeld(holder, moment - begun);
         [held, since] = [holder, moment];
       }
       await new Promise((resolve) => setTimeout(resolve, pauseMs * (0.5 + Math.random())));
@@ -149,7 +149,7 @@ export async function acquireLock(options: LockOptions): Promise<Lock> {
   };
 }
 
-function busy(holder: string, waitedMs: number): ConcurrencyError {
+function lockHeld(holder: string, waitedMs: number): ConcurrencyError {
   const message = `the vault is locked by ${holder}; waited ${Math.round(waitedMs / 1000)} s`;
   return new ConcurrencyError(message, {}, 'LOCK_HELD');
 }

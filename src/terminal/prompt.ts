@@ -2,7 +2,7 @@
  * Asking a person. Prompts go to the terminal itself, so that standard input and output may be pipes while it asks. The echo is off
  * from before the question appears and back on whatever happens.
  */
-import { closeSync, openSync } from 'node:fs';
+import { openSync } from 'node:fs';
 import { ReadStream, WriteStream } from 'node:tty';
 import { InterruptedError } from '../errors.ts';
 
@@ -55,13 +55,3 @@ export function openPrompter(): Prompter | null {
 }
 
 const plain = { prefix: 'vault:' };
-
-/** Whether a person can be asked at all. */
-export function hasTerminal(): boolean {
-  try {
-    closeSync(openSync(terminalPath, 'r'));
-    return true;
-  } catch {
-    return false;
-  }
-}

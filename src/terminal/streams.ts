@@ -52,7 +52,6 @@ export function say(message: string): void {
 
 export const outputIsTerminal = (): boolean => isatty(standardOutput);
 export const errorIsTerminal = (): boolean => isatty(standardError);
-export const inputIsTerminal = (): boolean => isatty(0);
 
 /** Standard input counts only if it is a pipe, a file or a socket: cron and CI hand out /dev/null. */
 export function inputIsData(): boolean {

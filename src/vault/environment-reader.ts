@@ -239,12 +239,12 @@ export class EnvironmentReader {
     let prev = purged?.value.digest ?? '';
     let time = purged?.value.last ?? '';
     const parts = [this.part.values, ...this.part.changes];
-    const latest = parts.map((part) => part.value.time).reduce((a, b) => (a > b ? a : b));
+    const newest = parts.map((part) => part.value.time).reduce((a, b) => (a > b ? a : b));
     for (const [index, line] of versions.entries()) {
       const { value } = line;
       if (value.state === 'pending' && index < versions.length - 1)
         throw new IntegrityError('a version follows one that is pending');
-      if (value.time > latest)
+      if (value.time > newest)
         throw new IntegrityError(`version ${value.version} is newer than the part that holds it`);
       if (value.version !== version + 1)
         throw new IntegrityError(`versions are not consecutive: ${version} is followed by ${value.version}`);

@@ -4,12 +4,12 @@
  */
 import { IntegrityError } from '../errors.ts';
 import { isSigned, parseRecord, recordDigest } from '../audit/record.ts';
-import { type Bytes } from '../crypto/bytes.ts';
+import type { Bytes } from '../crypto/bytes.ts';
 import type { Domain } from '../crypto/pae.ts';
 import type { SignedRecord } from '../format/audit-record.ts';
 import type { VaultDocument } from '../format/document.ts';
 import type { Line } from '../format/json-line.ts';
-import { type LogFile } from '../storage/log-file.ts';
+import type { LogFile } from '../storage/log-file.ts';
 import type { RememberedLog } from '../storage/state-store.ts';
 import type { Place } from './place.ts';
 

@@ -31,7 +31,7 @@ export async function openMemory(place: Place, accept = false): Promise<Memory> 
 }
 
 /** Every numbered part of a document with its digest; of bundles only one's own. */
-export async function partsOf(
+async function partsOf(
   document: VaultDocument,
   authority: Authority,
   principal: string | null,

@@ -13,7 +13,7 @@ import { EnvironmentDraft, type WriteStamp } from './environment-draft.ts';
 import { EnvironmentReader } from './environment-reader.ts';
 
 /** What the audit record of an operation names, collected while it works, so that a failed one names it too. */
-export class Trace {
+class Trace {
   environment = '';
   detail = '';
   readonly #secrets = new Map<string, [string, string, number]>();

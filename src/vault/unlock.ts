@@ -17,7 +17,7 @@ import type { PrincipalEntry, SlotLine } from '../format/lines.ts';
 const passphraseSlotsTried = 4;
 
 /** Whose slots a credential is tried on. */
-export async function choosePrincipal(
+async function choosePrincipal(
   document: VaultDocument,
   authority: Authority,
   credential: Credential,

@@ -23,7 +23,7 @@ import type { BuiltEnvironment } from './environment-draft.ts';
 import { lockLog, lockVault } from './locks.ts';
 import { Journal, type RecordFields } from './journal.ts';
 import { checkMemory, openMemory, remember, type Memory } from './memory.ts';
-import { type Place } from './place.ts';
+import type { Place } from './place.ts';
 import { Scope, WriteScope } from './scope.ts';
 import { identityFor, unlock } from './unlock.ts';
 

@@ -1,5 +1,5 @@
 /** File systems that are really full or really read-only. */
-import { cpSync, readFileSync } from 'node:fs';
+import { cpSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { binary } from '../binary-is-built.ts';
 import { BinaryVault, fastKdf, type Ended, type RunOptions } from '../support/binary-vault.ts';
@@ -81,7 +81,7 @@ describe.skipIf(reason !== '')(titleOf('a full disk', reason), () => {
 
   test('without a free inode refuses a put cleanly', async () => {
     const disk = await SmallDisk.make('size=1m,nr_inodes=12');
-    disk.shell(`cd ${disk.vault.in('.vault')}; for n in $(seq 20); do : > filler$n || break; done 2>/dev/null; rm filler1`);
+    disk.shell(`cd ${disk.vault.in('.vault')}; for n in $(seq 20); do touch filler$n || break; done 2>/dev/null; rm filler1`);
     // One is free: it is the lock's or the new file's, not both.
     for (const args of [['put', 'x', '--generate'], ['put', 'y', '--generate']]) {
       const { status, stdout, stderr } = await disk.run(args);
@@ -139,12 +139,5 @@ describe.skipIf(reason !== '')(titleOf('a read-only file system', reason), () =>
     await disk.expectWhole();
     expect(await disk.run(['put', 'x', '--generate'])).toMatchObject({ status: 0 });
     await disk.expectWhole();
-  });
-
-  test('for everything but the vault’s own files changes nothing elsewhere', async () => {
-    const vault = await BinaryVault.make();
-    const before = readFileSync(vault.file);
-    await vault.fails(3, ['get', 'absent']);
-    expect(readFileSync(vault.file).equals(before)).toBe(true);
   });
 });

@@ -69,7 +69,7 @@ export async function listInfo(scope: Scope, options: ListOptions): Promise<Secr
 }
 
 /** Past its own rotation interval, counted from its newest version. */
-export function isDue(info: SecretInfo, now: Date): boolean {
+function isDue(info: SecretInfo, now: Date): boolean {
   if (info.rotateEverySeconds === null) return false;
   return Date.parse(info.updated) + info.rotateEverySeconds * 1_000 <= now.getTime();
 }

@@ -1,7 +1,6 @@
 /** Removing, bringing back, purging, renaming, copying. */
 import { AccessDeniedError, ConcurrencyError, SecretNotFoundError, UsageError } from '../../errors.ts';
 import type { CatalogEntry } from '../../format/catalog.ts';
-import { currentVersion } from '../environment-reader.ts';
 import type { EnvironmentDraft } from '../environment-draft.ts';
 import type { WriteScope } from '../scope.ts';
 import { putSecret, type PutResult } from './put.ts';
@@ -134,14 +133,4 @@ export async function copySecret(scope: WriteScope, options: CopyOptions): Promi
   } finally {
     value.wipe();
   }
-}
-
-/** The number of versions that a removal keeps, for the question that asks before it. */
-export async function versionsKept(
-  scope: WriteScope,
-  environment: string | null,
-  name: string,
-): Promise<number> {
-  const { history } = await findSecret(scope, environment, name);
-  return currentVersion(history) === null ? 0 : history.versions.length;
 }

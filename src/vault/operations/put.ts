@@ -151,7 +151,7 @@ function mergeEntry(
   };
 }
 
-export function checkVariable(variable: string): string {
+function checkVariable(variable: string): string {
   if (!/^([A-Za-z_][A-Za-z0-9_]{0,127})?$/.test(variable)) {
     throw new UsageError('a variable is letters, digits and _, and does not begin with a digit');
   }
@@ -172,7 +172,7 @@ function mergeTags(present: CatalogEntry['tags'], wanted: ReadonlyMap<string, st
 }
 
 /** Keep as many versions as the policy says; the current one is always kept. */
-export async function retain(scope: WriteScope, draft: EnvironmentDraft, secret: string): Promise<void> {
+async function retain(scope: WriteScope, draft: EnvironmentDraft, secret: string): Promise<void> {
   const keep = Number(policyValue(scope.policy, 'retention.versions'));
   const { versions } = await draft.history(secret);
   const surplus = versions.length - keep;

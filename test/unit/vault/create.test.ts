@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFil
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createVault } from '../../../src/vault/create.ts';
-import { type NewVault } from '../../../src/vault/founding.ts';
+import type { NewVault } from '../../../src/vault/founding.ts';
 import { failureOf } from '../../support/failure.ts';
 import {
   cheapKdf,
