@@ -2,12 +2,10 @@
  * What a command works with: options, the outside world, and the vault. Commands read their options, make one call of the core and
  * hand back what is to be shown; everything between is here.
  */
-import { homedir, hostname, userInfo } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { DeclinedError, UsageError } from '../src/errors.ts';
 import { realFileSystem } from '../src/storage/file-system.ts';
 import { acquireLock } from '../src/storage/lock.ts';
-import { locateVault, makeFolder, namedVaultPath, newVaultPath, vaultFolder } from '../src/storage/locate.ts';
 import {
   readDescriptor,
   readUserFile,
@@ -28,6 +26,8 @@ import {
 } from '../src/terminal/streams.ts';
 import { logPathBeside, type Place } from '../src/vault/place.ts';
 import { Vault, type CredentialSource } from '../src/vault/vault.ts';
+import { auditContext } from './audit-context.ts';
+import { locate, locateNew, userFolder, type Whereabouts } from './location.ts';
 import { credentialSource } from './credentials.ts';
 
 /** Options that every command has. */
@@ -240,55 +240,25 @@ export class Context {
     return path === null ? undefined : this.readFile(path, 2 * 1024 ** 2);
   }
 
-  /** The user's folder for this program below one of the XDG folders. */
-  folder(kind: 'state' | 'config' | 'data'): string | null {
-    const named = this.variable(
-      { state: 'XDG_STATE_HOME', config: 'XDG_CONFIG_HOME', data: 'XDG_DATA_HOME' }[kind],
-    );
-    const home = this.variable('HOME') ?? homedir();
-    const below = { state: '.local/state', config: '.config', data: '.local/share' }[kind];
-    if (named?.startsWith('/') === true) return join(named, 'vault');
-    return home === '' || home === '/nonexistent' ? null : join(home, below, 'vault');
-  }
-
-  get userVault(): string {
-    return join(this.folder('data') ?? this.host.cwd, 'secrets.vault');
-  }
-
-  /** The vault that is meant. @throws SecretNotFoundError VAULT_NOT_FOUND */
-  locate(): string {
-    return locateVault({
-      fs: realFileSystem,
-      cwd: this.host.cwd,
-      named: this.globals.vault ?? this.variable('VAULT_PATH'),
-      userVault: this.userVault,
-      uid: process.getuid?.() ?? null,
-    });
+  get #where(): Whereabouts {
+    return { env: this.host.env, cwd: this.host.cwd, named: this.globals.vault };
   }
 
   /** Where a new vault goes; its folders are made. */
   locateNew(file: string | undefined, user: boolean): string {
-    const named = file ?? this.globals.vault ?? (user ? null : this.variable('VAULT_PATH'));
-    if (named !== null && user) throw new UsageError('give a FILE or --user, not both');
-    const wanted = user
-      ? this.userVault
-      : named === null
-        ? join(this.host.cwd, vaultFolder, 'secrets.vault')
-        : namedVaultPath(realFileSystem, this.host.cwd, named);
-    makeFolder(realFileSystem, dirname(wanted));
-    return newVaultPath(realFileSystem, wanted);
+    return locateNew(this.#where, file, user);
   }
 
   place(path: string): Place {
     const engine = this.variable('VAULT_KDF_ENGINE') ?? 'wasm';
     if (engine !== 'wasm' && engine !== 'native') throw new UsageError('VAULT_KDF_ENGINE is wasm or native');
     const named = this.variable('VAULT_AUDIT_FILE');
-    const context = this.#auditContext();
+    const context = auditContext(this.host.env);
     return {
       fs: realFileSystem,
       path,
       audit: { type: 'file', path: named === null ? logPathBeside(path) : resolve(this.host.cwd, named) },
-      stateFolder: this.folder('state'),
+      stateFolder: userFolder(this.#where, 'state'),
       now: () => this.now(),
       monotonic: () => performance.now(),
       random: (length) => this.random(length),
@@ -310,7 +280,7 @@ export class Context {
 
   /** Open and unlock the vault that is meant. Closed when the command ends. */
   async openVault(options: OpenVaultOptions = {}): Promise<Vault> {
-    const path = this.locate();
+    const path = locate(this.#where);
     const principal = this.globals.as ?? this.variable('VAULT_PRINCIPAL');
     const credentials = options.credentials ?? credentialSource(this, path, options.keyFileFlag !== false);
     const acceptRollback = options.acceptRollback === true;
@@ -323,39 +293,5 @@ export class Context {
     this.#vault = null;
     this.#prompter?.close();
     this.#prompter = null;
-  }
-
-  #auditContext(): Place['context'] {
-    const bounded = (text: string): string =>
-      Buffer.from(text.toWellFormed()).subarray(0, 250).toString('utf8').toWellFormed();
-    const jobs = ['GITHUB_RUN_ID', 'CI_JOB_ID', 'BUILD_TAG', 'BUILDKITE_JOB_ID', 'CIRCLE_BUILD_NUM'];
-    const job = jobs.find((name) => this.variable(name) !== null);
-    const terminal = errorIsTerminal() ? 'terminal' : 'none';
-    return {
-      user: bounded(userName()),
-      host: bounded(hostname()),
-      address: bounded(this.variable('SSH_CONNECTION')?.split(' ')[0] ?? ''),
-      program: bounded(parentProgram()),
-      session: bounded(job === undefined ? terminal : `${job}=${this.variable(job) ?? ''}`),
-    };
-  }
-}
-
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    // A container may run under a number without a name.
-    return String(process.getuid?.() ?? '');
-  }
-}
-
-/** Name of the program that started this one, where the system tells. */
-function parentProgram(): string {
-  try {
-    const bytes = readUserFile(`/proc/${process.ppid}/comm`, 4_096);
-    return Buffer.from(bytes).toString('utf8').trimEnd();
-  } catch {
-    return '';
   }
 }
