@@ -4,6 +4,7 @@
  * sealed = nonce (12 random bytes) || ciphertext || tag (16 bytes). The cipher alone does not commit to its key;
  * every key used here is committed to elsewhere (slot commitments, header commitments).
  */
+import { hash } from 'node:crypto';
 import { EncryptionError } from '../errors.ts';
 import { concatBytes, type Bytes } from './bytes.ts';
 
@@ -46,15 +47,22 @@ export function unpad(padded: Bytes, smallest = smallestBucket): Bytes {
   return padded.slice(lengthPrefix, lengthPrefix + length);
 }
 
-/** Handles by the key bytes that they came from: a key that seals many things is imported once, and goes when the bytes go. */
-const handles = new WeakMap<Bytes, Promise<CryptoKey>>();
+/** An imported key, and what it was made of: SHA-256 tells a buffer that holds another key by now. */
+interface Imported {
+  readonly digest: string;
+  readonly handle: Promise<CryptoKey>;
+}
+
+/** By the buffer of the key: one that seals many things is imported once, and its handle goes when the buffer goes. */
+const imported = new WeakMap<Bytes, Imported>();
 
 async function importKey(key: Bytes): Promise<CryptoKey> {
   if (key.every((byte) => byte === 0)) throw new EncryptionError('the key was wiped');
-  const known = handles.get(key);
-  if (known !== undefined) return known;
+  const digest = hash('sha256', key, 'latin1');
+  const known = imported.get(key);
+  if (known?.digest === digest) return known.handle;
   const handle = crypto.subtle.importKey('raw', key, 'AES-GCM', false, ['encrypt', 'decrypt']);
-  handles.set(key, handle);
+  imported.set(key, { digest, handle });
   return handle;
 }
 

@@ -5,36 +5,16 @@
  */
 import { SecretNotFoundError, UsageError } from '../errors.ts';
 import { parseUtf8, utf8, type Bytes } from '../crypto/bytes.ts';
-
-/** Source text access of ECMAScript (JSON.rawJSON), which the type library does not know yet. */
-interface JsonWithSource {
-  parse(
-    text: string,
-    reviver: (key: string, value: unknown, context: { readonly source?: string }) => unknown,
-  ): unknown;
-  rawJSON(text: string): object;
-  isRawJSON(value: unknown): boolean;
-}
-
-const json = JSON as unknown as JsonWithSource;
+import { encodeJsonText, isRawNumber, parseJsonText } from './json-text.ts';
 
 function parseStructured(value: Bytes): unknown {
+  let text: string;
   try {
-    return json.parse(parseUtf8(value), (_, part, { source }) =>
-      typeof part === 'number' && source !== undefined ? json.rawJSON(source) : part,
-    );
+    text = parseUtf8(value);
   } catch {
-    // The engine's message quotes the text. Too deep a nesting ends here as well.
-    throw new UsageError('the secret is not structured: its value is not JSON, so it has no fields');
+    throw new UsageError('the secret is not text, so it has no fields');
   }
-}
-
-function encodeStructured(value: unknown): string {
-  try {
-    return JSON.stringify(value);
-  } catch (cause) {
-    throw new UsageError('the secret is nested too deeply', { cause });
-  }
+  return parseJsonText(text, 'the value of the secret');
 }
 
 const stepsOf = (path: string): string[] => path.split('.');
@@ -43,7 +23,7 @@ const listPlace = /^(0|[1-9]\d{0,5})$/u;
 type Container = unknown[] | Record<string, unknown>;
 
 function isContainer(node: unknown): node is Container {
-  return typeof node === 'object' && node !== null && !json.isRawJSON(node);
+  return typeof node === 'object' && node !== null && !isRawNumber(node);
 }
 
 function child(node: unknown, step: string): unknown {
@@ -60,7 +40,7 @@ export function readField(value: Bytes, path: string): Bytes {
   if (node === undefined) {
     throw new SecretNotFoundError(`the secret has no field ${JSON.stringify(path)}`, {}, 'FIELD_NOT_FOUND');
   }
-  return utf8((typeof node === 'string' ? node : encodeStructured(node)).toWellFormed());
+  return utf8((typeof node === 'string' ? node : encodeJsonText(node)).toWellFormed());
 }
 
 /** The structured value with one field set to a text; caller wipes. `null` starts a new object. */
@@ -71,7 +51,7 @@ export function withField(value: Bytes | null, path: string, text: string): Byte
   let node: unknown = root;
   for (const step of steps) node = child(node, step) ?? set(node, step, {});
   set(node, last, text);
-  return utf8(encodeStructured(root));
+  return utf8(encodeJsonText(root));
 }
 
 function set(node: unknown, step: string, value: unknown): unknown {

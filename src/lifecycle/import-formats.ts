@@ -2,6 +2,7 @@
 import { parseEnv } from 'node:util';
 import { UsageError } from '../errors.ts';
 import { parseUtf8, utf8, type Bytes } from '../crypto/bytes.ts';
+import { encodeJsonText, isRawNumber, parseJsonText } from './json-text.ts';
 
 export const importFormats = ['dotenv', 'json'] as const;
 
@@ -40,20 +41,14 @@ function item(name: string, value: string): ParsedItem {
 }
 
 function parseJsonFile(text: string, file: string): ParsedImport {
-  let root: unknown;
-  try {
-    root = JSON.parse(text);
-  } catch {
-    // The engine's message quotes the text.
-    throw new UsageError(`${file} is not JSON`);
-  }
-  if (typeof root !== 'object' || root === null || Array.isArray(root))
+  const root = parseJsonText(text, file);
+  if (typeof root !== 'object' || root === null || Array.isArray(root) || isRawNumber(root))
     throw new UsageError(`${file} is not a JSON object`);
   const warnings: string[] = [];
   const items: ParsedItem[] = [];
   for (const [name, value] of Object.entries(root) as [string, unknown][]) {
     if (value === null) warnings.push(`${JSON.stringify(name)} is null and was passed over`);
-    else items.push(item(name, typeof value === 'string' ? value : JSON.stringify(value)));
+    else items.push(item(name, typeof value === 'string' ? value : encodeJsonText(value)));
   }
   return { format: 'json', items, warnings };
 }

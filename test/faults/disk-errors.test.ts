@@ -11,7 +11,12 @@ const failing = new Set(['write', 'pwrite64', 'fsync', 'fdatasync', 'rename', 'u
 const input = 'the new value';
 
 async function callsThatMayFail(vault: BinaryVault, args: readonly string[]): Promise<Call[]> {
-  return (await callsOf(vault, args, { input: 'x', shows: true })).filter(({ name }) => failing.has(name));
+  const calls = await callsOf(vault, args, { input: 'x', shows: true });
+  const commit = calls.findIndex(({ name }) => name === 'rename');
+  // Reading the new file again, after the rename, is another case.
+  return calls.filter(
+    ({ name, text }, index) => failing.has(name) && !(commit >= 0 && index > commit && /secrets\.vault",/u.test(text)),
+  );
 }
 
 describe.skipIf(reason !== '')(titleOf('an error of the disk', reason), () => {
