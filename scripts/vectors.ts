@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { lineDigest, headDigest } from '../src/access/authority.ts';
+import { lineDigest, headDigest } from '../src/access/digest.ts';
 import { commitmentsOf, environmentKeys } from '../src/access/environment-key.ts';
 import { makeSlot, type Credential } from '../src/access/slot.ts';
 import { bucketLength, pad, seal, type RandomSource } from '../src/crypto/aead.ts';

@@ -6,49 +6,21 @@
  * from an administrator of the last root; that this chain is *ours* is checked later, against the pinned root.
  */
 import { IntegrityError } from '../errors.ts';
-import { compareBytes, encodeBase64url, parseBase64url, utf8, type Bytes } from '../crypto/bytes.ts';
-import { sha256 } from '../crypto/hash.ts';
+import { compareBytes, type Bytes } from '../crypto/bytes.ts';
 import { Domain } from '../crypto/pae.ts';
-import { importVerifyKey, verify } from '../crypto/signature.ts';
 import type { EnvironmentPart, VaultDocument } from '../format/document.ts';
-import { encodeJson, signedPart, type Line } from '../format/json-line.ts';
-import {
-  principalEntry,
-  type HeaderLine,
-  type PrincipalEntry,
-  type RootLine,
-  type Seen,
-} from '../format/lines.ts';
+import type { Line } from '../format/json-line.ts';
+import type { HeaderLine, PrincipalEntry, RootLine, Seen } from '../format/lines.ts';
+import { headDigest, lineDigest, signatureHolds } from './digest.ts';
+import { broken, checkDistinct, checkRights, checkRoots, effectivePrincipals } from './header-rules.ts';
 
 export type Right = 'rotate' | 'write' | 'delete';
-
-/** H(line): 32 bytes as base64url. */
-export async function lineDigest(domain: Domain, raw: Bytes): Promise<string> {
-  return encodeBase64url(await sha256(domain.encode('line', raw)));
-}
-
-/** Whether `sig` of a parsed line is that of the key over its signed part. */
-export async function signatureHolds(
-  domain: Domain,
-  line: Line<{ readonly sig: string }>,
-  publicKey: string,
-  label = 'sig',
-): Promise<boolean> {
-  const key = parseBase64url(publicKey);
-  const signature = parseBase64url(line.value.sig);
-  if (key === null || signature === null) return false;
-  return verify(await importVerifyKey(key), signature, domain.encode(label, signedPart(line.raw)));
-}
 
 interface SignedLine {
   readonly kind: string;
   readonly time: string;
   readonly by: string;
   readonly sig: string;
-}
-
-function broken(what: string): IntegrityError {
-  return new IntegrityError(`${what}: the signature is wrong`);
 }
 
 export class Authority {
@@ -220,79 +192,4 @@ export class Authority {
     checkDistinct(line.value);
     for (const principal of line.value.principals) checkRights(principal, this.isAdmin(principal.id));
   }
-}
-
-/** D: SHA-256(P("head", raw bytes of all head lines)). */
-export async function headDigest(domain: Domain, head: Bytes): Promise<string> {
-  return encodeBase64url(await sha256(domain.encode('head', head)));
-}
-
-async function checkRoots(
-  domain: Domain,
-  document: VaultDocument,
-  digests: readonly string[],
-): Promise<void> {
-  const checks = document.roots.map(async (root, index) => {
-    const { n, prev, by, admins } = root.value;
-    if (n !== index || prev !== (digests[index - 1] ?? ''))
-      throw new IntegrityError(`root ${n}: out of its chain`);
-    if (new Set(admins.map(([id]) => id)).size !== admins.length)
-      throw new IntegrityError(`root ${n}: an administrator twice`);
-    const before = document.roots[index - 1]?.value.admins ?? admins;
-    const signer = before.find(([id]) => id === by);
-    if (signer === undefined)
-      throw new IntegrityError(`root ${n}: signed by no administrator of the one before`);
-    if (!(await signatureHolds(domain, root, signer[1]))) throw broken(`root ${n}`);
-  });
-  await Promise.all(checks);
-}
-
-/** The header's principals with the keys of those who joined since. */
-async function effectivePrincipals(domain: Domain, document: VaultDocument): Promise<PrincipalEntry[]> {
-  const listed = document.header.value.principals;
-  if (document.rawLines('succession').length === 0) return [...listed];
-  const joined = new Map(document.successions.map((line) => [line.value.principal, line]));
-  return Promise.all(
-    listed.map(async (entry) => {
-      const succession = joined.get(entry.id);
-      if (succession === undefined) return entry;
-      const { prev, signPub, sealPub } = succession.value;
-      const prevNow = await lineDigest(domain, encodeJson(entry, principalEntry, 'principal'));
-      if (entry.invited === '' || prev !== prevNow)
-        throw new IntegrityError('succession: it belongs to another invitation');
-      if (!(await signatureHolds(domain, succession, entry.invited))) throw broken('succession');
-      return { ...entry, signPub, sealPub };
-    }),
-  );
-}
-
-/** One level of grant an environment, rights only where there is one, and nothing listed for administrators, who have everything. */
-function checkRights(principal: PrincipalEntry, admin: boolean): void {
-  const { list, read, rotate, write, delete: remove } = principal;
-  const granted = new Set([...list, ...read]);
-  const all = [list, read, rotate, write, remove];
-  const sound =
-    granted.size === list.length + read.length &&
-    all.every((environments) => new Set(environments).size === environments.length) &&
-    [...rotate, ...write, ...remove].every((environment) => granted.has(environment)) &&
-    (!admin || all.every((environments) => environments.length === 0)) &&
-    (principal.invited === '') === (principal.signPub !== '');
-  if (!sound) throw new IntegrityError(`header: the rights of ${principal.name} contradict each other`);
-}
-
-function checkDistinct(header: HeaderLine): void {
-  const lists: readonly (readonly string[])[] = [
-    header.principals.map(({ id }) => id),
-    header.principals.map(({ name }) => name),
-    header.environments.map(({ id }) => id),
-    header.environments.map(({ name }) => name),
-  ];
-  for (const list of lists) {
-    if (new Set(list).size !== list.length) throw new IntegrityError('header: an id or name is used twice');
-  }
-  header.policy.forEach(([key], index) => {
-    const before = header.policy[index - 1];
-    if (before !== undefined && compareBytes(utf8(before[0]), utf8(key)) >= 0)
-      throw new IntegrityError('header: policy keys are out of order');
-  });
 }

@@ -15,7 +15,7 @@ import {
   type BundleLine,
   type SlotLine,
 } from '../format/lines.ts';
-import { lineDigest } from './authority.ts';
+import { lineDigest } from './digest.ts';
 import { signLine } from './signing.ts';
 
 const smallestBucket = 1_024;

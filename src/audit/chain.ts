@@ -4,7 +4,8 @@
  */
 import { IntegrityError } from '../errors.ts';
 import type { Bytes } from '../crypto/bytes.ts';
-import { signatureHolds, type Authority } from '../access/authority.ts';
+import { signatureHolds } from '../access/digest.ts';
+import type { Authority } from '../access/authority.ts';
 import { splitTail } from '../storage/log-file.ts';
 import { isSigned, parseRecord, recordDigest, type AnyRecord } from './record.ts';
 import type { Line } from '../format/json-line.ts';

@@ -1,5 +1,6 @@
 /** From changed parts to the bytes of a whole new file. docs/format.md sections 2 and 3. */
-import { headDigest, type Authority } from '../access/authority.ts';
+import { headDigest } from '../access/digest.ts';
+import type { Authority } from '../access/authority.ts';
 import { makeBundle, type Identity } from '../access/bundle.ts';
 import { signLine } from '../access/signing.ts';
 import type { RandomSource } from '../crypto/aead.ts';

@@ -1,6 +1,7 @@
 /** Putting a new vault in its place: under the lock, with the first records of its log. docs/format.md section 10. */
 import { ConcurrencyError } from '../errors.ts';
-import { Authority, headDigest } from '../access/authority.ts';
+import { headDigest } from '../access/digest.ts';
+import { Authority } from '../access/authority.ts';
 import type { Identity } from '../access/bundle.ts';
 import type { Bytes } from '../crypto/bytes.ts';
 import type { Domain } from '../crypto/pae.ts';

@@ -3,7 +3,7 @@
  * docs/format.md sections 3 and 5. Only the shards that a change touches are opened, sealed and written anew.
  */
 import { IntegrityError, AccessDeniedError } from '../errors.ts';
-import { lineDigest } from '../access/authority.ts';
+import { lineDigest } from '../access/digest.ts';
 import type { Identity } from '../access/bundle.ts';
 import { signLine } from '../access/signing.ts';
 import { seal, type RandomSource } from '../crypto/aead.ts';

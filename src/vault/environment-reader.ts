@@ -5,7 +5,8 @@
  * chain and checksum hold. Only the shards that an answer needs are read.
  */
 import { AccessDeniedError, EncryptionError, IntegrityError } from '../errors.ts';
-import { lineDigest, type Authority } from '../access/authority.ts';
+import { lineDigest } from '../access/digest.ts';
+import type { Authority } from '../access/authority.ts';
 import type { EnvironmentKeys } from '../access/environment-key.ts';
 import { open } from '../crypto/aead.ts';
 import {

@@ -3,7 +3,7 @@
  * ports that it is given.
  */
 import { UsageError } from '../errors.ts';
-import { lineDigest } from '../access/authority.ts';
+import { lineDigest } from '../access/digest.ts';
 import { identityOf, makeBundle, type Identity } from '../access/bundle.ts';
 import {
   commitmentsOf,

@@ -1,6 +1,7 @@
 /** What this machine remembers of a vault, held against what it finds. docs/format.md section 6, "What a machine remembers". */
 import { IntegrityError } from '../errors.ts';
-import { lineDigest, type Authority } from '../access/authority.ts';
+import { lineDigest } from '../access/digest.ts';
+import type { Authority } from '../access/authority.ts';
 import { encodeHex, utf8 } from '../crypto/bytes.ts';
 import { sha256 } from '../crypto/hash.ts';
 import type { VaultDocument } from '../format/document.ts';

@@ -5,7 +5,8 @@
  * (INTEGRITY) are never confused.
  */
 import { AccessDeniedError, IntegrityError, UnlockError, UsageError } from '../errors.ts';
-import { lineDigest, type Authority } from '../access/authority.ts';
+import { lineDigest } from '../access/digest.ts';
+import type { Authority } from '../access/authority.ts';
 import { openBundle, type Identity } from '../access/bundle.ts';
 import { openSlot, slotTypeOf, unwrapBundleKey, type Credential } from '../access/slot.ts';
 import type { KdfEngine } from '../crypto/kdf.ts';

@@ -12,10 +12,12 @@ import { PseudoTerminal } from '../support/pseudo-terminal.ts';
 /** Ports that somebody listens on. */
 function listening(pid: number): string[] {
   const tables = ['tcp', 'tcp6'].map((name) => readFileSync(`/proc/${pid}/net/${name}`, 'utf8'));
-  return tables.flatMap((table) => table.split('\n').slice(1)).flatMap((line) => {
-    const [, local, , state] = line.trim().split(/\s+/u);
-    return state === '0A' && local !== undefined ? [local] : [];
-  });
+  return tables
+    .flatMap((table) => table.split('\n').slice(1))
+    .flatMap((line) => {
+      const [, local, , state] = line.trim().split(/\s+/u);
+      return state === '0A' && local !== undefined ? [local] : [];
+    });
 }
 
 describe('the binary', () => {
@@ -45,7 +47,9 @@ describe('the binary', () => {
   test('has help for every command', async () => {
     const vault = new BinaryVault();
     const { stdout } = await vault.ok(['--help']);
-    const commands = [...stdout.toString().matchAll(/^ {2}([a-z]+)(?:\|[a-z]+)? /gmu)].map(([, name]) => name ?? '');
+    const commands = [...stdout.toString().matchAll(/^ {2}([a-z]+)(?:\|[a-z]+)? /gmu)].map(
+      ([, name]) => name ?? '',
+    );
     expect(commands.length).toBeGreaterThan(18);
     for (const name of commands.filter((command) => command !== 'help')) {
       const { status, stdout: help, stderr } = await vault.run([name, '--help']);
@@ -56,7 +60,10 @@ describe('the binary', () => {
   });
 
   scenario('ignores NODE_OPTIONS and other settings of Node', async (vault) => {
-    writeFileSync(vault.in('evil.cjs'), `require('node:fs').writeFileSync(${JSON.stringify(vault.in('marker'))}, 'x')`);
+    writeFileSync(
+      vault.in('evil.cjs'),
+      `require('node:fs').writeFileSync(${JSON.stringify(vault.in('marker'))}, 'x')`,
+    );
     const env = {
       NODE_OPTIONS: `--require ${vault.in('evil.cjs')}`,
       NODE_PATH: vault.folder,
@@ -69,7 +76,8 @@ describe('the binary', () => {
     const { stdout, stderr } = await vault.ok(['get', 'canary'], { env, shows: true });
     expect(stdout.toString()).toBe(vault.canary.value);
     expect(stderr).toBe('');
-    for (const file of ['marker', 'coverage', 'warnings']) expect(readdirSync(vault.folder)).not.toContain(file);
+    for (const file of ['marker', 'coverage', 'warnings'])
+      expect(readdirSync(vault.folder)).not.toContain(file);
     const child = await vault.ok(['exec', '--', 'printenv', 'NODE_OPTIONS'], { env });
     expect(child.stdout.toString()).toBe(`${env.NODE_OPTIONS}\n`);
   });
@@ -81,8 +89,13 @@ describe('the binary', () => {
   });
 
   scenario('opens no debugger at SIGUSR1, while it waits and while it watches', async (vault) => {
-    const env = Object.fromEntries(Object.entries(vault.environment({ TERM: 'dumb' })).filter(([name]) => name !== 'VAULT_PASSPHRASE'));
-    const prompt = new PseudoTerminal(binary, ['get', 'canary'], { env: env as Record<string, string>, cwd: vault.folder });
+    const env = Object.fromEntries(
+      Object.entries(vault.environment({ TERM: 'dumb' })).filter(([name]) => name !== 'VAULT_PASSPHRASE'),
+    );
+    const prompt = new PseudoTerminal(binary, ['get', 'canary'], {
+      env,
+      cwd: vault.folder,
+    });
     await prompt.sees('passphrase for');
     const before = listening(prompt.pid);
     prompt.signal(10);
@@ -91,10 +104,14 @@ describe('the binary', () => {
     expect(await prompt.end()).toBe(130);
     expect(prompt.screen).not.toMatch(/debugger|inspector/iu);
 
-    const child = spawn(binary, ['exec', '--timeout', '1m', '--', '/bin/sh', '-c', 'trap "" USR1; echo ready; read line'], {
-      env: vault.environment() as NodeJS.ProcessEnv,
-      cwd: vault.folder,
-    });
+    const child = spawn(
+      binary,
+      ['exec', '--timeout', '1m', '--', '/bin/sh', '-c', 'trap "" USR1; echo ready; read line'],
+      {
+        env: vault.environment(),
+        cwd: vault.folder,
+      },
+    );
     let errors = '';
     child.stderr.on('data', (data: Buffer) => {
       errors += data.toString();

@@ -12,9 +12,14 @@ async function environmentOf(
   flags: readonly string[],
   options: RunOptions = {},
 ): Promise<Record<string, string>> {
-  const { stdout } = await vault.ok(['exec', ...flags, '--', '/usr/bin/env', '-0'], { shows: true, ...options });
+  const { stdout } = await vault.ok(['exec', ...flags, '--', '/usr/bin/env', '-0'], {
+    shows: true,
+    ...options,
+  });
   const pairs = stdout.toString().split('\0').slice(0, -1);
-  return Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]));
+  return Object.fromEntries(
+    pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]),
+  );
 }
 
 const sh = (script: string): string[] => ['--', '/bin/sh', '-c', script];
@@ -46,14 +51,24 @@ describe('exec', () => {
       MINE: 'kept',
       HOME: vault.folder,
     });
-    const ours = Object.keys(got).filter((name) => /PASSPHRASE|KEY_FILE|ACCESS_TOKEN|PKCS11|AGE_/u.test(name));
+    const ours = Object.keys(got).filter((name) =>
+      /PASSPHRASE|KEY_FILE|ACCESS_TOKEN|PKCS11|AGE_/u.test(name),
+    );
     expect(ours).toEqual([]);
   });
 
-  for (const variable of ['VAULT_PASSPHRASE_FILE', 'VAULT_PASSPHRASE_COMMAND', 'VAULT_PASSPHRASE_FD'] as const) {
+  for (const variable of [
+    'VAULT_PASSPHRASE_FILE',
+    'VAULT_PASSPHRASE_COMMAND',
+    'VAULT_PASSPHRASE_FD',
+  ] as const) {
     scenario(`takes ${variable} away`, async (vault) => {
       writeFileSync(vault.in('pass'), 'correct horse battery staple');
-      const value = { VAULT_PASSPHRASE_FILE: 'pass', VAULT_PASSPHRASE_COMMAND: 'cat pass', VAULT_PASSPHRASE_FD: '7' }[variable];
+      const value = {
+        VAULT_PASSPHRASE_FILE: 'pass',
+        VAULT_PASSPHRASE_COMMAND: 'cat pass',
+        VAULT_PASSPHRASE_FD: '7',
+      }[variable];
       const env = { VAULT_PASSPHRASE: undefined, [variable]: value };
       const { stdout } = await vault.shell('$VAULT exec -- env 7< pass', { env, shows: true });
       expect(stdout.toString()).toContain(vault.canary.value);
@@ -66,7 +81,13 @@ describe('exec', () => {
       expect(await vault.run(['exec', ...sh(`exit ${status}`)])).toMatchObject({ status });
       expect(await vault.run(['exec', '--timeout', '1m', ...sh(`exit ${status}`)])).toMatchObject({ status });
     }
-    for (const [signal, number] of [['TERM', 15], ['KILL', 9], ['INT', 2], ['HUP', 1], ['SEGV', 11]] as const) {
+    for (const [signal, number] of [
+      ['TERM', 15],
+      ['KILL', 9],
+      ['INT', 2],
+      ['HUP', 1],
+      ['SEGV', 11],
+    ] as const) {
       const line = `ulimit -c 0; $VAULT exec -- sh -c 'kill -${signal} $$'`;
       expect([signal, (await vault.shell(line)).status]).toEqual([signal, 128 + number]);
       const watched = `ulimit -c 0; $VAULT exec --timeout 1m -- sh -c 'kill -${signal} $$'`;
@@ -100,7 +121,8 @@ describe('exec', () => {
     writeFileSync(vault.in('no-interpreter'), '#!/no/such/thing\n', { mode: 0o755 });
     writeFileSync(vault.in('script'), 'exit 9\n', { mode: 0o755 });
     for (const more of [[], ['--timeout', '1m']]) {
-      const status = async (command: string): Promise<number> => (await vault.run(['exec', ...more, '--', command])).status;
+      const status = async (command: string): Promise<number> =>
+        (await vault.run(['exec', ...more, '--', command])).status;
       expect(await status('no-such-program')).toBe(127);
       expect(await status('./no-such-program')).toBe(127);
       expect(await status('./not-executable')).toBe(126);
@@ -127,11 +149,23 @@ describe('exec', () => {
     expect(message).toMatch(/A_B.*C_D|C_D.*A_B/u);
     for (const name of ['a-b', 'a_b', 'c d', 'C/D']) expect(message).toContain(name);
     expect(await environmentOf(vault, ['--only', 'a-b'])).toMatchObject({ A_B: '1' });
-    expect(await environmentOf(vault, ['--only', 'canary', '--map', 'X=a-b', '--map', 'Y=a_b'])).toMatchObject({ X: '1', Y: '2' });
+    expect(
+      await environmentOf(vault, ['--only', 'canary', '--map', 'X=a-b', '--map', 'Y=a_b']),
+    ).toMatchObject({ X: '1', Y: '2' });
   });
 
   scenario('refuses variables that change what programs do, without --override', async (vault) => {
-    for (const name of ['PATH', 'LD_PRELOAD', 'NODE_OPTIONS', 'BASH_ENV', 'IFS', 'PYTHONPATH', 'GIT_SSH_COMMAND', 'ENV', 'DYLD_X']) {
+    for (const name of [
+      'PATH',
+      'LD_PRELOAD',
+      'NODE_OPTIONS',
+      'BASH_ENV',
+      'IFS',
+      'PYTHONPATH',
+      'GIT_SSH_COMMAND',
+      'ENV',
+      'DYLD_X',
+    ]) {
       await vault.put(name, '/evil');
       const message = await vault.fails(125, ['exec', '--only', name, '--', '/bin/true']);
       expect(message).toContain(name);
@@ -143,7 +177,9 @@ describe('exec', () => {
     // One that the caller has, with another value.
     await vault.fails(125, ['exec', '--map', 'MINE=canary', '--', 'true'], { env: { MINE: 'other' } });
     await vault.ok(['exec', '--only', 'canary', '--', 'true'], { env: { CANARY: vault.canary.value } });
-    expect(await environmentOf(vault, ['--only', 'canary', '--override'], { env: { CANARY: 'other' } })).toMatchObject({
+    expect(
+      await environmentOf(vault, ['--only', 'canary', '--override'], { env: { CANARY: 'other' } }),
+    ).toMatchObject({
       CANARY: vault.canary.value,
     });
   });
@@ -155,14 +191,26 @@ describe('exec', () => {
     const only = await environmentOf(vault, ['--only', 'db/*']);
     expect(only).toMatchObject({ DB_USER: 'ada' });
     expect(only).not.toHaveProperty('CANARY');
-    const mapped = await environmentOf(vault, ['--map', 'PGPASSWORD=db/credential#password', '--map', 'P=vault://production/p']);
+    const mapped = await environmentOf(vault, [
+      '--map',
+      'PGPASSWORD=db/credential#password',
+      '--map',
+      'P=vault://production/p',
+    ]);
     expect(mapped).toMatchObject({ PGPASSWORD: 'pw', P: 'live' });
     expect(mapped).not.toHaveProperty('CANARY');
-    expect(await environmentOf(vault, ['--prefix', 'APP_', '--only', 'db/user'])).toMatchObject({ APP_DB_USER: 'ada' });
-    const pristine = await environmentOf(vault, ['--pristine', '--only', 'db/user'], { env: { MINE: 'x', VAULT_TOKEN: 't' } });
+    expect(await environmentOf(vault, ['--prefix', 'APP_', '--only', 'db/user'])).toMatchObject({
+      APP_DB_USER: 'ada',
+    });
+    const pristine = await environmentOf(vault, ['--pristine', '--only', 'db/user'], {
+      env: { MINE: 'x', VAULT_TOKEN: 't' },
+    });
     expect(pristine).not.toHaveProperty('MINE');
     expect(pristine).toMatchObject({ DB_USER: 'ada', HOME: vault.folder });
-    writeFileSync(vault.in('app.env'), 'PLAIN=text\nUSER_NAME=vault:///db/user\nLIVE=vault://production/p\nPW="vault:///db/credential#password"\n');
+    writeFileSync(
+      vault.in('app.env'),
+      'PLAIN=text\nUSER_NAME=vault:///db/user\nLIVE=vault://production/p\nPW="vault:///db/credential#password"\n',
+    );
     const file = await environmentOf(vault, ['--env-file', 'app.env']);
     expect(file).toMatchObject({ PLAIN: 'text', USER_NAME: 'ada', LIVE: 'live', PW: 'pw' });
     expect(file).not.toHaveProperty('CANARY');
@@ -183,7 +231,8 @@ describe('exec', () => {
   });
 
   scenario('masks what the program prints', async (vault) => {
-    const script = 'echo "a $CANARY b"; echo "$CANARY" >&2; printf %s "$CANARY" | base64 -w0; printf %s "$CANARY" | od -An -tx1 | tr -d " \\n"';
+    const script =
+      'echo "a $CANARY b"; echo "$CANARY" >&2; printf %s "$CANARY" | base64 -w0; printf %s "$CANARY" | od -An -tx1 | tr -d " \\n"';
     const { stdout, stderr } = await vault.ok(['exec', '--mask', ...sh(script)]);
     expect(stdout.toString()).toMatch(/^a .+ b\n/u);
     expect(stderr).not.toContain(vault.canary.value);
@@ -209,28 +258,38 @@ describe('exec', () => {
     expect(env).not.toHaveProperty('CANARY');
   });
 
-  scenario('takes the place of this process: same number, no value in arguments, no descriptors left', async (vault) => {
-    const script = 'echo $$; tr "\\0" " " < /proc/$$/cmdline; ls /proc/$$/fd | tr "\\n" " "; cat /proc/$$/coredump_filter';
-    const ended = await vault.ok(['exec', ...sh(script)]);
-    const [pid, rest] = ended.stdout.toString().split('\n');
-    expect(pid).toBe(String(ended.pid));
-    // The shell itself opens a descriptor or two above 9.
-    expect(rest?.match(/(?:\b[3-9]\b)/gu) ?? []).toEqual([]);
-    const filter = readFileSync('/proc/self/coredump_filter', 'utf8').trim();
-    expect(ended.stdout.toString()).toContain(filter);
-  });
+  scenario(
+    'takes the place of this process: same number, no value in arguments, no descriptors left',
+    async (vault) => {
+      const script =
+        'echo $$; tr "\\0" " " < /proc/$$/cmdline; ls /proc/$$/fd | tr "\\n" " "; cat /proc/$$/coredump_filter';
+      const ended = await vault.ok(['exec', ...sh(script)]);
+      const [pid, rest] = ended.stdout.toString().split('\n');
+      expect(pid).toBe(String(ended.pid));
+      // The shell itself opens a descriptor or two above 9.
+      expect(rest?.match(/(?:\b[3-9]\b)/gu) ?? []).toEqual([]);
+      const filter = readFileSync('/proc/self/coredump_filter', 'utf8').trim();
+      expect(ended.stdout.toString()).toContain(filter);
+    },
+  );
 
   scenario('shows no value in the arguments or environment of the watching process', async (vault) => {
-    const child = spawn(binary, ['exec', '--timeout', '1m', '--mask', '--', '/bin/sh', '-c', 'echo ready; read line'], {
-      env: vault.environment() as NodeJS.ProcessEnv,
-      cwd: vault.folder,
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
+    const child = spawn(
+      binary,
+      ['exec', '--timeout', '1m', '--mask', '--', '/bin/sh', '-c', 'echo ready; read line'],
+      {
+        env: vault.environment(),
+        cwd: vault.folder,
+        stdio: ['pipe', 'pipe', 'inherit'],
+      },
+    );
     await once(child.stdout, 'data');
     const own = `/proc/${child.pid ?? 0}`;
     expect(vault.canary.isIn(readFileSync(`${own}/cmdline`))).toBe(false);
     expect(vault.canary.isIn(readFileSync(`${own}/environ`))).toBe(false);
-    const children = readFileSync(`${own}/task/${child.pid ?? 0}/children`, 'utf8').trim().split(' ');
+    const children = readFileSync(`${own}/task/${child.pid ?? 0}/children`, 'utf8')
+      .trim()
+      .split(' ');
     for (const pid of children) expect(vault.canary.isIn(readFileSync(`/proc/${pid}/cmdline`))).toBe(false);
     child.stdin.end('\n');
     const [status] = (await once(child, 'exit')) as [number | null];
@@ -240,7 +299,9 @@ describe('exec', () => {
   scenario('hands on standard streams and arguments as they are', async (vault) => {
     const cat = await vault.ok(['exec', '--', 'cat'], { input: Uint8Array.of(0, 1, 255) });
     expect([...cat.stdout]).toEqual([0, 1, 255]);
-    const watched = await vault.ok(['exec', '--timeout', '1m', '--', 'cat'], { input: Uint8Array.of(0, 1, 255) });
+    const watched = await vault.ok(['exec', '--timeout', '1m', '--', 'cat'], {
+      input: Uint8Array.of(0, 1, 255),
+    });
     expect([...watched.stdout]).toEqual([0, 1, 255]);
     const args = await vault.ok(['exec', '--', 'printf', '%s|', '--json', '-e', 'a b', '', '$x', '--', 'é']);
     expect(args.stdout.toString()).toBe('--json|-e|a b||$x|--|é|');

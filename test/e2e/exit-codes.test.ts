@@ -146,10 +146,14 @@ describe('errors under --json', () => {
     await vault.put('old', 'x', '--expires', '2020-01-01T00:00:00Z');
     const wrong = { env: { VAULT_PASSPHRASE: 'wrong' } };
     expect(await problem(vault, 3, ['get', 'nowhere'])).toMatchObject({ code: 'SECRET_NOT_FOUND' });
-    expect(await problem(vault, 3, ['get', 'canary', '--version', '9'])).toMatchObject({ code: 'VERSION_NOT_FOUND' });
+    expect(await problem(vault, 3, ['get', 'canary', '--version', '9'])).toMatchObject({
+      code: 'VERSION_NOT_FOUND',
+    });
     expect(await problem(vault, 3, ['ls', '--vault', 'absent'])).toMatchObject({ code: 'VAULT_NOT_FOUND' });
     await vault.put('object', '{"a":1}');
-    expect(await problem(vault, 3, ['get', 'object', '--field', 'x'])).toMatchObject({ code: 'FIELD_NOT_FOUND' });
+    expect(await problem(vault, 3, ['get', 'object', '--field', 'x'])).toMatchObject({
+      code: 'FIELD_NOT_FOUND',
+    });
     expect(await problem(vault, 4, ['get', 'canary'], wrong)).toMatchObject({ code: 'UNLOCK_FAILED' });
     expect(await problem(vault, 6, ['get', 'old'])).toMatchObject({ code: 'SECRET_EXPIRED' });
     expect(await problem(vault, 8, ['put', 'canary', '--if-absent'], { input: 'x' })).toMatchObject({

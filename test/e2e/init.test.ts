@@ -1,5 +1,14 @@
 /** A new vault: where it goes, what it is protected with, and how it is found again. */
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { BinaryVault, fastKdf, scenario } from '../support/binary-vault.ts';
@@ -13,12 +22,18 @@ describe('init', () => {
     const { stdout } = await vault.shell(`umask 000; $VAULT init ${fast.join(' ')}`);
     expect(stdout.toString()).toBe(`${vault.file}\n`);
     expect(mode(vault.in('.vault'))).toBe('700');
-    for (const file of readdirSync(vault.in('.vault'))) expect([file, mode(vault.in('.vault', file))]).toEqual([file, '600']);
+    for (const file of readdirSync(vault.in('.vault')))
+      expect([file, mode(vault.in('.vault', file))]).toEqual([file, '600']);
     expect(mode(vault.in('state', 'vault'))).toBe('700');
-    for (const file of readdirSync(vault.in('state', 'vault'))) expect(mode(vault.in('state', 'vault', file))).toBe('600');
+    for (const file of readdirSync(vault.in('state', 'vault')))
+      expect(mode(vault.in('state', 'vault', file))).toBe('600');
     const deep = await vault.shell(`umask 000; $VAULT init a/b/c.vault ${fast.join(' ')}`);
     expect(deep.stdout.toString()).toBe(`${vault.in('a/b/c.vault')}\n`);
-    expect([mode(vault.in('a')), mode(vault.in('a/b')), mode(vault.in('a/b/c.vault'))]).toEqual(['700', '700', '600']);
+    expect([mode(vault.in('a')), mode(vault.in('a/b')), mode(vault.in('a/b/c.vault'))]).toEqual([
+      '700',
+      '700',
+      '600',
+    ]);
   });
 
   test('leaves an existing folder as it is', async () => {
@@ -44,7 +59,15 @@ describe('init', () => {
     expect(mode(vault.in('key'))).toBe('600');
     expect(`${stdout.toString()}${stderr}`).not.toContain('VRK1');
     writeFileSync(vault.in('new'), 'the second passphrase\n');
-    const flags = ['--recovery-key-file', 'key', '--new-passphrase-file', 'new', '--recovery-file', 'next', ...fastKdf];
+    const flags = [
+      '--recovery-key-file',
+      'key',
+      '--new-passphrase-file',
+      'new',
+      '--recovery-file',
+      'next',
+      ...fastKdf,
+    ];
     await vault.ok(['recover', ...flags], { env: { VAULT_PASSPHRASE: undefined } });
     await vault.fails(4, ['ls']);
     await vault.ok(['ls'], { env: { VAULT_PASSPHRASE: 'the second passphrase' } });
@@ -104,10 +127,18 @@ describe('init', () => {
 
   test('has the environments it is told, and imports at once', async () => {
     const vault = new BinaryVault();
-    writeFileSync(vault.in('.env'), `export DATABASE_URL="postgres://x"\nhttp_proxy=proxy:1\n# comment\nEMPTY=\n`);
+    writeFileSync(
+      vault.in('.env'),
+      `export DATABASE_URL="postgres://x"\nhttp_proxy=proxy:1\n# comment\nEMPTY=\n`,
+    );
     await vault.ok(['init', ...fast, '--environments', 'live, test', '--from', '.env']);
-    const { environments } = (await vault.json(['status'])) as { environments: { name: string; secrets: number }[] };
-    expect(environments.map(({ name, secrets }) => [name, secrets])).toEqual([['live', 3], ['test', 0]]);
+    const { environments } = (await vault.json(['status'])) as {
+      environments: { name: string; secrets: number }[];
+    };
+    expect(environments.map(({ name, secrets }) => [name, secrets])).toEqual([
+      ['live', 3],
+      ['test', 0],
+    ]);
     expect(await vault.text('DATABASE_URL')).toBe('postgres://x');
     for (const names of ['', 'a,,b', 'a,a', 'with space']) {
       await vault.fails(2, ['init', 'y.vault', ...fast, '--environments', names]);
@@ -119,7 +150,7 @@ describe('init', () => {
   test('prints JSON', async () => {
     const vault = new BinaryVault();
     const made = await vault.json(['init', ...fast]);
-    expect(made).toEqual({ path: vault.file, vaultId: expect.stringMatching(/^[\w-]{22}$/u) });
+    expect(made).toEqual({ path: vault.file, vaultId: expect.stringMatching(/^[\w-]{22}$/u) as unknown });
   });
 });
 
@@ -200,7 +231,8 @@ describe('the vault that is meant', () => {
   scenario('is the nearest upward', async (vault) => {
     mkdirSync(vault.in('a', 'b', 'c'), { recursive: true });
     const below = { cwd: vault.in('a', 'b', 'c') };
-    const found = async (): Promise<unknown> => ((await vault.json(['status'], below)) as { path: string }).path;
+    const found = async (): Promise<unknown> =>
+      ((await vault.json(['status'], below)) as { path: string }).path;
     expect(await found()).toBe(vault.file);
     await vault.ok(['init', 'a/near.vault', ...fast]);
     expect(await found()).toBe(vault.in('a', 'near.vault'));
@@ -260,7 +292,9 @@ describe('the vault that is meant', () => {
       expect([suffix, status, stdout.toString()]).toEqual([suffix, suffix === '.lock-journal' ? 9 : 7, '']);
     }
     expect(readFileSync(vault.in('target'), 'utf8')).toBe('');
-    expect(await vault.shell('mkfifo pipe.vault && timeout 10 $VAULT ls --vault pipe.vault')).toMatchObject({ status: 7 });
+    expect(await vault.shell('mkfifo pipe.vault && timeout 10 $VAULT ls --vault pipe.vault')).toMatchObject({
+      status: 7,
+    });
     expect(await vault.run(['ls', '--vault', '/dev/zero'])).toMatchObject({ status: 7 });
   });
 });

@@ -7,17 +7,53 @@ const time: unknown = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d
 
 describe('a secret', () => {
   scenario('is listed and shown without its value', async (vault) => {
-    const flags = ['--type', 'token', '--description', 'for CI', '--tag', 'team=a', '--tag', 'x=1', '--var', 'CI_TOKEN'];
-    await vault.put('ci/token', vault.canary.value, ...flags, '--expires', '2030-01-01T00:00:00Z', '--rotate-every', '90d');
+    const flags = [
+      '--type',
+      'token',
+      '--description',
+      'for CI',
+      '--tag',
+      'team=a',
+      '--tag',
+      'x=1',
+      '--var',
+      'CI_TOKEN',
+    ];
+    await vault.put(
+      'ci/token',
+      vault.canary.value,
+      ...flags,
+      '--expires',
+      '2030-01-01T00:00:00Z',
+      '--rotate-every',
+      '90d',
+    );
     const [, listed] = (await vault.json(['ls'])) as unknown[];
-    const metadata = { name: 'ci/token', environment: 'development', type: 'token', version: 1, created: time, updated: time };
-    expect(listed).toMatchObject({ ...metadata, expires: '2030-01-01T00:00:00.000Z', tags: { team: 'a', x: '1' } });
+    const metadata = {
+      name: 'ci/token',
+      environment: 'development',
+      type: 'token',
+      version: 1,
+      created: time,
+      updated: time,
+    };
+    expect(listed).toMatchObject({
+      ...metadata,
+      expires: '2030-01-01T00:00:00.000Z',
+      tags: { team: 'a', x: '1' },
+    });
     const shown = await vault.json(['show', 'ci/token']);
-    expect(shown).toMatchObject({ ...metadata, description: 'for CI', variable: 'CI_TOKEN', rotateEverySeconds: 90 * 86_400 });
+    expect(shown).toMatchObject({
+      ...metadata,
+      description: 'for CI',
+      variable: 'CI_TOKEN',
+      rotateEverySeconds: 90 * 86_400,
+    });
     expect(JSON.stringify([listed, shown])).not.toMatch(/"value/u);
     const { stdout } = await vault.ok(['show', 'ci/token']);
     expect(stdout.toString()).toContain('vault get');
-    const names = async (...args: string[]): Promise<string> => (await vault.ok(['ls', ...args])).stdout.toString();
+    const names = async (...args: string[]): Promise<string> =>
+      (await vault.ok(['ls', ...args])).stdout.toString();
     expect(await names()).toBe('canary\nci/token\n');
     expect(await names('ci/*')).toBe('ci/token\n');
     expect(await names('--type', 'token')).toBe('ci/token\n');
@@ -26,7 +62,11 @@ describe('a secret', () => {
     expect(await names('-e', 'production')).toBe('');
     expect(await names('--all-environments')).toBe('development\tcanary\ndevelopment\tci/token\n');
     await vault.ok(['put', 'ci/token', '--tag', 'x='], { input: 'y' });
-    expect(await vault.json(['show', 'ci/token'])).toMatchObject({ version: 2, tags: { team: 'a' }, description: 'for CI' });
+    expect(await vault.json(['show', 'ci/token'])).toMatchObject({
+      version: 2,
+      tags: { team: 'a' },
+      description: 'for CI',
+    });
   });
 
   scenario('is removed, restored, purged', async (vault) => {
@@ -63,7 +103,11 @@ describe('a secret', () => {
     expect(await vault.text('moved', '--version', '1')).toBe(vault.canary.value);
     await vault.ok(['cp', 'moved', 'moved', '--to-env', 'production']);
     expect(await vault.text('moved', '-e', 'production')).toBe('second');
-    expect(await vault.json(['show', 'moved', '-e', 'production'])).toMatchObject({ version: 1, type: 'password', tags: { a: 'b' } });
+    expect(await vault.json(['show', 'moved', '-e', 'production'])).toMatchObject({
+      version: 1,
+      type: 'password',
+      tags: { a: 'b' },
+    });
     await vault.fails(8, ['cp', 'moved', 'moved', '--to-env', 'production']);
     await vault.fails(8, ['cp', 'moved', 'moved']);
     await vault.ok(['cp', 'moved', 'copy']);
@@ -75,10 +119,14 @@ describe('a secret', () => {
   scenario('has versions that can be read and gone back to', async (vault) => {
     for (const value of ['two', 'three']) await vault.put('canary', value);
     const { versions } = (await vault.json(['history', 'canary'])) as { versions: object[] };
-    expect(versions).toMatchObject([3, 2, 1].map((version) => ({ version, time, current: version === 3 })).sort((a, b) => {
-      const [first] = versions as { version: number }[];
-      return first?.version === 1 ? a.version - b.version : b.version - a.version;
-    }));
+    expect(versions).toMatchObject(
+      [3, 2, 1]
+        .map((version) => ({ version, time, current: version === 3 }))
+        .sort((a, b) => {
+          const [first] = versions as { version: number }[];
+          return first?.version === 1 ? a.version - b.version : b.version - a.version;
+        }),
+    );
     expect(await vault.text('canary', '--version', 'previous')).toBe('two');
     await vault.ok(['rollback', 'canary', '--to', '1']);
     expect(await vault.text('canary')).toBe(vault.canary.value);
@@ -109,7 +157,10 @@ describe('a secret', () => {
     ];
     const seen = new Set<string>();
     for (const [spec, form] of forms) {
-      for (const command of [['put', 'x', '--generate', spec], ['generate', 'x', spec]]) {
+      for (const command of [
+        ['put', 'x', '--generate', spec],
+        ['generate', 'x', spec],
+      ]) {
         const { stdout } = await vault.ok(command);
         expect(stdout.toString()).toBe('');
         const value = await vault.text('x');
@@ -129,7 +180,12 @@ describe('a secret', () => {
   });
 
   scenario('has fields', async (vault) => {
-    await vault.put('db', '{"user":"ada","password":"p","host":"h","port":5432}', '--type', 'database-credential');
+    await vault.put(
+      'db',
+      '{"user":"ada","password":"p","host":"h","port":5432}',
+      '--type',
+      'database-credential',
+    );
     await vault.ok(['put', 'db', '--field', 'password'], { input: 'new' });
     expect(await vault.text('db', '--field', 'password')).toBe('new');
     expect(await vault.text('db', '--field', 'user')).toBe('ada');
@@ -140,8 +196,12 @@ describe('a secret', () => {
 
   scenario('is compared with a candidate', async (vault) => {
     expect(await vault.run(['verify', 'canary'], { input: vault.canary.value })).toMatchObject({ status: 0 });
-    expect(await vault.run(['verify', 'canary'], { input: `${vault.canary.value}\n` })).toMatchObject({ status: 0 });
-    expect(await vault.run(['verify', 'canary', '--exact'], { input: `${vault.canary.value}\n` })).toMatchObject({ status: 1 });
+    expect(await vault.run(['verify', 'canary'], { input: `${vault.canary.value}\n` })).toMatchObject({
+      status: 0,
+    });
+    expect(
+      await vault.run(['verify', 'canary', '--exact'], { input: `${vault.canary.value}\n` }),
+    ).toMatchObject({ status: 1 });
     expect(await vault.run(['verify', 'canary'], { input: 'other' })).toMatchObject({ status: 1 });
     await vault.fails(3, ['verify', 'absent'], { input: 'x' });
   });
@@ -170,11 +230,17 @@ describe('import', () => {
     const done = (await vault.json(['import', '.env'])) as { added: string[] };
     expect(done.added).toHaveLength(7);
     expect(await vault.json(['status'])).toMatchObject({ generation: generation + 1 });
-    const values = await Promise.all(['PLAIN', 'SINGLE', 'http_proxy', 'EMPTY', 'MULTI', 'HASH'].map(async (name) => vault.text(name)));
+    const values = await Promise.all(
+      ['PLAIN', 'SINGLE', 'http_proxy', 'EMPTY', 'MULTI', 'HASH'].map(async (name) => vault.text(name)),
+    );
     expect(values).toEqual(['value', '$HOME # kept', 'http://p:1', '', 'line one\nline two', 'a#b']);
     expect(await vault.json(['import', '.env'])).toMatchObject({ added: [], changed: [] });
     writeFileSync(vault.in('.env'), 'PLAIN=other\n');
-    expect(await vault.json(['import', '.env'])).toMatchObject({ added: [], changed: ['PLAIN'], unchanged: [] });
+    expect(await vault.json(['import', '.env'])).toMatchObject({
+      added: [],
+      changed: ['PLAIN'],
+      unchanged: [],
+    });
   });
 
   scenario('takes JSON, and standard input', async (vault) => {
@@ -237,7 +303,12 @@ describe('status and audit', () => {
     await vault.fails(3, ['get', 'absent']);
     await vault.fails(4, ['get', 'canary'], { env: { VAULT_PASSPHRASE: 'wrong' } });
     await vault.fails(8, ['put', 'canary', '--if-absent'], { input: 'x' });
-    const all = (await vault.json(['audit'])) as { sequence: number; operation: string; success: boolean; code: string | null }[];
+    const all = (await vault.json(['audit'])) as {
+      sequence: number;
+      operation: string;
+      success: boolean;
+      code: string | null;
+    }[];
     expect(all.map(({ sequence }) => sequence)).toEqual(all.map((_, index) => index + 1));
     expect(all.map(({ operation, success, code }) => [operation, success, code])).toEqual([
       ['log', true, null],
@@ -265,7 +336,9 @@ describe('status and audit', () => {
         session: expect.any(String) as unknown,
       },
     });
-    expect(await vault.json(['audit', '--failed', '--last', '1'])).toMatchObject([{ code: 'ALREADY_EXISTS' }]);
+    expect(await vault.json(['audit', '--failed', '--last', '1'])).toMatchObject([
+      { code: 'ALREADY_EXISTS' },
+    ]);
     expect(await vault.json(['audit', '--op', 'get'])).toHaveLength(2);
     expect(await vault.json(['audit', '--name', 'canary'])).toHaveLength(3);
     expect(await vault.json(['audit', '--by', 'owner', '--since', '1h', '--op', 'init'])).toHaveLength(1);
@@ -309,7 +382,9 @@ describe('passwd', () => {
   scenario('keeps the derivation parameters without flags', async (vault) => {
     writeFileSync(vault.in('new'), 'another passphrase\n');
     await vault.ok(['passwd', '--new-passphrase-file', 'new']);
-    const { stdout } = await vault.ok(['status', '--json'], { env: { VAULT_PASSPHRASE: 'another passphrase' } });
+    const { stdout } = await vault.ok(['status', '--json'], {
+      env: { VAULT_PASSPHRASE: 'another passphrase' },
+    });
     expect(JSON.parse(stdout.toString())).toMatchObject({ slots: [{ kdf: { name: 'pbkdf2-hmac-sha256' } }] });
   });
 });

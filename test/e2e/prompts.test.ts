@@ -1,9 +1,9 @@
 /** Questions at a real terminal: hidden, on the terminal itself, and leaving it as it was. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { describe, expect } from 'vitest';
 import { binary } from '../binary-is-built.ts';
-import { fastKdf, passphrase, scenario, type BinaryVault } from '../support/binary-vault.ts';
+import { passphrase, scenario, type BinaryVault } from '../support/binary-vault.ts';
 import { PseudoTerminal, type TerminalOptions } from '../support/pseudo-terminal.ts';
 
 const ctrlC = '\u0003';
@@ -15,9 +15,9 @@ function at(
   more: Partial<TerminalOptions> & { readonly given?: boolean } = {},
 ): PseudoTerminal {
   const env = Object.fromEntries(
-    Object.entries(vault.environment({ TERM: 'xterm', VAULT_PASSPHRASE: more.given === true ? passphrase : undefined })).filter(
-      ([, value]) => value !== undefined,
-    ),
+    Object.entries(
+      vault.environment({ TERM: 'xterm', VAULT_PASSPHRASE: more.given === true ? passphrase : undefined }),
+    ).filter(([, value]) => value !== undefined),
   );
   return new PseudoTerminal(binary, args, { env, cwd: vault.folder, ...more });
 }
@@ -70,6 +70,14 @@ describe('the passphrase', () => {
     expectAsBefore(terminal);
   });
 
+  scenario('cannot be made visible', async (vault) => {
+    const terminal = at(vault, ['get', 'canary'], { stdout: 'pipe' });
+    await terminal.sees(question);
+    terminal.type(`\u0014typed\u0014 in clear${ctrlC}`);
+    expect(await terminal.end()).toBe(130);
+    expect(terminal.screen).not.toMatch(/toggle|typed/u);
+  });
+
   scenario('may end with SIGKILL and nothing is held or broken', async (vault) => {
     const terminal = at(vault, ['put', 'canary'], { stdin: 'null' });
     await terminal.sees(question);
@@ -79,7 +87,6 @@ describe('the passphrase', () => {
     await vault.ok(['verify']);
     expect(vault.leftovers()).toEqual([]);
   });
-
 });
 
 describe('a value', () => {

@@ -8,10 +8,16 @@ describe('standard output', () => {
     await vault.put('large', 'x'.repeat(4 * 1024 ** 2));
     for (const name of ['canary', 'large']) {
       const { status, stdout, stderr } = await vault.shell(`$VAULT get ${name} | head -c1`);
-      expect({ name, stdout: stdout.toString(), stderr }).toEqual({ name, stdout: name === 'large' ? 'x' : 'c', stderr: '' });
+      expect({ name, stdout: stdout.toString(), stderr }).toEqual({
+        name,
+        stdout: name === 'large' ? 'x' : 'c',
+        stderr: '',
+      });
       expect([0, 141]).toContain(status);
     }
-    const { stderr } = await vault.shell('$VAULT ls | true; $VAULT audit --json | true; $VAULT --help | true');
+    const { stderr } = await vault.shell(
+      '$VAULT ls | true; $VAULT audit --json | true; $VAULT --help | true',
+    );
     expect(stderr).toBe('');
   });
 
@@ -20,9 +26,12 @@ describe('standard output', () => {
     await vault.put('large', value);
     const { stdout } = await vault.shell('$VAULT get large | (sleep 0.2; cat) | wc -c');
     expect(stdout.toString().trim()).toBe(String(value.length));
-    const slow = await vault.shell('$VAULT get large | python3 -c "import os,sys; sys.stdout.write(str(sum(len(c) for c in iter(lambda: os.read(0, 4096), b\'\'))))"', {
-      env: { PATH: '/usr/bin:/bin' },
-    });
+    const slow = await vault.shell(
+      '$VAULT get large | python3 -c "import os,sys; sys.stdout.write(str(sum(len(c) for c in iter(lambda: os.read(0, 4096), b\'\'))))"',
+      {
+        env: { PATH: '/usr/bin:/bin' },
+      },
+    );
     expect(slow.stdout.toString()).toBe(String(value.length));
   });
 
@@ -34,14 +43,23 @@ describe('standard output', () => {
   });
 
   scenario('that is closed keeps the value out of every file', async (vault) => {
-    const { stderr } = await vault.shell('$VAULT get canary >&-; $VAULT get canary <&- >&- 2>&-; $VAULT put x --generate <&- >&- 2>&-');
+    const { stderr } = await vault.shell(
+      '$VAULT get canary >&-; $VAULT get canary <&- >&- 2>&-; $VAULT put x --generate <&- >&- 2>&-',
+    );
     expect(stderr).not.toMatch(/^\s+at /mu);
     await vault.ok(['verify']);
     expect(await vault.json(['ls'])).toHaveLength(2);
   });
 
   scenario('is data alone', async (vault) => {
-    for (const args of [['put', 'x', '--generate'], ['rm', 'x'], ['restore', 'x'], ['mv', 'x', 'y'], ['verify'], ['rotate', 'y']]) {
+    for (const args of [
+      ['put', 'x', '--generate'],
+      ['rm', 'x'],
+      ['restore', 'x'],
+      ['mv', 'x', 'y'],
+      ['verify'],
+      ['rotate', 'y'],
+    ]) {
       const { stdout } = await vault.ok(args);
       expect({ args, stdout: stdout.toString() }).toEqual({ args, stdout: '' });
     }
@@ -88,17 +106,38 @@ describe('the passphrase', () => {
     const get = '$VAULT get canary';
     const right = async (line: string, env: Record<string, string | undefined>): Promise<void> => {
       const { status, stdout, stderr } = await vault.shell(line, { env, shows: true });
-      expect({ line, status, stdout: stdout.toString(), stderr }).toEqual({ line, status: 0, stdout: vault.canary.value, stderr: '' });
+      expect({ line, status, stdout: stdout.toString(), stderr }).toEqual({
+        line,
+        status: 0,
+        stdout: vault.canary.value,
+        stderr: '',
+      });
     };
     await right(`${get} 5< right`, { ...none, VAULT_PASSPHRASE_FD: '5' });
-    await right(`${get} 5< <(cat right)`, { VAULT_PASSPHRASE: 'wrong', VAULT_PASSPHRASE_FILE: 'wrong', VAULT_PASSPHRASE_FD: '5' });
-    await right(get, { VAULT_PASSPHRASE: 'wrong', VAULT_PASSPHRASE_COMMAND: 'cat wrong', VAULT_PASSPHRASE_FILE: 'right' });
+    await right(`${get} 5< <(cat right)`, {
+      VAULT_PASSPHRASE: 'wrong',
+      VAULT_PASSPHRASE_FILE: 'wrong',
+      VAULT_PASSPHRASE_FD: '5',
+    });
+    await right(get, {
+      VAULT_PASSPHRASE: 'wrong',
+      VAULT_PASSPHRASE_COMMAND: 'cat wrong',
+      VAULT_PASSPHRASE_FILE: 'right',
+    });
     await right(get, { VAULT_PASSPHRASE: 'wrong', VAULT_PASSPHRASE_COMMAND: 'cat right' });
     await right(`${get} < right`, { ...none, VAULT_PASSPHRASE_FILE: '-' });
 
-    const wrong = async (status: number, env: Record<string, string | undefined>, line = get): Promise<void> => {
+    const wrong = async (
+      status: number,
+      env: Record<string, string | undefined>,
+      line = get,
+    ): Promise<void> => {
       const ended = await vault.shell(line, { env });
-      expect({ env, status: ended.status, stdout: ended.stdout.toString() }).toEqual({ env, status, stdout: '' });
+      expect({ env, status: ended.status, stdout: ended.stdout.toString() }).toEqual({
+        env,
+        status,
+        stdout: '',
+      });
     };
     await wrong(4, { VAULT_PASSPHRASE_FILE: 'wrong' });
     await wrong(3, { VAULT_PASSPHRASE_FILE: 'absent' });

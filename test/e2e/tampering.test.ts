@@ -18,7 +18,10 @@ function numbers(start: number): () => number {
   };
 }
 
-async function damaged(vault: BinaryVault, flips: readonly { readonly at: number; readonly bit: number }[]): Promise<string[]> {
+async function damaged(
+  vault: BinaryVault,
+  flips: readonly { readonly at: number; readonly bit: number }[],
+): Promise<string[]> {
   const good = readFileSync(vault.file);
   const wrong: string[] = [];
   for (const { at, bit } of flips) {
@@ -42,7 +45,10 @@ describe(`a flipped bit (seed ${seed})`, () => {
   scenario(
     `at each of ${positions} places is found`,
     async (first) => {
-      const vaults = [first, ...(await Promise.all(Array.from({ length: workers - 1 }, async () => BinaryVault.make())))];
+      const vaults = [
+        first,
+        ...(await Promise.all(Array.from({ length: workers - 1 }, async () => BinaryVault.make()))),
+      ];
       const next = numbers(seed);
       const wrong = await Promise.all(
         vaults.map(async (vault) => {
@@ -68,7 +74,12 @@ describe(`a flipped bit (seed ${seed})`, () => {
   scenario('at each line’s first and last byte is found', async (vault) => {
     const text = readFileSync(vault.file, 'latin1');
     const ends = [...text.matchAll(/\n/gu)].map(({ index }) => index);
-    const flips = ends.flatMap((end) => [{ at: end, bit: 0 }, { at: end - 1, bit: 1 }]).slice(0, 24);
+    const flips = ends
+      .flatMap((end) => [
+        { at: end, bit: 0 },
+        { at: end - 1, bit: 1 },
+      ])
+      .slice(0, 24);
     expect(await damaged(vault, flips)).toEqual([]);
   });
 });
@@ -97,7 +108,12 @@ describe('a file', () => {
       writeFileSync(vault.file, bytes);
       for (const args of [['verify'], ['get', 'canary']]) {
         const { status, stdout } = await vault.run(args);
-        expect({ title, args, status, stdout: stdout.toString() }).toEqual({ title, args, status: 7, stdout: '' });
+        expect({ title, args, status, stdout: stdout.toString() }).toEqual({
+          title,
+          args,
+          status: 7,
+          stdout: '',
+        });
       }
     }
     writeFileSync(vault.file, good);

@@ -16,7 +16,14 @@ describe('an older vault file', () => {
     await vault.put('canary', 'newer');
     await vault.put('canary', 'newest');
     copyFileSync(vault.in('older'), vault.file);
-    for (const args of [['get', 'canary'], ['ls'], ['verify'], ['put', 'x', '--generate'], ['audit'], ['status']]) {
+    for (const args of [
+      ['get', 'canary'],
+      ['ls'],
+      ['verify'],
+      ['put', 'x', '--generate'],
+      ['audit'],
+      ['status'],
+    ]) {
       const message = await vault.fails(7, args);
       expect(message).toContain(String(older));
       expect(message).toContain(String(older + 2));
@@ -62,7 +69,10 @@ describe('an older vault file', () => {
     for (const index of changed) {
       const kind = (JSON.parse(now[index] ?? '{}') as { kind: string }).kind;
       expect(kinds).toContain(kind);
-      writeLines(vault.file, now.map((line, at) => (at === index ? (before[at] ?? '') : line)));
+      writeLines(
+        vault.file,
+        now.map((line, at) => (at === index ? (before[at] ?? '') : line)),
+      );
       // What a read does not rely on, it does not check.
       const { status, stdout } = await vault.run(['get', 'canary']);
       expect([kind, status, stdout.toString()]).toEqual(status === 0 ? [kind, 0, 'newer'] : [kind, 7, '']);
@@ -78,7 +88,8 @@ describe('an older vault file', () => {
     await vault.put('p', 'two', '-e', 'production');
     const now = linesOf(vault.file);
     const parsed = now.map((line) => JSON.parse(line) as { kind: string; environment?: string });
-    const { environment } = parsed.find((_, index) => now[index] !== before[index] && parsed[index]?.kind === 'values') ?? {};
+    const { environment } =
+      parsed.find((_, index) => now[index] !== before[index] && parsed[index]?.kind === 'values') ?? {};
     expect(environment).toMatch(/^[\w-]{11}$/u);
     const isPart = (line: string): boolean => {
       const { kind, environment: of } = JSON.parse(line) as { kind: string; environment?: string };
@@ -86,7 +97,8 @@ describe('an older vault file', () => {
     };
     const olderParts = before.filter(isPart);
     const isHead = (line: string): boolean => /^\{"kind":"(?:names|values)"/u.test(line);
-    const at = (lines: readonly string[], head: boolean): number => lines.findIndex((line) => isPart(line) && isHead(line) === head);
+    const at = (lines: readonly string[], head: boolean): number =>
+      lines.findIndex((line) => isPart(line) && isHead(line) === head);
     const pasted = now.filter((line) => !isPart(line));
     pasted.splice(at(now, true), 0, ...olderParts.filter(isHead));
     pasted.splice(at(now, false), 0, ...olderParts.filter((line) => !isHead(line)));
@@ -131,10 +143,21 @@ describe('the audit log', () => {
     ['with two swapped', true, ([a = '', b = '', c = '', d = '', ...rest]) => [a, b, d, c, ...rest]],
     ['with a record twice', false, (lines) => [...lines.slice(0, 3), ...lines.slice(2)]],
     ['with its last record twice', true, (lines) => [...lines, lines.at(-1) ?? '']],
-    ['with its last record edited', true, (lines) => lines.map((line, index) => (index === lines.length - 1 ? line.replace('"ok":true', '"ok":false') : line))],
+    [
+      'with its last record edited',
+      true,
+      (lines) =>
+        lines.map((line, index) =>
+          index === lines.length - 1 ? line.replace('"ok":true', '"ok":false') : line,
+        ),
+    ],
     ['with a line of something else', true, (lines) => [...lines, '{}']],
     ['with an empty line', true, (lines) => [...lines, '']],
-    ['with a failed attempt taken out', true, (lines) => lines.filter((line) => !line.includes('"op":"unlock"'))],
+    [
+      'with a failed attempt taken out',
+      true,
+      (lines) => lines.filter((line) => !line.includes('"op":"unlock"')),
+    ],
   ];
   for (const [title, getSees, attack] of attacks) {
     scenario(`${title}: seen by ${getSees ? 'get and verify' : 'verify'}`, async (vault) => {
@@ -160,15 +183,18 @@ describe('the audit log', () => {
     expect(readFileSync(vault.log, 'utf8')).toMatch(/"detail":"lost [\w-]{22} \d+ /u);
   });
 
-  scenario('that was cut within its last record is cut back where memory knows it, else mended', async (vault) => {
-    const whole = readFileSync(vault.log);
-    writeFileSync(vault.log, whole.subarray(0, -10));
-    await vault.fails(7, ['get', 'canary']);
-    writeFileSync(vault.log, Buffer.concat([whole, Buffer.from('{"log":"half a rec')]));
-    expect(await vault.text('canary')).toBe(vault.canary.value);
-    await vault.ok(['verify']);
-    expect(await vault.json(['audit', '--op', 'torn'])).toHaveLength(1);
-  });
+  scenario(
+    'that was cut within its last record is cut back where memory knows it, else mended',
+    async (vault) => {
+      const whole = readFileSync(vault.log);
+      writeFileSync(vault.log, whole.subarray(0, -10));
+      await vault.fails(7, ['get', 'canary']);
+      writeFileSync(vault.log, Buffer.concat([whole, Buffer.from('{"log":"half a rec')]));
+      expect(await vault.text('canary')).toBe(vault.canary.value);
+      await vault.ok(['verify']);
+      expect(await vault.json(['audit', '--op', 'torn'])).toHaveLength(1);
+    },
+  );
 
   scenario('is not begun anew by a failed attempt', async (vault) => {
     rmSync(vault.log);

@@ -52,7 +52,7 @@ export async function runProgram(
   { env, cwd, input, stdio }: Omit<RunOptions, 'shows' | 'mayCrash'>,
 ): Promise<Ended> {
   const child = spawn(file, args, {
-    env: env as NodeJS.ProcessEnv,
+    env,
     cwd,
     stdio: stdio ?? [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
@@ -200,6 +200,7 @@ export class BinaryVault {
 /** A test with a vault of its own, after which the canary must be nowhere. */
 export function scenario(title: string, body: (vault: BinaryVault) => Promise<void>, timeout?: number): void {
   test(
+    // oxlint-disable-next-line vitest/valid-title -- the caller's
     title,
     async () => {
       const vault = await BinaryVault.make();

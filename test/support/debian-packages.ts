@@ -7,7 +7,10 @@ function works([program = '', ...args]: readonly string[]): boolean {
 
 function install(names: readonly string[]): void {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  for (const args of [['update', '-qq'], ['install', '-y', '-qq', '--no-install-recommends', ...names]]) {
+  for (const args of [
+    ['update', '-qq'],
+    ['install', '-y', '-qq', '--no-install-recommends', ...names],
+  ]) {
     const { status, stderr } = spawnSync('apt-get', args, { env, encoding: 'utf8' });
     if (status !== 0) throw new Error(`apt-get ${args.join(' ')} failed: ${stderr}`);
   }
@@ -18,12 +21,15 @@ function install(names: readonly string[]): void {
  * @returns what is missing, for the title of tests that are skipped; `null` if everything is there
  * @throws in CI, if it is missing and cannot be installed
  */
-export async function debianPackages(needed: Readonly<Record<string, readonly string[]>>): Promise<string | null> {
+export async function debianPackages(
+  needed: Readonly<Record<string, readonly string[]>>,
+): Promise<string | null> {
   const missing = Object.entries(needed).filter(([, check]) => !works(check));
   if (missing.length === 0) return Promise.resolve(null);
   const names = missing.map(([name]) => name);
   if (process.env['CI'] === undefined) return Promise.resolve(`needs ${names.join(', ')}`);
   install(names);
-  for (const [name, check] of missing) if (!works(check)) throw new Error(`${name} does not work after its installation`);
+  for (const [name, check] of missing)
+    if (!works(check)) throw new Error(`${name} does not work after its installation`);
   return Promise.resolve(null);
 }

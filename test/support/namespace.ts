@@ -29,9 +29,13 @@ export class MountNamespace {
   }
 
   static async open(): Promise<MountNamespace> {
-    const keeper = spawn('unshare', [...user, '-m', '--propagation', 'private', 'sh', '-c', 'echo ready; read line'], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
+    const keeper = spawn(
+      'unshare',
+      [...user, '-m', '--propagation', 'private', 'sh', '-c', 'echo ready; read line'],
+      {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      },
+    );
     onTestFinished(() => {
       keeper.stdin.end();
     });
@@ -47,7 +51,9 @@ export class MountNamespace {
 
   /** Must succeed. */
   shell(line: string): string {
-    const { status, stdout, stderr } = spawnSync('nsenter', this.inside(['sh', '-c', line]), { encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync('nsenter', this.inside(['sh', '-c', line]), {
+      encoding: 'utf8',
+    });
     if (status !== 0) throw new Error(`${line}: ${stderr}`);
     return stdout;
   }

@@ -23,7 +23,7 @@ child_ends = {}
 for number, name in ((1, 'stdout'), (2, 'stderr')):
     if spec[name] == 'pipe':
         ends[name], child_ends[number] = os.pipe()
-emit(event='settings', **settings())
+emit(event='settings', text='', **settings())
 pid = os.fork()
 if pid == 0:
     os.setsid()
@@ -49,7 +49,7 @@ while True:
             if [s for s in select.select(list(sources), [], [], 0)[0] if s not in (process, 0)]:
                 break
             status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-            emit(event='settings', **settings())
+            emit(event='settings', text='', **settings())
             emit(event='exit', status=status if status >= 0 else 128 - status)
             sys.exit(0)
         data = os.read(source, 65536)
@@ -135,7 +135,7 @@ export class PseudoTerminal {
     if (event === 'terminal') this.screen += text;
     if (event === 'stdout') this.stdout += text;
     if (event === 'stderr') this.stderr += text;
-    if (event === 'terminal' || event === 'settings') this.shown.push({ text: text ?? '', echo, all });
+    if (event === 'terminal' || event === 'settings') this.shown.push({ text, echo, all });
     this.#changed();
   }
 
@@ -151,7 +151,8 @@ export class PseudoTerminal {
         return last;
       }
       const left = end - Date.now();
-      if (left <= 0) throw new Error(`${JSON.stringify(wanted)} did not appear: ${JSON.stringify(this.screen)}`);
+      if (left <= 0)
+        throw new Error(`${JSON.stringify(wanted)} did not appear: ${JSON.stringify(this.screen)}`);
       let timer: NodeJS.Timeout | undefined;
       await Promise.race([
         new Promise<void>((resolve) => {

@@ -16,7 +16,9 @@ export interface Call {
 
 /** Files of a vault and of what the machine remembers: whatever is written when it changes. */
 function paths(vault: BinaryVault): string[] {
-  const beside = ['', '.new', '.lock', '.lock-journal', '.lock-holder', '.audit.jsonl'].map((end) => `${vault.file}${end}`);
+  const beside = ['', '.new', '.lock', '.lock-journal', '.lock-holder', '.audit.jsonl'].map(
+    (end) => `${vault.file}${end}`,
+  );
   const state = path.join(vault.state, 'vault');
   let files: string[];
   try {
@@ -33,7 +35,11 @@ function traceArgs(vault: BinaryVault, trace: string, expressions: readonly stri
 }
 
 /** What a command does on the vault's files, in order. */
-export async function callsOf(vault: BinaryVault, args: readonly string[], options: RunOptions = {}): Promise<Call[]> {
+export async function callsOf(
+  vault: BinaryVault,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<Call[]> {
   const trace = vault.in('trace');
   await vault.runWith('strace', [...traceArgs(vault, trace, []), binary, ...args], options);
   const counts = new Map<string, number>();

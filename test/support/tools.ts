@@ -1,7 +1,13 @@
 /** Programs of the system that fault tests need. In CI what is missing is installed, or the run fails; elsewhere tests skip aloud. */
 import { spawnSync } from 'node:child_process';
 
-const packages = { strace: 'strace', unshare: 'util-linux', nsenter: 'util-linux', prlimit: 'util-linux', python3: 'python3' } as const;
+const packages = {
+  strace: 'strace',
+  unshare: 'util-linux',
+  nsenter: 'util-linux',
+  prlimit: 'util-linux',
+  python3: 'python3',
+} as const;
 
 export type Tool = keyof typeof packages;
 
@@ -26,7 +32,7 @@ export function lacking(...tools: readonly Tool[]): string {
   return '';
 }
 
-/** The title of a suite that says aloud why it is skipped. */
-export function titleOf(title: string, reason: string): string {
-  return reason === '' ? title : `${title} (SKIPPED: ${reason})`;
+/** For the title of a suite: says aloud why it is skipped. */
+export function skipped(reason: string): string {
+  return reason === '' ? '' : ` (SKIPPED: ${reason})`;
 }
