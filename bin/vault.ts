@@ -30,7 +30,7 @@ function act<O>(handler: Run<O>) {
       .slice(0, -2)
       .flat()
       .map((word) => word as string | undefined);
-    const options = this.optsWithGlobals<O & GlobalOptions>();
+    const options = optionsOf<O>(this);
     const context = new Context(options, {
       env: process.env,
       cwd: process.cwd(),
@@ -48,6 +48,15 @@ function act<O>(handler: Run<O>) {
       context.close();
     }
   };
+}
+
+/** A command's own options win over those before its name; what was declined in either place is declined. */
+function optionsOf<O>(command: Command): O & GlobalOptions {
+  const before = command.parent?.opts<GlobalOptions>() ?? {};
+  const own = command.opts<O & GlobalOptions>();
+  const input = before.input !== false && own.input !== false;
+  const color = before.color !== false && own.color !== false;
+  return { ...before, ...own, input, color };
 }
 
 /** One message, one exit code; where it came from only with --debug. */
@@ -84,7 +93,12 @@ function reportUsage(error: CommanderError, argv: readonly string[]): void {
   process.exitCode = isExec(argv) ? beforeChildStatus : outcomes.USAGE.exit;
   // Commander shows help by an error of its own where no command was given.
   if (error.code === 'commander.help') return;
-  const message = safeText(error.message.replace(/^error: /, '').replace(/\.$/, ''));
+  const message = safeText(
+    error.message
+      .replace(/^error: /u, '')
+      .replaceAll('\n', ' ')
+      .replace(/\.$/, ''),
+  );
   if (json) writeError(`${JSON.stringify({ code: 'USAGE', message, hint: outcomes.USAGE.hint })}\n`);
   else writeError(`vault: ${message}\nvault: ${outcomes.USAGE.hint}\n`);
 }

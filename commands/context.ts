@@ -291,7 +291,5 @@ export class Context {
   close(): void {
     this.#vault?.close();
     this.#vault = null;
-    this.#prompter?.close();
-    this.#prompter = null;
   }
 }

@@ -1,6 +1,6 @@
 /** HashiCorp's verbs: this is another program, and here is what to use instead. */
 import { UsageError } from '../src/errors.ts';
-import type { Declare } from './command.ts';
+import { addGlobalOptions, type Declare } from './command.ts';
 
 const instead: Readonly<Record<string, string>> = {
   kv: '`vault get NAME` and `vault put NAME`',
@@ -22,8 +22,7 @@ const instead: Readonly<Record<string, string>> = {
 
 export const declareHashicorp: Declare = (program, act) => {
   for (const [verb, use] of Object.entries(instead)) {
-    program
-      .command(verb, { hidden: true })
+    addGlobalOptions(program.command(verb, { hidden: true }))
       .allowUnknownOption()
       .allowExcessArguments()
       .argument('[arguments...]')

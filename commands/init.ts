@@ -1,5 +1,4 @@
 /** `vault init`: a new vault. */
-import { UsageError } from '../src/errors.ts';
 import { createVault } from '../src/vault/create.ts';
 import { defaultEnvironments } from '../src/vault/founding.ts';
 import { defaultKdf } from '../src/vault/operations/kdf-choice.ts';
@@ -7,18 +6,16 @@ import { Vault } from '../src/vault/vault.ts';
 import { importSecrets } from '../src/vault/operations/import.ts';
 import { parseImport } from '../src/lifecycle/import-formats.ts';
 import { examples, type Declare } from './command.ts';
-import type { ReservedFile } from '../src/storage/user-file.ts';
 import type { Context } from './context.ts';
 import { newPassphrase } from './credentials.ts';
 import { addKdfOptions, kdfFrom, type KdfOptions } from './kdf-options.ts';
+import { withRecoveryKey, type RecoveryFlags } from './recovery-key.ts';
 import { reportImport } from './import.ts';
 
-interface InitOptions extends KdfOptions {
+interface InitOptions extends KdfOptions, RecoveryFlags {
   readonly user?: boolean;
   readonly from?: string;
   readonly environments?: string;
-  readonly recoveryFile?: string;
-  readonly recovery?: boolean;
 }
 
 export const declareInit: Declare = (program, act) => {
@@ -35,47 +32,25 @@ export const declareInit: Declare = (program, act) => {
 };
 
 async function runInit(context: Context, options: InitOptions, file?: string): Promise<void> {
-  const wantsRecovery = options.recovery !== false;
-  if (options.recoveryFile !== undefined && !wantsRecovery)
-    throw new UsageError('--recovery-file and --no-recovery exclude each other');
-  if (wantsRecovery && options.recoveryFile === undefined && !context.errorIsTerminal) {
-    throw new UsageError('the recovery key would be shown to nobody', {
-      hint: 'use --recovery-file FILE, or --no-recovery',
-    });
-  }
-  const write = context.reserveFile(wantsRecovery ? options.recoveryFile : undefined);
-  try {
-    await makeVault(context, options, file, write);
-  } finally {
-    write?.close();
-  }
-}
-
-async function makeVault(
-  context: Context,
-  options: InitOptions,
-  file: string | undefined,
-  write: ReservedFile | null,
-): Promise<void> {
-  const source =
-    options.from === undefined ? null : parseImport(context.readFile(options.from), 'auto', options.from);
+  const { from } = options;
+  const source = from === undefined ? null : parseImport(context.readFile(from), 'auto', from);
   const kdf = (await kdfFrom(context, options)) ?? defaultKdf;
   const keyFile = context.keyFile();
-  const place = context.place(context.locateNew(file, options.user === true));
-  const passphrase = await newPassphrase(context, 'new passphrase:', true);
-  const environments = options.environments?.split(',').map((name) => name.trim()) ?? [
-    ...defaultEnvironments,
-  ];
-  const credential = { type: 'passphrase', passphrase, keyFile } as const;
-  const created = await createVault(place, {
-    credential,
-    kdf,
-    environments,
-    recovery: options.recovery !== false,
+  const names = options.environments?.split(',').map((name) => name.trim());
+  const environments = names ?? [...defaultEnvironments];
+  const { place, credential, vaultId } = await withRecoveryKey(context, options, async (keepRecoveryKey) => {
+    const here = context.place(context.locateNew(file, options.user === true));
+    const passphrase = await newPassphrase(context, 'new passphrase:', true);
+    const first = { type: 'passphrase', passphrase, keyFile } as const;
+    const recovery = options.recovery !== false;
+    const wanted = { credential: first, kdf, environments, recovery, keepRecoveryKey };
+    return { place: here, credential: first, ...(await createVault(here, wanted)) };
   });
-  showRecoveryKey(context, created.recoveryKey, write);
   if (source !== null) {
-    const vault = await Vault.open(place, { credentials: async () => credential, principal: null });
+    const vault = await Vault.open(place, {
+      credentials: async () => Promise.resolve(credential),
+      principal: null,
+    });
     try {
       const report = await vault.write('import', async (scope) =>
         importSecrets(scope, context.environment, source.items, false),
@@ -85,22 +60,9 @@ async function makeVault(
       vault.close();
     }
   }
-  if (context.json) context.outputJson({ path: place.path, vaultId: created.vaultId });
+  if (context.json) context.outputJson({ path: place.path, vaultId });
   else context.output(`${place.path}\n`);
   context.inform(
     `in a git checkout, add these to .gitignore: *.vault.lock *.vault.lock-holder *.vault.new *.audit.jsonl`,
   );
-}
-
-/** Show the recovery key on the terminal, or put it into the file that was reserved for it. */
-export function showRecoveryKey(context: Context, key: string | null, write: ReservedFile | null): void {
-  if (key === null) return;
-  if (write === null) {
-    context.showOnce(
-      `recovery key, shown once; write it down and keep it away from this machine:\n\n    ${key}\n\n`,
-    );
-    return;
-  }
-  write.put(new Uint8Array(Buffer.from(`${key}\n`)));
-  context.inform(`recovery key written to ${write.path}: move it away from this machine`);
 }

@@ -1,19 +1,18 @@
 /** `vault passwd` and `vault recover`: a new passphrase, with the old one or with the recovery key. */
 import { UnlockError, UsageError } from '../src/errors.ts';
 import { parseRecoveryKey } from '../src/format/key-text.ts';
-import { changePassphrase, type PassphraseChanged } from '../src/vault/operations/credentials.ts';
+import { changePassphrase } from '../src/vault/operations/credentials.ts';
 import type { CredentialSource, Vault } from '../src/vault/vault.ts';
 import { examples, type Declare } from './command.ts';
 import type { Context } from './context.ts';
 import { newPassphrase } from './credentials.ts';
-import { showRecoveryKey } from './init.ts';
+import { withRecoveryKey, type KeepKey, type RecoveryFlags } from './recovery-key.ts';
+import type { Credential } from '../src/access/slot.ts';
 import { addKdfOptions, kdfFrom, type KdfOptions } from './kdf-options.ts';
 
-interface PasswdFlags extends KdfOptions {
+interface PasswdFlags extends KdfOptions, RecoveryFlags {
   readonly newPassphraseFile?: string;
   readonly recoveryKeyFile?: string;
-  readonly recoveryFile?: string;
-  readonly recovery?: boolean;
 }
 
 export const declarePasswd: Declare = (program, act) => {
@@ -53,53 +52,47 @@ async function change(
   vault: Vault,
   flags: PasswdFlags,
   operation: 'passwd' | 'recover',
-  newRecoveryKey: boolean,
-): Promise<PassphraseChanged> {
+  keep: KeepKey | null,
+): Promise<void> {
   const kdf = await kdfFrom(context, flags);
   const passphrase = await wantedPassphrase(context, flags, operation === 'recover');
   const credential = { type: 'passphrase', passphrase, keyFile: context.keyFile() } as const;
-  const engine = vault.place.kdfEngine;
-  return vault.write(operation, async (scope) =>
-    changePassphrase(scope, { credential, kdf, engine, newRecoveryKey }),
-  );
+  const wanted = { credential, kdf, engine: vault.place.kdfEngine, newRecoveryKey: keep !== null };
+  await vault.write(operation, async (scope) => {
+    const { recoveryKey } = await changePassphrase(scope, wanted);
+    if (recoveryKey !== null) keep?.(recoveryKey);
+  });
 }
 
 async function runPasswd(context: Context, flags: PasswdFlags): Promise<void> {
   // The flag names the new key file; the present one, if there is one, is named by the variable.
   const vault = await context.openVault({ keyFileFlag: false });
-  await change(context, vault, flags, 'passwd', false);
+  await change(context, vault, flags, 'passwd', null);
   context.inform(
     'passphrase changed; whoever has the old one and an old copy of the file can still open this vault',
   );
 }
 
+async function recoveryCredential(context: Context, flags: PasswdFlags): Promise<Credential> {
+  const { prompter } = context;
+  const text =
+    flags.recoveryKeyFile === undefined
+      ? await prompter?.hidden('recovery key:')
+      : fromFile(context, flags.recoveryKeyFile);
+  if (text === undefined) {
+    throw new UnlockError('no recovery key was given', { hint: 'use --recovery-key-file' });
+  }
+  const secret = await parseRecoveryKey(text);
+  if (secret === null) throw new UnlockError('this is not a recovery key: those begin with VRK1');
+  return { type: 'recovery', secret };
+}
+
 async function runRecover(context: Context, flags: PasswdFlags): Promise<void> {
-  const renew = flags.recovery !== false;
-  if (renew && flags.recoveryFile === undefined && !context.errorIsTerminal) {
-    throw new UsageError('the next recovery key would be shown to nobody', {
-      hint: 'use --recovery-file FILE, or --no-recovery',
-    });
-  }
-  const write = context.reserveFile(renew ? flags.recoveryFile : undefined);
-  const credentials: CredentialSource = async (attempt) => {
-    if (attempt > 1) return null;
-    const { prompter } = context;
-    const text =
-      flags.recoveryKeyFile === undefined
-        ? await prompter?.hidden('recovery key:')
-        : fromFile(context, flags.recoveryKeyFile);
-    if (text === undefined)
-      throw new UnlockError('no recovery key was given', { hint: 'use --recovery-key-file' });
-    const secret = await parseRecoveryKey(text);
-    if (secret === null) throw new UnlockError('this is not a recovery key: those begin with VRK1');
-    return { type: 'recovery', secret };
-  };
-  try {
+  await withRecoveryKey(context, flags, async (keep) => {
+    const credentials: CredentialSource = async (attempt) =>
+      attempt > 1 ? null : recoveryCredential(context, flags);
     const vault = await context.openVault({ credentials });
-    const { recoveryKey } = await change(context, vault, flags, 'recover', renew);
+    await change(context, vault, flags, 'recover', flags.recovery === false ? null : keep);
     context.inform('passphrase changed');
-    showRecoveryKey(context, recoveryKey, write);
-  } finally {
-    write?.close();
-  }
+  });
 }

@@ -54,12 +54,13 @@ export interface BinaryOptions {
  *
  * SIGUSR1 makes Node open a debugger for anyone on the machine. bin/vault.ts takes the signal as its first act; for the
  * milliseconds before that, the debugger gets an address, in a block of the Internet that was never given out, on which
- * it cannot listen. (`--disable-sigusr1` blocks the signal, and a program that takes our place through execve would
+ * it cannot listen. The `--` at the end keeps Node from looking for options of its own, --env-file above all, among ours. (`--disable-sigusr1` blocks the signal, and a program that takes our place through execve would
  * inherit that for good.) OPENSSL_CONF can name a library to load, as NODE_OPTIONS could: no configuration is read.
  */
 function nodeOptions(target: Target): string[] {
   const fixed = ['--inspect-port=240.0.0.1:9229', '--disable-warning=ExperimentalWarning'];
-  return target === 'win-x64' ? fixed : [...fixed, '--openssl-config=/dev/null'];
+  const more = target === 'win-x64' ? [] : ['--openssl-config=/dev/null'];
+  return [...fixed, ...more, '--'];
 }
 
 export async function buildBinary(options: BinaryOptions): Promise<void> {

@@ -94,6 +94,9 @@ export async function openSlot(
   }
   if (slot.kdf.name !== 'none') checkStoredKdf(slot.kdf);
 
+  // Nobody has an empty passphrase: it is a wrong one, not a mistake in the command.
+  if (credential.type === 'passphrase' && credential.passphrase === '')
+    throw new UnlockError('wrong passphrase');
   const salt = rawOf(slot.salt, 'salt');
   const input = await inputKey(credential, slot.kdf, salt, engine);
   const { commit, key } = await slotKeys(domain, slot, input, salt);

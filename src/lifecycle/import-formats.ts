@@ -53,33 +53,43 @@ function parseJsonFile(text: string, file: string): ParsedImport {
   return { format: 'json', items, warnings };
 }
 
+const assignment = /^(?<start>\s*(?:export\s+)?(?<name>[^\s=#]+)\s*=\s*)(?<rest>.*)$/u;
+
 /** The runtime's own dotenv parser; lines that it passes over in silence, and names set twice, are told. */
 function parseDotenv(text: string, file: string): ParsedImport {
-  const parsed = Object.entries(parseEnv(text)).filter(
-    (entry): entry is [string, string] => entry[1] !== undefined,
-  );
   const warnings: string[] = [];
   const seen = new Set<string>();
   let quote: string | null = null;
-  for (const [index, line] of text.split(/\r?\n/).entries()) {
+  const lines = text.split(/\r?\n/u).map((line, index) => {
     if (quote !== null) {
       if (line.includes(quote)) quote = null;
-      continue;
+      return line;
     }
-    if (/^\s*(#|$)/.test(line)) continue;
-    const [, name, mark] = /^\s*(?:export\s+)?([^\s=#]+)\s*=\s*(["'`]?)/.exec(line) ?? [];
-    if (name === undefined) {
+    if (/^\s*(#|$)/u.test(line)) return line;
+    const { start, name, rest } = assignment.exec(line)?.groups ?? {};
+    if (start === undefined || name === undefined || rest === undefined) {
       warnings.push(`line ${index + 1} of ${file} is not an assignment and was passed over`);
-      continue;
+      return '';
     }
     if (seen.has(name)) warnings.push(`${JSON.stringify(name)} is set twice in ${file}; the last one counts`);
     seen.add(name);
-    const rest = line
-      .slice(line.indexOf('=') + 1)
-      .trimStart()
-      .slice(1);
-    if (mark !== undefined && mark !== '' && !rest.includes(mark)) quote = mark;
-  }
+    const mark = rest[0] ?? '';
+    if (!['"', "'", '`'].includes(mark)) return start + withHashesQuoted(rest);
+    if (!rest.slice(1).includes(mark)) quote = mark;
+    return line;
+  });
   if (quote !== null) throw new UsageError(`${file} ends inside a quoted value`);
-  return { format: 'dotenv', items: parsed.map(([name, value]) => item(name, value)), warnings };
+  const parsed = Object.entries(parseEnv(lines.join('\n')));
+  const items = parsed.flatMap(([name, value]) => (value === undefined ? [] : [item(name, value)]));
+  return { format: 'dotenv', items, warnings };
+}
+
+/**
+ * An unquoted value. `#` begins a comment only after white space, as in a shell: `a#b` is a value, and `vault:///db#password` a
+ * reference. The runtime's parser cuts at any `#` outside of quotes, so such a value is quoted for it.
+ */
+function withHashesQuoted(rest: string): string {
+  const value = rest.replace(/(^|\s+)#.*$/u, '').trimEnd();
+  const quote = ["'", '`'].find((mark) => !value.includes(mark));
+  return value.includes('#') && quote !== undefined ? quote + value + quote : rest;
 }

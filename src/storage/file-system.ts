@@ -114,7 +114,7 @@ export function openRegular(fs: FileSystem, path: string, flags: number): number
   try {
     descriptor = fs.openSync(path, flags);
   } catch (cause) {
-    if (errorCode(cause) === 'ENOENT') return null;
+    if (errorCode(cause) === 'ENOENT' || errorCode(cause) === 'ENOTDIR') return null;
     return onDisk('open', path, () => {
       throw cause;
     });

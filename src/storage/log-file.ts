@@ -4,7 +4,7 @@
  * An append that fails is cut off again, so that a full disk leaves no half record behind; a half record left by a killed
  * process is cut by the next one that holds the lock.
  */
-import { AuditError } from '../errors.ts';
+import { AuditError, BackendError, SecretsManagerError } from '../errors.ts';
 import type { Bytes } from '../crypto/bytes.ts';
 import {
   diskReason,
@@ -55,8 +55,11 @@ function inAudit<T>(doing: string, path: string, step: () => T): T {
   try {
     return step();
   } catch (cause) {
-    if (cause instanceof Error && 'exitCode' in cause) throw cause;
-    throw new AuditError(`cannot ${doing} the audit log ${path}: ${diskReason(cause)}`, { cause });
+    const disk = cause instanceof BackendError;
+    if (cause instanceof SecretsManagerError && !disk) throw cause;
+    throw new AuditError(`cannot ${doing} the audit log ${path}: ${diskReason(disk ? cause.cause : cause)}`, {
+      cause,
+    });
   }
 }
 

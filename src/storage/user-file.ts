@@ -2,7 +2,7 @@
 import * as fs from 'node:fs';
 import { ConcurrencyError, SecretNotFoundError, UsageError } from '../errors.ts';
 import type { Bytes } from '../crypto/bytes.ts';
-import { errorCode, onDisk, openFlags, writeAll } from './file-system.ts';
+import { errorCode, onDisk, openFlags, syncFolder, writeAll } from './file-system.ts';
 
 /** The bytes of a file, pipe or device. @throws UsageError beyond `most` bytes; BackendError */
 export function readUserFile(path: string, most: number): Bytes {
@@ -86,11 +86,13 @@ export function writeUserFile(path: string, bytes: Bytes): void {
   });
 }
 
-/** A new file, made before what goes into it exists, so that it is known to be writable. Removed again if nothing was put in. */
+/** A new file, made before what goes into it exists, so that it is known to be writable. */
 export interface ReservedFile {
   readonly path: string;
+  /** Write and flush. */
   put(bytes: Bytes): void;
-  close(): void;
+  /** Close; a file that is not to be kept is removed. */
+  close(keep: boolean): void;
 }
 
 /** @throws ConcurrencyError ALREADY_EXISTS; BackendError */
@@ -99,25 +101,25 @@ export function reserveUserFile(path: string): ReservedFile {
   try {
     descriptor = fs.openSync(path, openFlags.create, 0o600);
   } catch (cause) {
-    if (errorCode(cause) === 'EEXIST')
+    if (errorCode(cause) === 'EEXIST') {
       throw new ConcurrencyError(`${path} exists already`, { cause }, 'ALREADY_EXISTS');
+    }
     return onDisk('make', path, () => {
       throw cause;
     });
   }
-  let filled = false;
   return {
     path,
     put: (bytes) => {
       onDisk('write', path, () => {
         writeAll(fs, descriptor, bytes);
         fs.fsyncSync(descriptor);
+        syncFolder(fs, path);
       });
-      filled = true;
     },
-    close: () => {
+    close: (keep) => {
       fs.closeSync(descriptor);
-      if (!filled) fs.unlinkSync(path);
+      if (!keep) fs.unlinkSync(path);
     },
   };
 }

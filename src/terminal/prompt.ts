@@ -6,52 +6,72 @@ import { openSync } from 'node:fs';
 import { ReadStream, WriteStream } from 'node:tty';
 import { InterruptedError } from '../errors.ts';
 
-/** A conversation with the terminal, or `null` where there is none. */
+/** A conversation with the terminal. */
 export interface Prompter {
   /** Text that is not echoed. */
   hidden(question: string): Promise<string>;
   confirm(question: string): Promise<boolean>;
-  close(): void;
 }
 
+/** Both ends of the terminal, for one question: the prompt library ends what it was given. */
+interface Line {
+  readonly input: ReadStream;
+  readonly output: WriteStream;
+}
+
+const ending = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const showCursor = '\u001B[?25h';
 const terminalPath = process.platform === 'win32' ? '\\\\.\\CON' : '/dev/tty';
 
-export function openPrompter(): Prompter | null {
-  let input: ReadStream;
-  let output: WriteStream;
+function openLine(): Line | null {
   try {
-    input = new ReadStream(openSync(terminalPath, 'r'));
-    output = new WriteStream(openSync(terminalPath, 'w'));
+    const input = new ReadStream(openSync(terminalPath, 'r'));
+    return { input, output: new WriteStream(openSync(terminalPath, 'w')) };
   } catch {
     return null;
   }
-  const ask = async <T>(
-    question: (context: { input: ReadStream; output: WriteStream }) => Promise<T>,
-  ): Promise<T> => {
-    try {
-      return await question({ input, output });
-    } catch (error) {
-      if (error instanceof Error && error.name === 'ExitPromptError') throw new InterruptedError();
-      throw error;
-    }
+}
+
+async function ask<T>(question: (line: Line) => Promise<T>): Promise<T> {
+  const line = openLine();
+  if (line === null) throw new InterruptedError('the terminal has gone');
+  const { input, output } = line;
+  // A signal at the prompt would leave the terminal without echo and cursor: put both back, then end as the signal would have.
+  const onSignal = (signal: NodeJS.Signals): void => {
+    input.setRawMode(false);
+    output.write(showCursor);
+    for (const other of ending) process.off(other, onSignal);
+    process.kill(process.pid, signal);
   };
+  for (const signal of ending) process.on(signal, onSignal);
+  try {
+    return await question(line);
+  } catch (error) {
+    if (error instanceof Error && error.name === 'ExitPromptError') throw new InterruptedError();
+    throw error;
+  } finally {
+    for (const signal of ending) process.off(signal, onSignal);
+    input.setRawMode(false);
+    input.destroy();
+    output.destroy();
+  }
+}
+
+/** @returns `null` where there is no terminal to ask at */
+export function openPrompter(): Prompter | null {
+  const line = openLine();
+  if (line === null) return null;
+  line.input.destroy();
+  line.output.destroy();
+  const theme = { prefix: 'vault:' };
   return {
-    hidden: async (question) => {
+    hidden: async (message) => {
       const { password } = await import('@inquirer/prompts');
-      return ask(async (context) =>
-        password({ message: question, mask: false, toggleMask: false, theme: plain }, context),
-      );
+      return ask(async (context) => password({ message, mask: false, toggleMask: false, theme }, context));
     },
-    confirm: async (question) => {
+    confirm: async (message) => {
       const { confirm } = await import('@inquirer/prompts');
-      return ask(async (context) => confirm({ message: question, default: false, theme: plain }, context));
-    },
-    close: () => {
-      input.setRawMode(false);
-      input.destroy();
-      output.destroy();
+      return ask(async (context) => confirm({ message, default: false, theme }, context));
     },
   };
 }
-
-const plain = { prefix: 'vault:' };

@@ -5,6 +5,7 @@
  * Writes are synchronous: a value is out before the process ends, and a closed pipe is known at once.
  */
 import { fstatSync, writeSync } from 'node:fs';
+import { BackendError } from '../errors.ts';
 import { isatty } from 'node:tty';
 
 const standardOutput = 1;
@@ -32,8 +33,18 @@ function writeAll(descriptor: number, bytes: Uint8Array): boolean {
   return true;
 }
 
+/** @returns false if whoever read it has gone. @throws BackendError if it cannot be written */
 export function writeOutput(data: string | Uint8Array): boolean {
-  return writeAll(standardOutput, typeof data === 'string' ? Buffer.from(data, 'utf8') : data);
+  try {
+    return writeAll(standardOutput, typeof data === 'string' ? Buffer.from(data, 'utf8') : data);
+  } catch (cause) {
+    const code = codeOf(cause);
+    const reason = code === 'ENOSPC' ? 'no space left' : `failed with ${String(code)}`;
+    throw new BackendError(`cannot write to standard output: ${reason}`, {
+      cause,
+      hint: 'see where the output goes',
+    });
+  }
 }
 
 /** Best effort: a message that cannot be shown must not become another failure. */

@@ -30,9 +30,10 @@ export interface CreatedVault {
 export async function createVault(place: Place, wanted: NewVault): Promise<CreatedVault> {
   checkWanted(wanted);
   const { domain, identity, head, body, recoverySecret } = await draftVault(place, wanted);
-  await found(place, domain, identity, head, body);
   const recoveryKey = recoverySecret === null ? null : await encodeRecoveryKey(recoverySecret);
   recoverySecret?.fill(0);
+  if (recoveryKey !== null) wanted.keepRecoveryKey?.(recoveryKey);
+  await found(place, domain, identity, head, body);
   return { vaultId: domain.vaultId, recoveryKey };
 }
 

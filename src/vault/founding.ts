@@ -49,6 +49,8 @@ export interface NewVault {
   readonly environments: readonly string[];
   /** Whether a recovery key is made; its text comes back, once. */
   readonly recovery: boolean;
+  /** Handed the recovery key before the vault is in place: a vault that exists has its key kept. */
+  readonly keepRecoveryKey?: (key: string) => void;
 }
 
 interface Founding {

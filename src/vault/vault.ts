@@ -156,7 +156,9 @@ export class Vault {
             await this.#reload();
             continue;
           }
-          const journal = await Journal.open(this.place, this.#memory, document, authority, this.#identity);
+          const journal = await openFor(outcome, async () =>
+            Journal.open(this.place, this.#memory, document, authority, this.#identity),
+          );
           try {
             await this.#record(journal, {
               op,
@@ -267,7 +269,7 @@ export class Vault {
         );
       throw error;
     }
-    await this.#reload(built.head);
+    await this.#readBack(built.head);
     const { document: next, authority: nextAuthority } = this.#loaded;
     const kept = await remember(
       this.#memory,
@@ -280,6 +282,16 @@ export class Vault {
     );
     if (!kept && place.stateFolder !== null)
       place.warn('this machine could not remember the new state: a rollback would go unnoticed');
+  }
+
+  /** What has just been written, read again. The change stands, whatever happens here. */
+  async #readBack(builtHead: Bytes): Promise<void> {
+    try {
+      await this.#reload(builtHead);
+    } catch (cause) {
+      const message = `${this.place.path} was replaced, but could not be read again: durability unknown`;
+      throw new BackendError(message, { cause }, 'DURABILITY_UNKNOWN');
+    }
   }
 
   /** Load what is at the path now. */
@@ -308,6 +320,15 @@ async function recordFailedUnlock(place: Place, authority: Authority): Promise<v
     await Journal.appendFailedUnlock(place, authority.domain);
   } finally {
     lock.release();
+  }
+}
+
+/** A damaged log cannot be appended to; what the work itself found wrong with it says more than that. */
+async function openFor(outcome: Outcome<unknown>, open: () => Promise<Journal>): Promise<Journal> {
+  try {
+    return await open();
+  } catch (error) {
+    throw 'error' in outcome && outcome.error instanceof IntegrityError ? outcome.error : error;
   }
 }
 
