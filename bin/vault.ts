@@ -105,6 +105,12 @@ function reportUsage(error: CommanderError, argv: readonly string[]): void {
 
 /** Everything was written synchronously: leaving at once loses nothing, and saves what tidying up would cost. */
 async function main(program: Command): Promise<void> {
+  // What nobody caught would be printed with the source around it; it is an internal error like any other.
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error) => {
+      void report(error, {}).finally(() => process.exit());
+    });
+  }
   await run(program, process.argv);
   process.exit();
 }

@@ -8,6 +8,7 @@ import { signatureHolds } from '../access/digest.ts';
 import type { Authority } from '../access/authority.ts';
 import { splitTail } from '../storage/log-file.ts';
 import { isSigned, parseRecord, recordDigest, type AnyRecord } from './record.ts';
+import type { SignedRecord } from '../format/audit-record.ts';
 import type { Line } from '../format/json-line.ts';
 
 export interface ChainReport {
@@ -24,9 +25,38 @@ export interface ChainReport {
 
 const batch = 64;
 
+/** What the walk along the chain carries from record to record. */
+interface Walk {
+  log: string;
+  seq: number;
+  prev: string;
+}
+
+/** What is wrong with a record's place in the chain, or `null`. */
+function placeProblem(walk: Walk, index: number, { log, seq, prev, op }: AnyRecord): string | null {
+  if (index === 0 && op !== 'log') return 'does not begin a log';
+  if (log !== walk.log) return 'belongs to another log';
+  if (index === 0 && seq !== 1) return 'is not the first: records before it were removed';
+  if (index > 0 && seq > walk.seq + 1) return `follows ${walk.seq}: records were removed`;
+  if (index > 0 && seq <= walk.seq) return `follows ${walk.seq}: reordered or inserted`;
+  return prev === walk.prev ? null : 'does not continue the record before it, which was changed or removed';
+}
+
+async function signatureFault(
+  authority: Authority,
+  line: Line<SignedRecord>,
+  index: number,
+): Promise<IntegrityError | null> {
+  const { principal, header, seq } = line.value;
+  const publicKey = authority.keyAt(principal, header);
+  if (publicKey === null) return fault(index, seq, 'is signed by nobody that the vault knows');
+  const holds = await signatureHolds(authority.domain, line, publicKey, 'audit');
+  return holds ? null : fault(index, seq, 'was changed: its signature is wrong');
+}
+
 /**
  * @param anchors sequence numbers whose digests are wanted
- * @throws IntegrityError naming the line, the sequence number and what is wrong with it
+ * @throws IntegrityError naming the first line that is wrong, its sequence number and what is wrong with it
  */
 export async function verifyChain(
   authority: Authority,
@@ -34,59 +64,51 @@ export async function verifyChain(
   anchors: ReadonlySet<number>,
 ): Promise<ChainReport> {
   const { lines, torn } = splitTail(bytes);
-  if (torn > 0)
-    throw fault(lines.length, 0, 'is unfinished (a killed process leaves this; the next command mends it)');
   const parsed: Line<AnyRecord>[] = [];
   const found = new Map<number, string>();
-  let log = '';
-  let seq = 0;
-  let prev = '';
+  const walk: Walk = { log: '', seq: 0, prev: '' };
   let unsealed = 0;
-  const pending: Promise<void>[] = [];
+  // Checked while the walk goes on; settled in order, so that the first fault is the one that is told.
+  let signatures: Promise<IntegrityError | null>[] = [];
+  const settle = async (): Promise<void> => {
+    const faults = await Promise.all(signatures);
+    signatures = [];
+    const first = faults.find((one) => one !== null);
+    if (first !== undefined && first !== null) throw first;
+  };
+  const refuse = async (error: IntegrityError): Promise<never> => {
+    await settle();
+    throw error;
+  };
   for (const [index, raw] of lines.entries()) {
     const line = parseAt(raw, index);
+    if (line instanceof IntegrityError) return refuse(line);
     const { value } = line;
-    if (index === 0) log = value.log;
-    if (index === 0 && value.op !== 'log') throw fault(index, value.seq, 'does not begin a log');
-    if (value.log !== log) throw fault(index, value.seq, 'belongs to another log');
-    if (index === 0 && value.seq !== 1)
-      throw fault(index, value.seq, 'is not the first: records before it were removed');
-    if (index > 0 && value.seq !== seq + 1) {
-      throw fault(
-        index,
-        value.seq,
-        value.seq > seq + 1
-          ? `follows ${seq}: records were removed`
-          : `follows ${seq}: reordered or inserted`,
-      );
-    }
-    if (value.prev !== prev)
-      throw fault(index, value.seq, 'does not continue the record before it, which was changed or removed');
-    seq = value.seq;
-    prev = await recordDigest(authority.domain, raw);
-    if (anchors.has(seq)) found.set(seq, prev);
-    if (isSigned(line)) {
-      unsealed = 0;
-      const publicKey = authority.keyAt(line.value.principal, line.value.header);
-      if (publicKey === null) throw fault(index, seq, 'is signed by nobody that the vault knows');
-      pending.push(
-        signatureHolds(authority.domain, line, publicKey, 'audit').then((holds) => {
-          if (!holds) throw fault(index, value.seq, 'was changed: its signature is wrong');
-        }),
-      );
-      if (pending.length >= batch) await Promise.all(pending.splice(0));
-    } else unsealed += 1;
+    if (index === 0) walk.log = value.log;
+    const problem = placeProblem(walk, index, value);
+    if (problem !== null) return refuse(fault(index, value.seq, problem));
+    walk.seq = value.seq;
+    walk.prev = await recordDigest(authority.domain, raw);
+    if (anchors.has(value.seq)) found.set(value.seq, walk.prev);
+    unsealed = isSigned(line) ? 0 : unsealed + 1;
+    if (isSigned(line)) signatures.push(signatureFault(authority, line, index));
+    if (signatures.length >= batch) await settle();
     parsed.push(line);
   }
-  await Promise.all(pending);
-  return { log, records: lines.length, lastSeq: seq, lastDigest: prev, unsealed, anchors: found, parsed };
+  if (torn > 0) {
+    const what = 'is unfinished (a killed process leaves this; the next command mends it)';
+    return refuse(fault(lines.length, 0, what));
+  }
+  await settle();
+  const { log, seq: lastSeq, prev: lastDigest } = walk;
+  return { log, records: lines.length, lastSeq, lastDigest, unsealed, anchors: found, parsed };
 }
 
-function parseAt(raw: Bytes, index: number): Line<AnyRecord> {
+function parseAt(raw: Bytes, index: number): Line<AnyRecord> | IntegrityError {
   try {
     return parseRecord(raw);
   } catch (cause) {
-    throw fault(index, 0, 'was changed: it is not a well-formed record', cause);
+    return fault(index, 0, 'was changed: it is not a well-formed record', cause);
   }
 }
 

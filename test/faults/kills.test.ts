@@ -65,7 +65,7 @@ describe.skipIf(reason !== '')(`kill -9 at each storage call${skipped(reason)}`,
 
   test('of put, in a place without memory', async () => {
     // No folder can be made there.
-    const vault = await BinaryVault.make({ XDG_STATE_HOME: '/proc/none' });
+    const vault = await BinaryVault.make({ XDG_STATE_HOME: '/sys/none' });
     const put = ['put', 'canary', '--exact'];
     const input = 'new';
     let before = vault.canary.value;
