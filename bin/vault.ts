@@ -35,8 +35,7 @@ function act<O>(handler: Run<O>) {
       env: process.env,
       cwd: process.cwd(),
       operation: this.name(),
-      beforeChild: restoreCoreDumps,
-      afterChild: refuseCoreDumps,
+      beforeReplacement: restoreCoreDumps,
       self: isSea() ? [process.execPath] : process.argv.slice(0, 2),
     });
     try {
@@ -151,19 +150,15 @@ async function run(program: Command, argv: readonly string[]): Promise<void> {
 /** Before anything else: nothing of this process goes into a core file, and no debugger opens. */
 function harden(): void {
   process.on('SIGUSR1', () => undefined);
-  refuseCoreDumps();
-}
-
-function refuseCoreDumps(): void {
   try {
-    if (coreFilterBefore === '') coreFilterBefore = `0x${readFileSync(coreFilter, 'latin1').trim()}`;
+    coreFilterBefore = `0x${readFileSync(coreFilter, 'latin1').trim()}`;
     writeFileSync(coreFilter, '0');
   } catch {
     // Not Linux, or not allowed: docs/threat-model.md says so.
   }
 }
 
-/** A child inherits the filter, and its core files are its own affair. */
+/** A program that takes our place keeps the filter, and its core files are its own affair. */
 function restoreCoreDumps(): void {
   if (coreFilterBefore !== '') writeFileSync(coreFilter, coreFilterBefore);
 }

@@ -48,10 +48,8 @@ export interface Host {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly operation: string;
-  /** Undo what this process set for itself and a child must not inherit. */
-  readonly beforeChild: () => void;
-  /** Set it again, where a child runs beside us. */
-  readonly afterChild: () => void;
+  /** Undo what this process set for itself, before another program takes its place. */
+  readonly beforeReplacement: () => void;
   /** How to start this program again: its file, and what comes before its own arguments. */
   readonly self: readonly string[];
 }

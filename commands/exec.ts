@@ -162,12 +162,12 @@ async function runExec(context: Context, flags: ExecFlags, ...words: string[]): 
       secretFiles: files,
       writeStdout: context.writeTo('output'),
       writeStderr: context.writeTo('error'),
-      beforeStart: () => {
+      beforeStart: (place) => {
         wipe();
         context.close();
-        context.host.beforeChild();
+        // Beside us it runs with what protects this process: we still hold values to mask.
+        if (place === 'ours') context.host.beforeReplacement();
       },
-      afterStart: context.host.afterChild,
       report: (message) => {
         context.inform(message);
       },

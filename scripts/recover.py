@@ -211,7 +211,7 @@ class Vault:
         for (id, environment), g in self.grants.items():
             level = "read" if self.can(id, environment, "read") else "list"
             same = (g["level"], g["epoch"]) == (level, self.environments[environment]["epoch"])
-            need(same and self.can(id, environment, level) and id in slots, "grant: beside the header's rights or epoch")
+            need(same and self.can(id, environment, level) and id in slots, "grant: beside the header's rights, epoch")
         for id in set(slots) - {line["principal"] for line in self.of["succession"]}:
             missing = [e for e in self.environments if self.can(id, e, "list", "read") and (id, e) not in self.grants]
             need(not missing, "a grant is missing")
@@ -309,7 +309,7 @@ class Vault:
         if kind == "block":
             named = ("block", line, line["sealed"], part["bits"], shard)
             for entry in parse(self.open(catalog, *named))["entries"] if catalog else []:
-                need(not re.search(r"[\0-\x1f\x7f-\x9f\u2028\u2029]", entry["name"]), "block: control characters in a name")
+                need(not re.search(r"[\0-\x1f\x7f-\x9f\u2028\u2029]", entry["name"]), "block: an unfit name")
                 need(entry["secret"] not in secrets, "block: two names of one secret")
                 secrets[entry["secret"]] = {"entry": entry, "value": [], "purged": [], "removed": []}
             return

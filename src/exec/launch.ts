@@ -36,9 +36,7 @@ export interface LaunchOptions {
    * Called at most once, after the program was found and right before it starts, whether in our place or beside us: to
    * close the vault, wipe keys, and undo what the child must not inherit. The start may still fail after it.
    */
-  readonly beforeStart: () => void;
-  /** Called right after the start of a program that runs beside us: to set again what `beforeStart` undid. */
-  readonly afterStart?: () => void;
+  readonly beforeStart: (place: 'ours' | 'beside') => void;
   /** Told why the status is not the program's own: it was not found, cannot run, or ran out of time. */
   readonly report: (message: string) => void;
 }
@@ -87,7 +85,7 @@ async function run(options: LaunchOptions): Promise<number> {
 /** @returns The system's code, if we are still here. */
 function replace({ command, args, environment, cwd, beforeStart }: LaunchOptions, file: string): string {
   const ours = process.cwd();
-  beforeStart();
+  beforeStart('ours');
   if (cwd !== ours) process.chdir(cwd);
   const code = replaceProcess({ path: file, args: [command, ...args], environment });
   // What execvp does: a script that names no interpreter is one for the shell.
@@ -120,6 +118,9 @@ async function runBeside(
   const input = stdin === null ? null : Uint8Array.from(stdin);
   const supervision: Supervision = {
     ...options,
+    beforeStart: () => {
+      options.beforeStart('beside');
+    },
     path: batch ? (options.environment['ComSpec'] ?? 'cmd.exe') : file,
     command: batch ? 'cmd.exe' : options.command,
     args,

@@ -36,8 +36,6 @@ export interface Supervision {
   readonly secretFiles: Pick<SecretFiles, 'unguard'> | null;
   /** Called right before the start. */
   readonly beforeStart: () => void;
-  /** Called right after it. */
-  readonly afterStart?: () => void;
 }
 
 export type Ending =
@@ -155,7 +153,6 @@ async function start(supervision: Supervision): Promise<Running | string> {
     stdio.discard();
     return systemCode(error);
   } finally {
-    supervision.afterStart?.();
     stdio.closeChildEnds();
   }
   const ended = new Promise<number>((resolve) => {

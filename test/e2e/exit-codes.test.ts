@@ -17,6 +17,10 @@ describe('exit status', () => {
     expect(failed.filter(({ operation }) => operation === 'unlock').length).toBe(2);
   });
 
+  scenario('4 for an empty passphrase, which CI gives for a missing one', async (vault) => {
+    await vault.fails(4, ['get', 'canary'], { env: { VAULT_PASSPHRASE: '' } });
+  });
+
   scenario('3 for what is not there, with the environments that have it', async (vault) => {
     await vault.put('elsewhere', 'x', '-e', 'production');
     await vault.put('elsewhere', 'x', '-e', 'staging');
@@ -96,6 +100,10 @@ describe('exit status', () => {
       expect(message).toMatch(/not HashiCorp's/u);
       expect(message.split('\n')[1]).toMatch(/vault|passphrase/u);
     }
+  });
+
+  scenario('2 for them, as JSON too', async (vault) => {
+    expect(JSON.parse(await vault.fails(2, ['kv', 'get', '--json']))).toMatchObject({ code: 'USAGE' });
   });
 
   scenario('8 for what exists, and for a version that moved on', async (vault) => {

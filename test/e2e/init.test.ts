@@ -264,6 +264,12 @@ describe('the vault that is meant', () => {
     await vault.fails(3, ['get', 'p', '-e', 'development'], { env: { VAULT_ENVIRONMENT: 'production' } });
   });
 
+  scenario('opens where nothing can be remembered', async (vault) => {
+    vault.forget();
+    writeFileSync(vault.state, '');
+    await vault.text('canary');
+  });
+
   scenario('may be the user’s own', async (vault) => {
     const { stdout } = await vault.ok(['init', '--user', ...fast]);
     expect(stdout.toString()).toBe(`${vault.in('.local', 'share', 'vault', 'secrets.vault')}\n`);

@@ -243,6 +243,15 @@ describe('import', () => {
     });
   });
 
+  scenario('takes # without a space before it as part of a value', async (vault) => {
+    await vault.ok(['import', '-', '--format', 'dotenv'], { input: 'HASH=a#b\n' });
+    expect(await vault.text('HASH')).toBe('a#b');
+    await vault.put('db', '{"password":"pw"}');
+    writeFileSync(vault.in('app.env'), 'PW=vault:///db#password\n');
+    const { stdout } = await vault.ok(['exec', '--env-file', 'app.env', '--', 'printenv', 'PW']);
+    expect(stdout.toString()).toBe('pw\n');
+  });
+
   scenario('takes JSON, and standard input', async (vault) => {
     writeFileSync(vault.in('x.json'), '{"A":"1","B":"two","__proto__":"three"}');
     await vault.ok(['import', 'x.json']);

@@ -1,9 +1,9 @@
 /** Questions at a real terminal: hidden, on the terminal itself, and leaving it as it was. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { describe, expect } from 'vitest';
 import { binary } from '../binary-is-built.ts';
-import { passphrase, scenario, type BinaryVault } from '../support/binary-vault.ts';
+import { fastKdf, passphrase, scenario, type BinaryVault } from '../support/binary-vault.ts';
 import { PseudoTerminal, type TerminalOptions } from '../support/pseudo-terminal.ts';
 
 const ctrlC = '\u0003';
@@ -78,6 +78,62 @@ describe('the passphrase', () => {
     expect(terminal.screen).not.toMatch(/toggle|typed/u);
   });
 
+  scenario('may be wrong twice', async (vault) => {
+    const terminal = at(vault, ['get', 'canary'], { stdout: 'pipe' });
+    expect((await terminal.sees(question)).echo).toBe(false);
+    terminal.type('wrong\r');
+    for (const guess of ['also wrong', passphrase]) {
+      await terminal.sees('try again');
+      expect((await terminal.sees(question)).echo).toBe(false);
+      terminal.type(`${guess}\r`);
+    }
+    expect(await terminal.end()).toBe(0);
+    expect(terminal.stdout).toBe(vault.canary.value);
+    expect(terminal.screen).not.toContain('wrong\r\n');
+    expectAsBefore(terminal);
+  });
+
+  scenario('is not asked for a fourth time: 4', async (vault) => {
+    const terminal = at(vault, ['get', 'canary'], { stdout: 'pipe' });
+    await terminal.sees(question);
+    terminal.type('first guess\r');
+    for (const guess of ['second guess', 'third guess']) {
+      await terminal.sees('try again');
+      await terminal.sees(question);
+      terminal.type(`${guess}\r`);
+    }
+    expect(await terminal.end()).toBe(4);
+    expect(terminal.stdout).toBe('');
+    expect(terminal.screen).not.toContain('guess');
+    expectAsBefore(terminal);
+    const failed = (await vault.json(['audit', '--op', 'unlock'])) as unknown[];
+    expect(failed).toHaveLength(3);
+  });
+
+  for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    scenario(`is given up at ${name}, and the terminal is as before`, async (vault) => {
+      const terminal = at(vault, ['get', 'canary'], { stdin: 'null', stdout: 'pipe', stderr: 'pipe' });
+      await terminal.sees(question);
+      terminal.signal(constants.signals[name]);
+      expect([128 + constants.signals[name], 130]).toContain(await terminal.end());
+      expect(terminal.stdout).toBe('');
+      expectAsBefore(terminal);
+      await vault.ok(['verify']);
+    });
+  }
+
+  scenario('is never asked for with --no-input', async (vault) => {
+    const terminal = at(vault, ['get', 'canary', '--no-input']);
+    expect(await terminal.end()).toBe(4);
+    expect(terminal.screen).not.toContain(question);
+    const put = at(vault, ['put', 'x', '--no-input'], { given: true });
+    expect(await put.end()).toBe(2);
+    const purge = at(vault, ['rm', 'canary', '--purge', '--no-input'], { given: true });
+    expect(await purge.end()).toBe(2);
+    expect(purge.screen).toContain('--yes');
+    expect(await vault.text('canary')).toBe(vault.canary.value);
+  });
+
   scenario('may end with SIGKILL and nothing is held or broken', async (vault) => {
     const terminal = at(vault, ['put', 'canary'], { stdin: 'null' });
     await terminal.sees(question);
@@ -147,4 +203,56 @@ describe('a purge', () => {
       expectAsBefore(terminal);
     });
   }
+});
+
+const recoveryKey = /VRK1[0-9A-HJKMNP-TV-Z-]{58,}/gu;
+
+describe('init at a terminal', () => {
+  scenario(
+    'asks twice, shows the recovery key once and not on standard output, and the key lets one back in',
+    async (vault) => {
+      const terminal = at(vault, ['init', 'new.vault', ...fastKdf], { stdout: 'pipe' });
+      await terminal.sees('new passphrase:');
+      terminal.type('first pass\r');
+      expect((await terminal.sees('the same again:')).echo).toBe(false);
+      terminal.type('first pass\r');
+      expect(await terminal.end()).toBe(0);
+      expect(terminal.stdout).toBe(`${vault.in('new.vault')}\n`);
+      expect(terminal.screen).not.toContain('first pass');
+      const keys = terminal.screen.match(recoveryKey) ?? [];
+      expect(keys).toHaveLength(1);
+      expectAsBefore(terminal);
+
+      const recover = at(vault, ['recover', '--vault', 'new.vault', ...fastKdf], { stdout: 'pipe' });
+      expect((await recover.sees('recovery key:')).echo).toBe(false);
+      recover.type(`${keys[0]?.toLowerCase().replaceAll('-', ' ') ?? ''}\r`);
+      for (const asked of ['new passphrase:', 'the same again:']) {
+        await recover.sees(asked);
+        recover.type('second pass\r');
+      }
+      expect(await recover.end()).toBe(0);
+      const next = recover.screen.match(recoveryKey) ?? [];
+      expect(next).toHaveLength(1);
+      expect(next[0]).not.toBe(keys[0]);
+      expect(recover.stdout).toBe('');
+      const named = ['--vault', 'new.vault'];
+      await vault.fails(4, ['ls', ...named], { env: { VAULT_PASSPHRASE: 'first pass' } });
+      await vault.ok(['ls', ...named], { env: { VAULT_PASSPHRASE: 'second pass' } });
+    },
+  );
+
+  scenario('makes nothing if the two passphrases differ, or at Ctrl-C', async (vault) => {
+    const differ = at(vault, ['init', 'new.vault', ...fastKdf]);
+    await differ.sees('new passphrase:');
+    differ.type('one\r');
+    await differ.sees('the same again:');
+    differ.type('other\r');
+    expect(await differ.end()).toBe(2);
+    const stopped = at(vault, ['init', 'new.vault', '--recovery-file', 'key', ...fastKdf]);
+    await stopped.sees('new passphrase:');
+    stopped.type(ctrlC);
+    expect(await stopped.end()).toBe(130);
+    for (const file of ['new.vault', 'new.vault.audit.jsonl', 'key'])
+      expect(existsSync(vault.in(file)), file).toBe(false);
+  });
 });

@@ -150,6 +150,28 @@ describe.skipIf(reason !== '')(`a read-only file system${skipped(reason)}`, () =
     await disk.expectWhole();
   });
 
+  test('for the log alone: the same', async () => {
+    const disk = await SmallDisk.make('size=1m');
+    disk.shell(
+      `mount --bind ${disk.vault.log} ${disk.vault.log} && mount -o remount,bind,ro ${disk.vault.log}`,
+    );
+    const before = disk.shell(`cat ${disk.vault.file} | sha256sum`);
+    for (const args of [['get', 'canary'], ['put', 'x', '--generate'], ['ls'], ['rm', 'canary']]) {
+      const { status, stdout, stderr } = await disk.run(args);
+      expect([args, status, stdout.toString(), stderr]).toEqual([
+        args,
+        10,
+        '',
+        expect.stringMatching(/audit log .*read-only/u),
+      ]);
+    }
+    const { status } = await disk.run(['exec', '--', 'touch', disk.vault.in('ran')]);
+    expect(status).toBe(125);
+    expect(disk.shell(`cat ${disk.vault.file} | sha256sum; ! test -e ${disk.vault.in('ran')}`)).toBe(before);
+    disk.shell(`umount ${disk.vault.log}`);
+    await disk.expectWhole();
+  });
+
   test('for the memory: works, and remembers nothing', async () => {
     const disk = await SmallDisk.make('size=1m');
     disk.shell(

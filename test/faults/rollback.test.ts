@@ -173,6 +173,17 @@ describe('the audit log', () => {
     });
   }
 
+  for (const index of [0, 1, 2, 3, 4]) {
+    scenario(`with record ${index + 1} edited: named by verify`, async (vault) => {
+      for (let count = 0; count < 4; count++) await vault.text('canary');
+      const lines = readFileSync(vault.log, 'utf8').split('\n');
+      lines[index] = lines[index]?.replace('"ok":true', '"ok":false') ?? '';
+      writeFileSync(vault.log, lines.join('\n'));
+      const message = await vault.fails(7, ['verify']);
+      expect(message).toContain(String(index + 1));
+    });
+  }
+
   scenario('that was removed is missed, until its loss is accepted on the record', async (vault) => {
     rmSync(vault.log);
     for (const args of [['get', 'canary'], ['put', 'x', '--generate'], ['verify']]) {

@@ -197,9 +197,9 @@ export class BinaryVault {
   }
 }
 
-/** A test with a vault of its own, after which the canary must be nowhere. */
+/** A test with a vault of its own, beside the others of its file, after which the canary must be nowhere. */
 export function scenario(title: string, body: (vault: BinaryVault) => Promise<void>, timeout?: number): void {
-  test(
+  test.concurrent(
     // oxlint-disable-next-line vitest/valid-title -- the caller's
     title,
     async () => {

@@ -1,7 +1,8 @@
 /** A mount namespace of its own: file systems that are full or read-only, seen by nobody else and gone with it. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { onTestFinished } from 'vitest';
+import type { Writable } from 'node:stream';
+import { afterAll } from 'vitest';
 import { lacking } from './tools.ts';
 
 const asRoot = process.getuid?.() === 0;
@@ -21,6 +22,13 @@ export function inContainer(command: readonly string[]): string[] {
   return [...user, '-m', '-p', '-f', '--mount-proc', '--kill-child', ...command];
 }
 
+const keepers: Writable[] = [];
+
+// The namespace goes with the process that keeps it, and that one at the end of its input.
+afterAll(() => {
+  for (const input of keepers.splice(0)) input.end();
+});
+
 export class MountNamespace {
   readonly #keeper: ChildProcess;
 
@@ -36,9 +44,7 @@ export class MountNamespace {
         stdio: ['pipe', 'pipe', 'inherit'],
       },
     );
-    onTestFinished(() => {
-      keeper.stdin.end();
-    });
+    keepers.push(keeper.stdin);
     await once(keeper.stdout, 'data');
     return new MountNamespace(keeper);
   }

@@ -4,7 +4,7 @@
  */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { onTestFinished } from 'vitest';
+import { afterAll } from 'vitest';
 import type { Variables } from './binary-vault.ts';
 
 const driver = `
@@ -71,6 +71,13 @@ while True:
             emit(event=kind, text=data.decode('utf-8', 'replace'), **settings())
 `;
 
+const drivers: ChildProcessWithoutNullStreams[] = [];
+
+// The end of its input makes a driver end its program.
+afterAll(() => {
+  for (const { stdin } of drivers.splice(0)) stdin.end();
+});
+
 export interface TerminalOptions {
   readonly env: Variables;
   readonly cwd: string;
@@ -109,10 +116,7 @@ export class PseudoTerminal {
     const { env, cwd, stdin = 'terminal', stdout = 'terminal', stderr = 'terminal' } = options;
     const spec = JSON.stringify({ file, args, env, cwd, stdin, stdout, stderr });
     this.#driver = spawn('/usr/bin/python3', ['-c', driver, spec]);
-    // The end of its input makes the driver end the program.
-    onTestFinished(() => {
-      this.#driver.stdin.end();
-    });
+    drivers.push(this.#driver);
     let failure = '';
     this.#driver.stderr.on('data', (data: Buffer) => {
       failure += data.toString();
