@@ -30,7 +30,7 @@ function act<O>(handler: Run<O>) {
       .slice(0, -2)
       .flat()
       .map((word) => word as string | undefined);
-    const options = optionsOf<O>(this);
+    const options = optionsOf(this) as O & GlobalOptions;
     const context = new Context(options, {
       env: process.env,
       cwd: process.cwd(),
@@ -50,9 +50,9 @@ function act<O>(handler: Run<O>) {
 }
 
 /** A command's own options win over those before its name; what was declined in either place is declined. */
-function optionsOf<O>(command: Command): O & GlobalOptions {
+function optionsOf(command: Command): GlobalOptions {
   const before = command.parent?.opts<GlobalOptions>() ?? {};
-  const own = command.opts<O & GlobalOptions>();
+  const own = command.opts<GlobalOptions>();
   const input = before.input !== false && own.input !== false;
   const color = before.color !== false && own.color !== false;
   return { ...before, ...own, input, color };
@@ -105,11 +105,12 @@ function reportUsage(error: CommanderError, argv: readonly string[]): void {
 /** Everything was written synchronously: leaving at once loses nothing, and saves what tidying up would cost. */
 async function main(program: Command): Promise<void> {
   // What nobody caught would be printed with the source around it; it is an internal error like any other.
-  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
-    process.on(event, (error) => {
-      void report(error, {}).finally(() => process.exit());
-    });
-  }
+  const leave = async (error: unknown): Promise<void> => {
+    await report(error, {});
+    process.exit();
+  };
+  process.on('uncaughtException', leave);
+  process.on('unhandledRejection', leave);
   await run(program, process.argv);
   process.exit();
 }

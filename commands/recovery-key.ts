@@ -29,11 +29,11 @@ export async function withRecoveryKey<T>(
     throw new UsageError('the recovery key would be shown to nobody', { hint });
   }
   const file = context.reserveFile(flags.recoveryFile);
-  let shown: string | null = null;
+  const shown: string[] = [];
   let keep = false;
   try {
     const done = await change((key) => {
-      if (file === null) shown = key;
+      if (file === null) shown.push(key);
       else file.put(new Uint8Array(Buffer.from(`${key}\n`)));
     });
     keep = true;
@@ -45,10 +45,9 @@ export async function withRecoveryKey<T>(
     throw error;
   } finally {
     file?.close(keep);
-    if (shown !== null && keep) {
-      context.showOnce(
-        `recovery key, shown once; write it down and keep it away from this machine:\n\n    ${shown as string}\n\n`,
-      );
+    for (const key of keep ? shown : []) {
+      const first = 'recovery key, shown once; write it down and keep it away from this machine:';
+      context.showOnce(`${first}\n\n    ${key}\n\n`);
     }
   }
 }

@@ -73,8 +73,8 @@ export async function verifyChain(
   const settle = async (): Promise<void> => {
     const faults = await Promise.all(signatures);
     signatures = [];
-    const first = faults.find((one) => one !== null);
-    if (first !== undefined && first !== null) throw first;
+    const first = faults.find((one): one is IntegrityError => one !== null);
+    if (first !== undefined) throw first;
   };
   const refuse = async (error: IntegrityError): Promise<never> => {
     await settle();

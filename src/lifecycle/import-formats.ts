@@ -59,26 +59,27 @@ const assignment = /^(?<start>\s*(?:export\s+)?(?<name>[^\s=#]+)\s*=\s*)(?<rest>
 function parseDotenv(text: string, file: string): ParsedImport {
   const warnings: string[] = [];
   const seen = new Set<string>();
-  let quote: string | null = null;
-  const lines = text.split(/\r?\n/u).map((line, index) => {
-    if (quote !== null) {
-      if (line.includes(quote)) quote = null;
-      return line;
+  const lines: string[] = [];
+  let quote = '';
+  for (const [index, line] of text.split(/\r?\n/u).entries()) {
+    if (quote !== '' || /^\s*(#|$)/u.test(line)) {
+      lines.push(line);
+      if (quote !== '' && line.includes(quote)) quote = '';
+      continue;
     }
-    if (/^\s*(#|$)/u.test(line)) return line;
     const { start, name, rest } = assignment.exec(line)?.groups ?? {};
     if (start === undefined || name === undefined || rest === undefined) {
       warnings.push(`line ${index + 1} of ${file} is not an assignment and was passed over`);
-      return '';
+      continue;
     }
     if (seen.has(name)) warnings.push(`${JSON.stringify(name)} is set twice in ${file}; the last one counts`);
     seen.add(name);
     const mark = rest[0] ?? '';
-    if (!['"', "'", '`'].includes(mark)) return start + withHashesQuoted(rest);
-    if (!rest.slice(1).includes(mark)) quote = mark;
-    return line;
-  });
-  if (quote !== null) throw new UsageError(`${file} ends inside a quoted value`);
+    const quoted = ['"', "'", '`'].includes(mark);
+    if (quoted && !rest.slice(1).includes(mark)) quote = mark;
+    lines.push(quoted ? line : start + withHashesQuoted(rest));
+  }
+  if (quote !== '') throw new UsageError(`${file} ends inside a quoted value`);
   const parsed = Object.entries(parseEnv(lines.join('\n')));
   const items = parsed.flatMap(([name, value]) => (value === undefined ? [] : [item(name, value)]));
   return { format: 'dotenv', items, warnings };

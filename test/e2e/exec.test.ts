@@ -308,7 +308,7 @@ describe('exec', () => {
       `the watching process of exec ${flags.join(' ')} writes no memory into a core file`,
       async (vault) => {
         const child = spawn(binary, ['exec', ...flags, '--', '/bin/sh', '-c', 'echo ready; sleep 30'], {
-          env: vault.environment() as NodeJS.ProcessEnv,
+          env: vault.environment(),
           cwd: vault.folder,
         });
         await once(child.stdout, 'data');

@@ -24,7 +24,10 @@ it('every line of the first minute works', () => {
     mkdirSync(path.join(folder, 'bin'));
     symlinkSync(binary, path.join(folder, 'bin', 'vault'));
     writeFileSync(path.join(folder, '.env'), 'API_URL=https://api.internal\nAPI_KEY="k-1"\n');
-    writeFileSync(path.join(folder, 'server'), '#!/bin/sh\ntest "$API_KEY" = k-1 && echo "server has its key"\n');
+    writeFileSync(
+      path.join(folder, 'server'),
+      '#!/bin/sh\ntest "$API_KEY" = k-1 && echo "server has its key"\n',
+    );
     chmodSync(path.join(folder, 'server'), 0o755);
     writeFileSync(path.join(folder, 'session.sh'), `set -e\n${lines.join('\n')}\necho 'all lines ran'\n`);
     const env = {

@@ -180,7 +180,7 @@ describe.skipIf(namespaceReason !== '')(`two containers${skipped(namespaceReason
 
   test('see each other’s lock, and its end with the container', async () => {
     const vault = await BinaryVault.make();
-    const env = vault.environment() as NodeJS.ProcessEnv;
+    const env = vault.environment();
     // Stops with the lock in its hands, just before the rename.
     const stop = ['-P', `${vault.file}.new`, '-e', 'trace=fsync', '-e', 'inject=fsync:signal=STOP:when=1'];
     const traced = ['strace', '-f', '-qq', '-o', vault.in('trace'), ...stop];

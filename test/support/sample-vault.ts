@@ -18,7 +18,7 @@ import { Vault } from '../../src/vault/vault.ts';
 /** The least work that the format allows. */
 export const cheapKdf: KdfParameters = { name: 'pbkdf2-hmac-sha256', iterations: 100_000 };
 export const samplePassphrase = 'correct horse battery staple';
-export const sampleEnvironments = ['development', 'production'] as const;
+const sampleEnvironments = ['development', 'production'] as const;
 
 export const systemRandom: RandomSource = (length) => Uint8Array.from(randomBytes(length));
 
