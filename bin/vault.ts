@@ -109,8 +109,8 @@ async function main(program: Command): Promise<void> {
     await report(error, {});
     process.exit();
   };
-  process.on('uncaughtException', leave);
-  process.on('unhandledRejection', leave);
+  process.on('uncaughtException', (error) => void leave(error));
+  process.on('unhandledRejection', (error) => void leave(error));
   await run(program, process.argv);
   process.exit();
 }
