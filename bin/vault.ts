@@ -25,6 +25,7 @@ let coreFilterBefore = '';
 
 function act<O>(handler: Run<O>) {
   return async function action(this: Command, ...args: unknown[]): Promise<void> {
+    if (rehearsing) return;
     // Commander hands over arguments, then options, then the command.
     const words = args
       .slice(0, -2)
@@ -168,7 +169,13 @@ const { startupSnapshot } = v8;
 if (startupSnapshot.isBuildingSnapshot()) {
   // A rehearsal leaves its bytecode in the snapshot; the program itself is kept whole, made and unused.
   rehearsing = true;
-  for (const words of [['--help'], ['get', '--help'], ['exec', '--help'], ['nothing']]) {
+  for (const words of [
+    ['--help'],
+    ['get', '--help'],
+    ['get', 'x', '--json'],
+    ['exec', '-e', 'x', '--', 'true'],
+    ['nothing'],
+  ]) {
     void run(newProgram(), ['vault', 'vault', ...words]);
   }
   // A rehearsal that fails must fail the build.

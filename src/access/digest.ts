@@ -17,10 +17,23 @@ export async function signatureHolds(
   publicKey: string,
   label = 'sig',
 ): Promise<boolean> {
-  const key = parseBase64url(publicKey);
   const signature = parseBase64url(line.value.sig);
-  if (key === null || signature === null) return false;
-  return verify(await importVerifyKey(key), signature, domain.encode(label, signedPart(line.raw)));
+  if (signature === null) return false;
+  return verify(await verifyKey(domain, publicKey), signature, domain.encode(label, signedPart(line.raw)));
+}
+
+/** Most lines of a vault, and of its log, are signed by the same few keys: each is imported once, and goes with the vault. */
+const verifyKeys = new WeakMap<Domain, Map<string, Promise<CryptoKey>>>();
+
+async function verifyKey(domain: Domain, publicKey: string): Promise<CryptoKey> {
+  const keys = verifyKeys.get(domain) ?? new Map<string, Promise<CryptoKey>>();
+  verifyKeys.set(domain, keys);
+  const known = keys.get(publicKey);
+  if (known !== undefined) return known;
+  // Text that is not base64url is no key of any length, and is refused as such.
+  const key = importVerifyKey(parseBase64url(publicKey) ?? new Uint8Array(0));
+  keys.set(publicKey, key);
+  return key;
 }
 
 /** D: SHA-256(P("head", raw bytes of all head lines)). */

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { describe, expect } from 'vitest';
+import { describe, expect, vi } from 'vitest';
 import { binary } from '../binary-is-built.ts';
 import { scenario, type BinaryVault, type RunOptions } from '../support/binary-vault.ts';
 
@@ -312,9 +312,12 @@ describe('exec', () => {
           cwd: vault.folder,
         });
         await once(child.stdout, 'data');
-        const filter = readFileSync(`/proc/${child.pid ?? 0}/coredump_filter`, 'utf8').trim();
+        // The program may be up before the filter is back.
+        const filter = `/proc/${child.pid ?? 0}/coredump_filter`;
+        await vi.waitFor(() => {
+          expect(readFileSync(filter, 'utf8').trim()).toBe('00000000');
+        });
         child.kill('SIGKILL');
-        expect(filter).toBe('00000000');
       },
     );
   }
