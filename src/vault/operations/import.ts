@@ -1,18 +1,10 @@
 /** Bringing many secrets in as one write. */
-import type { Bytes } from '../../crypto/bytes.ts';
+import type { ParsedItem } from '../../lifecycle/import-formats.ts';
 import type { WriteScope } from '../scope.ts';
 import { currentVersion } from '../environment-reader.ts';
 import { equalBytes } from '../../crypto/bytes.ts';
 import { putSecret } from './put.ts';
 import { checkName } from './secret.ts';
-
-export interface ImportItem {
-  readonly name: string;
-  /** Borrowed. */
-  readonly value: Bytes;
-  /** The variable that it came from, in its original spelling, or `''`. */
-  readonly variable: string;
-}
 
 export interface ImportReport {
   readonly environment: string;
@@ -25,7 +17,7 @@ export interface ImportReport {
 export async function importSecrets(
   scope: WriteScope,
   environment: string | null,
-  items: readonly ImportItem[],
+  items: readonly ParsedItem[],
   dryRun: boolean,
 ): Promise<ImportReport> {
   const draft = await scope.draft(environment);
