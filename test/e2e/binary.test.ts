@@ -120,7 +120,7 @@ describe('the binary', () => {
     const pid = child.pid ?? 0;
     await vi.waitFor(() => {
       expect(readFileSync(`/proc/${pid}/status`, 'utf8')).toMatch(/^SigPnd:\s0+$/mu);
-    });
+    }, 10_000);
     expect(listening(pid).filter((port) => !before.includes(port))).toEqual([]);
     child.stdin.end('\n');
     await once(child, 'exit');

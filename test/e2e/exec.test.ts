@@ -316,7 +316,7 @@ describe('exec', () => {
         const filter = `/proc/${child.pid ?? 0}/coredump_filter`;
         await vi.waitFor(() => {
           expect(readFileSync(filter, 'utf8').trim()).toBe('00000000');
-        });
+        }, 10_000);
         child.kill('SIGKILL');
       },
     );
