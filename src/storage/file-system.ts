@@ -125,3 +125,29 @@ export function openRegular(fs: FileSystem, path: string, flags: number): number
   }
   return descriptor;
 }
+
+/**
+ * Make a folder, 0700, and those above it that are missing; existing ones stay as they are. Not by the runtime's recursive option: that
+ * never returns where a folder cannot be made although its parent is there, as under /proc.
+ */
+export function makeFolders(fs: FileSystem, path: string): void {
+  try {
+    fs.mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'EEXIST') return;
+    const parent = dirname(path);
+    if (code !== 'ENOENT' || parent === path || isThere(fs, parent)) throw error;
+    makeFolders(fs, parent);
+    fs.mkdirSync(path, { mode: 0o700 });
+  }
+}
+
+function isThere(fs: FileSystem, path: string): boolean {
+  try {
+    fs.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,7 +1,7 @@
 /** Where the vault is: a path that was named, or the nearest one upward. `commands.md`, "VAULT_PATH" and the small print on links. */
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { IntegrityError, SecretNotFoundError, UsageError } from '../errors.ts';
-import { errorCode, type FileSystem } from './file-system.ts';
+import { errorCode, makeFolders, onDisk, type FileSystem } from './file-system.ts';
 
 const vaultName = 'secrets.vault';
 export const vaultFolder = '.vault';
@@ -97,5 +97,7 @@ export function newVaultPath(fs: FileSystem, path: string): string {
 
 /** Make the folders that a new vault needs, 0700; existing ones stay as they are. */
 export function makeFolder(fs: FileSystem, path: string): void {
-  fs.mkdirSync(path, { recursive: true, mode: 0o700 });
+  onDisk('make the folder', path, () => {
+    makeFolders(fs, path);
+  });
 }

@@ -8,7 +8,14 @@ import { join } from 'node:path';
 import { IntegrityError } from '../errors.ts';
 import { parseUtf8, utf8, type Bytes } from '../crypto/bytes.ts';
 import { digest, integer, list, longId, object, orNone, text, tuple, type Shaped } from '../format/schema.ts';
-import { openFlags, openRegular, readExactly, writeAll, type FileSystem } from './file-system.ts';
+import {
+  makeFolders,
+  openFlags,
+  openRegular,
+  readExactly,
+  writeAll,
+  type FileSystem,
+} from './file-system.ts';
 
 const rememberedLog = object({ path: text(8_192), id: longId, seq: integer(), digest: orNone(digest) });
 
@@ -56,7 +63,7 @@ export function openStateStore(fs: FileSystem, folder: string | null, key: strin
     },
     save: (state, durable) => {
       try {
-        fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+        makeFolders(fs, folder);
         try {
           fs.unlinkSync(temporary);
         } catch {

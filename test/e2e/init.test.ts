@@ -303,3 +303,8 @@ describe('the vault that is meant', () => {
     expect(await vault.run(['ls', '--vault', '/dev/zero'])).toMatchObject({ status: 7 });
   });
 });
+
+scenario('a state folder that cannot be made is no memory, and no endless loop', async (vault) => {
+  await vault.ok(['get', 'canary'], { env: { XDG_STATE_HOME: '/proc/none' }, shows: true });
+  await vault.fails(9, ['init', '/proc/none/x.vault', '--no-recovery']);
+});
