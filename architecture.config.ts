@@ -139,7 +139,7 @@ const architecture: IConfiguration = {
     without(
       'commands-are-thin',
       { path: '^commands/' },
-      'fs|fs/promises|crypto|child_process|sqlite|hash-wasm',
+      'fs|fs/promises|crypto|child_process|sqlite|hash-wasm|hpke|@noble/[^/]+',
       'A command reads its options, makes one call and hands back the result. Files and keys are the work of the core.',
     ),
     {
