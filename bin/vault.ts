@@ -52,7 +52,7 @@ function act<O>(handler: Run<O>) {
 
 /** A command's own options win over those before its name; what was declined in either place is declined. */
 function optionsOf(command: Command): GlobalOptions {
-  const before = command.parent?.opts<GlobalOptions>() ?? {};
+  const before = command.parent === null ? {} : optionsOf(command.parent);
   const own = command.opts<GlobalOptions>();
   const input = before.input !== false && own.input !== false;
   const color = before.color !== false && own.color !== false;

@@ -65,3 +65,22 @@ export function collectPairs(
 export function examples(command: Command, ...lines: readonly string[]): Command {
   return command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}`);
 }
+
+/** A command that only groups others. Without one of them it shows its help. */
+export function group(program: Command, name: string, description: string): Command {
+  return program.command(name).description(description).enablePositionalOptions();
+}
+
+/** Every command below a command, itself included. */
+export function* withSubcommands(command: Command): Generator<Command> {
+  yield command;
+  for (const sub of command.commands) yield* withSubcommands(sub);
+}
+
+/** Words with commas between them. */
+export function words(text: string): string[] {
+  return text
+    .split(',')
+    .map((word) => word.trim())
+    .filter((word) => word !== '');
+}

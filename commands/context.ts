@@ -208,6 +208,15 @@ export class Context {
     return path === '-' ? this.readInput() : readUserFile(resolve(this.host.cwd, path), most);
   }
 
+  /** One line of text in a file that a person named: a passphrase, a key. @throws UsageError if it is empty */
+  readLine(path: string, what: string): string {
+    const text = Buffer.from(this.readFile(path, passphraseBound))
+      .toString('utf8')
+      .replace(/\r?\n$/, '');
+    if (text === '') throw new UsageError(`${what} is empty`);
+    return text;
+  }
+
   readDescriptor(descriptor: number): Uint8Array<ArrayBuffer> {
     return readDescriptor(descriptor, passphraseBound, `descriptor ${descriptor}`);
   }
@@ -274,6 +283,16 @@ export class Context {
   /** A new file for something that is made only later; `null` without a path. */
   reserveFile(path: string | undefined): ReservedFile | null {
     return path === undefined ? null : reserveUserFile(resolve(this.host.cwd, path));
+  }
+
+  /** The vault that is meant, or one that was named, without opening it. */
+  vaultPlace(file?: string): Place {
+    return this.place(locate(file === undefined ? this.#where : { ...this.#where, named: file }));
+  }
+
+  /** Where the credential comes from, by variables or from a person. */
+  credentials(path: string): CredentialSource {
+    return credentialSource(this, path, true);
   }
 
   /** Open and unlock the vault that is meant. Closed when the command ends. */

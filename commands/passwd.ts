@@ -1,16 +1,22 @@
 /** `vault passwd` and `vault recover`: a new passphrase, with the old one or with the recovery key. */
-import { UnlockError, UsageError } from '../src/errors.ts';
+import { UnlockError } from '../src/errors.ts';
 import { parseRecoveryKey } from '../src/format/key-text.ts';
-import { changePassphrase } from '../src/vault/operations/credentials.ts';
+import {
+  changePassphrase,
+  replaceCompromised,
+  type RenewedKeys,
+} from '../src/vault/operations/credentials.ts';
 import type { CredentialSource, Vault } from '../src/vault/vault.ts';
 import { examples, type Declare } from './command.ts';
 import type { Context } from './context.ts';
 import { newPassphrase } from './credentials.ts';
 import { withRecoveryKey, type KeepKey, type RecoveryFlags } from './recovery-key.ts';
 import type { Credential } from '../src/access/slot.ts';
+import { reportRenewal } from './slot.ts';
 import { addKdfOptions, kdfFrom, type KdfOptions } from './kdf-options.ts';
 
 interface PasswdFlags extends KdfOptions, RecoveryFlags {
+  readonly compromised?: boolean;
   readonly newPassphraseFile?: string;
   readonly recoveryKeyFile?: string;
 }
@@ -19,8 +25,17 @@ export const declarePasswd: Declare = (program, act) => {
   const command = addKdfOptions(program.command('passwd'))
     .description('change your passphrase; --key-file adds or keeps a second factor')
     .option('--new-passphrase-file <file>', 'take the new passphrase from a file; - is standard input')
+    .option('--compromised', 'somebody may know the old one: new keys too, and your other credentials go')
+    .option('--recovery-file <file>', 'with --compromised: write the next recovery key to a new file')
+    .option('--no-recovery', 'with --compromised: make no new recovery key')
     .action(act<PasswdFlags>(runPasswd));
-  return examples(command, 'vault passwd', 'vault passwd --memory 256', 'vault passwd --calibrate 500');
+  return examples(
+    command,
+    'vault passwd',
+    'vault passwd --memory 256',
+    'vault passwd --calibrate 500',
+    'vault passwd --compromised',
+  );
 };
 
 export const declareRecover: Declare = (program, act) => {
@@ -34,17 +49,9 @@ export const declareRecover: Declare = (program, act) => {
   return examples(command, 'vault recover');
 };
 
-function fromFile(context: Context, file: string): string {
-  return Buffer.from(context.readFile(file, 65_536))
-    .toString('utf8')
-    .replace(/\r?\n$/, '');
-}
-
 async function wantedPassphrase(context: Context, flags: PasswdFlags, useGiven: boolean): Promise<string> {
   if (flags.newPassphraseFile === undefined) return newPassphrase(context, 'new passphrase:', useGiven);
-  const text = fromFile(context, flags.newPassphraseFile);
-  if (text === '') throw new UsageError('the new passphrase is empty');
-  return text;
+  return context.readLine(flags.newPassphraseFile, 'the new passphrase');
 }
 
 async function change(
@@ -67,10 +74,32 @@ async function change(
 async function runPasswd(context: Context, flags: PasswdFlags): Promise<void> {
   // The flag names the new key file; the present one, if there is one, is named by the variable.
   const vault = await context.openVault({ keyFileFlag: false });
+  if (flags.compromised === true) {
+    await replace(context, vault, flags);
+    return;
+  }
   await change(context, vault, flags, 'passwd', null);
   context.inform(
     'passphrase changed; whoever has the old one and an old copy of the file can still open this vault',
   );
+}
+
+/** New keys where the old passphrase is not one's own secret any more. */
+async function replace(context: Context, vault: Vault, flags: PasswdFlags): Promise<void> {
+  const kdf = await kdfFrom(context, flags);
+  const passphrase = await wantedPassphrase(context, flags, false);
+  const credential = { type: 'passphrase', passphrase, keyFile: context.keyFile() } as const;
+  const { kdfEngine: engine } = vault.place;
+  const work = async (keep: KeepKey | null): Promise<RenewedKeys> =>
+    vault.write('passwd', async (scope) => {
+      const wanted = { credential, kdf, engine, newRecoveryKey: keep !== null };
+      const done = await replaceCompromised(scope, wanted);
+      if (done.recoveryKey !== null) keep?.(done.recoveryKey);
+      return done;
+    });
+  const { authority, identity } = vault;
+  const recovery = flags.recovery !== false && authority.isAdmin(identity.principal);
+  reportRenewal(context, recovery ? await withRecoveryKey(context, flags, work) : await work(null));
 }
 
 async function recoveryCredential(context: Context, flags: PasswdFlags): Promise<Credential> {
@@ -78,7 +107,7 @@ async function recoveryCredential(context: Context, flags: PasswdFlags): Promise
   const text =
     flags.recoveryKeyFile === undefined
       ? await prompter?.hidden('recovery key:')
-      : fromFile(context, flags.recoveryKeyFile);
+      : context.readLine(flags.recoveryKeyFile, 'the recovery key');
   if (text === undefined) {
     throw new UnlockError('no recovery key was given', { hint: 'use --recovery-key-file' });
   }

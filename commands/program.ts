@@ -3,18 +3,24 @@ import { Command } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
 import { declareAudit } from './audit.ts';
 import { declareClearClipboard } from './clipboard.ts';
-import { addGlobalOptions, type Act, type Declare } from './command.ts';
+import { addGlobalOptions, withSubcommands, type Act, type Declare } from './command.ts';
+import { declareAccess } from './access.ts';
+import { declareEnv, declareRekey } from './env.ts';
 import { declareExec } from './exec.ts';
 import { declareGet } from './get.ts';
 import { declareHashicorp } from './hashicorp.ts';
 import { declareImport } from './import.ts';
 import { declareInit } from './init.ts';
+import { declareJoin } from './join.ts';
 import { declareLs } from './ls.ts';
 import { declareCp, declareMv, declareRestore, declareRm } from './move.ts';
+import { declareOffboard } from './offboard.ts';
 import { declarePasswd, declareRecover } from './passwd.ts';
+import { declarePolicy } from './policy.ts';
 import { declareGenerate, declarePut } from './put.ts';
 import { declareRollback, declareRotate } from './rotate.ts';
 import { declareHistory, declareShow } from './show.ts';
+import { declareSlot } from './slot.ts';
 import { declareStatus } from './status.ts';
 import { declareVerify } from './verify.ts';
 
@@ -26,7 +32,9 @@ const groups: readonly (readonly [string, readonly Declare[]])[] = [
   ],
   ['Versions:', [declareHistory, declareRollback, declareRotate, declareGenerate]],
   ['Use:', [declareExec]],
-  ['Trust:', [declareVerify, declareAudit, declareStatus, declarePasswd, declareRecover]],
+  ['Sharing:', [declareAccess, declareEnv, declareJoin, declareOffboard, declarePolicy]],
+  ['Keys:', [declarePasswd, declareRecover, declareSlot, declareRekey]],
+  ['Trust:', [declareVerify, declareAudit, declareStatus]],
 ];
 
 export const version: string = manifest.version;
@@ -50,7 +58,7 @@ export function makeProgram(act: Act, output: ProgramOutput): Command {
   for (const [group, declarations] of groups) {
     for (const declare of declarations) {
       const command = declare(program, act).helpGroup(group);
-      addGlobalOptions(command);
+      for (const each of withSubcommands(command)) addGlobalOptions(each);
     }
   }
   addGlobalOptions(declareClearClipboard(program, act));

@@ -1,14 +1,7 @@
 /** `vault status`: health at a glance. */
-import { vaultStatus, type VaultStatus } from '../src/vault/operations/status.ts';
+import { vaultStatus } from '../src/vault/operations/status.ts';
+import { kdfText } from './kdf-text.ts';
 import { examples, type Declare } from './command.ts';
-
-function kdfText(slot: VaultStatus['slots'][number]): string {
-  const { kdf, type } = slot;
-  if (kdf.name === 'argon2id')
-    return `${type} (Argon2id, ${kdf.memoryKiB / 1_024} MiB, ${kdf.passes} passes, ${kdf.lanes} lanes)`;
-  if (kdf.name === 'pbkdf2-hmac-sha256') return `${type} (PBKDF2, ${kdf.iterations} iterations)`;
-  return type;
-}
 
 export const declareStatus: Declare = (program, act) => {
   const command = program

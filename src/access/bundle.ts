@@ -30,31 +30,41 @@ export interface Identity {
   readonly content: BundleContent;
   /** The slot by which it was opened. */
   readonly slot: string;
+  /** That slot's key, by which a new bundle key can be wrapped for the same credential; `null` for who has just been made. */
+  readonly slotKey: Bytes | null;
 }
+
+/** What a credential opens: a slot, and through it the key of a bundle. Owned. */
+export type OpenedSlot = Pick<Identity, 'slot' | 'slotKey' | 'bundleKey'>;
 
 export function closeIdentity(identity: Identity): void {
   identity.wrapKey.fill(0);
   identity.bundleKey.fill(0);
+  identity.slotKey?.fill(0);
 }
 
-export async function identityOf(content: BundleContent, bundleKey: Bytes, slot: string): Promise<Identity> {
+export async function identityOf(
+  content: BundleContent,
+  bundleKey: Bytes,
+  slot: string,
+  slotKey: Bytes | null = null,
+): Promise<Identity> {
   const seed = parseBase64url(content.signSeed);
   const wrapKey = parseBase64url(content.wrapKey);
   if (seed === null || wrapKey === null) throw new IntegrityError('bundle: malformed keys');
   const signing = await importSigningKey(seed);
   seed.fill(0);
-  return { principal: content.principal, signing, wrapKey, bundleKey, content, slot };
+  return { principal: content.principal, signing, wrapKey, bundleKey, content, slot, slotKey };
 }
 
 /**
- * Open a bundle with its key (taken over). @throws IntegrityError if it is another vault's or principal's, or its signing
+ * Open a bundle with the keys of an opened slot (taken over). @throws IntegrityError if it is another vault's or principal's, or its signing
  * key is not the one that the header lists.
  */
 export async function openBundle(
   domain: Domain,
   line: Line<BundleLine>,
-  bundleKey: Bytes,
-  slot: string,
+  { slot, slotKey, bundleKey }: OpenedSlot,
   signPub: string,
 ): Promise<Identity> {
   const { by, n, sealed } = line.value;
@@ -68,7 +78,7 @@ export async function openBundle(
   text.fill(0);
   if (content.vault !== domain.vaultId || content.principal !== by)
     throw new IntegrityError('bundle: it belongs elsewhere');
-  const identity = await identityOf(content, bundleKey, slot);
+  const identity = await identityOf(content, bundleKey, slot, slotKey);
   if (encodeBase64url(identity.signing.publicKey) !== signPub)
     throw new IntegrityError('bundle: its key is not the listed one');
   return identity;
@@ -79,7 +89,7 @@ export async function makeBundle(
   domain: Domain,
   random: RandomSource,
   identity: Identity,
-  slots: readonly Line<SlotLine>[],
+  slots: readonly Pick<Line<SlotLine>, 'raw'>[],
   stamp: { readonly n: number; readonly time: string },
 ): Promise<Line<BundleLine>> {
   const text = encodeJson(identity.content, bundleContent, 'bundle content');

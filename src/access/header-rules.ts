@@ -11,6 +11,11 @@ export function broken(what: string): IntegrityError {
   return new IntegrityError(`${what}: the signature is wrong`);
 }
 
+/** Whether a principal has been added and has no credentials in the file yet. */
+export function isAwaited(principal: PrincipalEntry): boolean {
+  return principal.invited !== '';
+}
+
 export async function checkRoots(
   domain: Domain,
   document: VaultDocument,
@@ -45,7 +50,7 @@ export async function effectivePrincipals(
       if (succession === undefined) return entry;
       const { prev, signPub, sealPub } = succession.value;
       const prevNow = await lineDigest(domain, encodeJson(entry, principalEntry, 'principal'));
-      if (entry.invited === '' || prev !== prevNow)
+      if (entry.invited === '' || entry.signPub !== '' || prev !== prevNow)
         throw new IntegrityError('succession: it belongs to another invitation');
       if (!(await signatureHolds(domain, succession, entry.invited))) throw broken('succession');
       return { ...entry, signPub, sealPub };
@@ -63,7 +68,10 @@ export function checkRights(principal: PrincipalEntry, admin: boolean): void {
     all.every((environments) => new Set(environments).size === environments.length) &&
     [...rotate, ...write, ...remove].every((environment) => granted.has(environment)) &&
     (!admin || all.every((environments) => environments.length === 0)) &&
-    (principal.invited === '') === (principal.signPub !== '');
+    // Invited by a key of its own, or added by its public keys and not here yet; else it has keys.
+    (principal.invited === ''
+      ? principal.signPub !== ''
+      : principal.signPub === '' || principal.signPub === principal.invited);
   if (!sound) throw new IntegrityError(`header: the rights of ${principal.name} contradict each other`);
 }
 

@@ -1,7 +1,7 @@
 /** A slot: one credential of a principal, wrapping the key of its bundle. docs/format.md section 3, "slot". */
 import { IntegrityError, UnlockError } from '../errors.ts';
 import { open, seal, type RandomSource } from '../crypto/aead.ts';
-import { encodeBase64url, equalBytes, parseBase64url, type Bytes } from '../crypto/bytes.ts';
+import { compareBytes, encodeBase64url, equalBytes, parseBase64url, type Bytes } from '../crypto/bytes.ts';
 import { hkdfSha256, sha256 } from '../crypto/hash.ts';
 import {
   checkStoredKdf,
@@ -114,8 +114,8 @@ export interface NewSlot {
   /** For a passphrase; `null` for random keys. */
   readonly kdf: KdfParameters | null;
   readonly engine: KdfEngine;
-  /** Random unless a token names it already. */
-  readonly id?: string;
+  /** Kept with a passphrase, so that its age can be told. */
+  readonly time?: string;
 }
 
 /** Make a slot over a bundle key (borrowed). The slot key comes back too: the bundle keeps it. */
@@ -133,7 +133,7 @@ export async function makeSlot(
     type: slotTypeOf(credential),
     kdf: wanted.kdf ?? { name: 'none' },
     salt: encodeBase64url(salt),
-    hint: '',
+    hint: credential.type === 'passphrase' ? (wanted.time ?? '') : '',
   };
   const input = await inputKey(credential, fields.kdf, salt, wanted.engine);
   const { commit, key } = await slotKeys(domain, fields, input, salt);
@@ -145,7 +145,7 @@ export async function makeSlot(
 }
 
 /** Wrap a bundle key under an existing slot's key: a new slot line for the same credential. */
-async function wrapSlot(
+export async function wrapSlot(
   domain: Domain,
   random: RandomSource,
   slot: SlotFields & Pick<SlotLine, 'commit'>,
@@ -157,4 +157,32 @@ async function wrapSlot(
   const wrapped = encodeBase64url(await seal(random, slotKey, bundleKey, aad));
   const value: SlotLine = { kind: 'slot', principal, id, type, kdf, salt, hint, commit, wrapped };
   return encodeLine(value, slotLine, 'slot');
+}
+
+/** Slots of one principal in file order: by id. */
+export function sortSlots(slots: readonly Line<SlotLine>[]): Line<SlotLine>[] {
+  return [...slots].sort((a, b) => compareBytes(rawOf(a.value.id, 'id'), rawOf(b.value.id, 'id')));
+}
+
+/**
+ * What stays in the place of a credential that was removed while its principal's keys stayed the same: it opens nothing, and says since
+ * when new keys are due.
+ */
+export function removedSlot({ principal, id }: SlotLine, time: string): Line<SlotLine> {
+  const nothing = (length: number): string => encodeBase64url(new Uint8Array(length));
+  return encodeLine<SlotLine>(
+    {
+      kind: 'slot',
+      principal,
+      id,
+      type: 'removed',
+      kdf: { name: 'none' },
+      salt: nothing(saltLength),
+      hint: time,
+      commit: nothing(32),
+      wrapped: '',
+    },
+    slotLine,
+    'slot',
+  );
 }

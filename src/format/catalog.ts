@@ -77,3 +77,4 @@ export const carry = object({
 
 export type CatalogEntry = Shaped<typeof catalogEntry>;
 export type Note = Shaped<typeof note>;
+export type Carry = Shaped<typeof carry>;

@@ -40,9 +40,16 @@ export function checkHead(document: VaultDocument): void {
     'grant',
     grants.map(({ value }) => [place(value.principal), environments.indexOf(value.environment)]),
   );
-  const joined = document.header.value.principals.filter((principal) => principal.signPub !== '').length;
-  if (document.rawLines('bundle').length !== joined + document.successions.length)
-    throw malformed('a principal lacks its bundle');
+  const joined = new Set(document.successions.map(({ value }) => value.principal));
+  for (const { id, signPub, invited } of document.header.value.principals) {
+    // One who was added by public keys brings its bundle when it comes.
+    const awaited = invited !== '' && !joined.has(id);
+    const bundle = document.bundleOf(id);
+    if (!awaited && bundle === null) throw malformed('a principal lacks its bundle');
+    const keyless = awaited && signPub === '';
+    if ((keyless || bundle === null) && (bundle !== null || document.slotsOf(id).length > 0))
+      throw malformed('somebody who has not joined has credentials');
+  }
   if (new Set(slots.map(({ value }) => value.id)).size !== slots.length)
     throw malformed('a slot id is used twice');
   ascending(

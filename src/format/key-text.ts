@@ -40,25 +40,38 @@ export interface TokenParts {
   readonly secret: Bytes;
 }
 
+/**
+ * Prefix, base62 of id and secret, base62 of a checksum over both.
+ * @param id 8 raw bytes; @param secret 32 bytes, borrowed
+ */
+export function encodeKeyText(prefix: string, id: Bytes, secret: Bytes): string {
+  const body = prefix + encodeBase62(BigInt(`0x${encodeHex(concatBytes(id, secret))}`), tokenBody);
+  return body + encodeBase62(BigInt(crc32(utf8(body))), tokenChecksum);
+}
+
+/** Id (8 bytes) and secret (32 bytes, caller wipes) of a text with this prefix, or `null` if it is mistyped or cut. */
+export function parseKeyText(prefix: string, text: string): { id: Bytes; secret: Bytes } | null {
+  if (!text.startsWith(prefix) || !/^[0-9A-Za-z]{60}$/.test(text.slice(prefix.length))) return null;
+  const body = text.slice(0, prefix.length + tokenBody);
+  if (encodeBase62(BigInt(crc32(utf8(body))), tokenChecksum) !== text.slice(body.length)) return null;
+  let value = 0n;
+  for (const character of body.slice(prefix.length)) value = value * 62n + BigInt(base62.indexOf(character));
+  const hex = value.toString(16).padStart((slotIdLength + secretLength) * 2, '0');
+  if (hex.length !== (slotIdLength + secretLength) * 2) return null;
+  const bytes = parseHex(hex);
+  return { id: bytes.slice(0, slotIdLength), secret: bytes.slice(slotIdLength) };
+}
+
 /** @param slot 8 raw bytes; @param secret 32 bytes, borrowed */
 export function encodeToken(slot: Bytes, secret: Bytes): string {
-  const body = tokenPrefix + encodeBase62(BigInt(`0x${encodeHex(concatBytes(slot, secret))}`), tokenBody);
-  return body + encodeBase62(BigInt(crc32(utf8(body))), tokenChecksum);
+  return encodeKeyText(tokenPrefix, slot, secret);
 }
 
 export function parseToken(text: string): TokenParts | null {
   if (!text.startsWith(tokenPrefix)) return null;
-  const mistyped = new UnlockError('the access token is mistyped or cut: its checksum is wrong');
-  if (!/^vlt1_[0-9A-Za-z]{60}$/.test(text)) throw mistyped;
-  const body = text.slice(0, tokenPrefix.length + tokenBody);
-  if (encodeBase62(BigInt(crc32(utf8(body))), tokenChecksum) !== text.slice(body.length)) throw mistyped;
-  let value = 0n;
-  for (const character of body.slice(tokenPrefix.length))
-    value = value * 62n + BigInt(base62.indexOf(character));
-  const hex = value.toString(16).padStart((slotIdLength + secretLength) * 2, '0');
-  if (hex.length !== (slotIdLength + secretLength) * 2) throw mistyped;
-  const bytes = parseHex(hex);
-  return { slot: encodeBase64url(bytes.subarray(0, slotIdLength)), secret: bytes.slice(slotIdLength) };
+  const parts = parseKeyText(tokenPrefix, text);
+  if (parts === null) throw new UnlockError('the access token is mistyped or cut: its checksum is wrong');
+  return { slot: encodeBase64url(parts.id), secret: parts.secret };
 }
 
 async function recoveryChecksum(secret: Bytes): Promise<Bytes> {

@@ -126,7 +126,15 @@ export const kdf = variant<
   none: object({ name: literal('none') }),
 });
 
-export const slotTypes = ['passphrase', 'passphrase+keyfile', 'recovery', 'token', 'pkcs11', 'age'] as const;
+export const slotTypes = [
+  'passphrase',
+  'passphrase+keyfile',
+  'recovery',
+  'token',
+  'pkcs11',
+  'age',
+  'removed',
+] as const;
 
 export const slotLine = object({
   kind: literal('slot'),

@@ -4,19 +4,76 @@ import { parseBase64url } from '../crypto/bytes.ts';
 
 interface Rule {
   readonly fallback: string;
+  /** Which values it takes, for people. */
+  readonly values: string;
+  readonly meaning: string;
   /** Whether a stored value is one that this program knows. */
   readonly accepts: (value: string) => boolean;
+  /** Kept by the program, not set by people. */
+  readonly internal?: true;
 }
 
 const decimal = (least: number, most: number) => (value: string) =>
   /^(0|[1-9]\d{0,15})$/.test(value) && Number(value) >= least && Number(value) <= most;
 
 export const policyRules = {
-  'environment.default': { fallback: '', accepts: (value) => parseBase64url(value)?.length === 8 },
-  'retention.versions': { fallback: '100', accepts: decimal(1, 10_000) },
+  'environment.default': {
+    fallback: '',
+    values: 'an environment',
+    meaning: 'the environment that is meant where none is named',
+    accepts: (value) => parseBase64url(value)?.length === 8,
+  },
+  'factors.administrators': {
+    fallback: '1',
+    values: '1 or 2',
+    meaning: 'how many factors administrators unlock with',
+    accepts: decimal(1, 2),
+  },
+  'factors.everyone': {
+    fallback: '1',
+    values: '1 or 2',
+    meaning: 'how many factors people unlock with; tokens and recovery keys are apart',
+    accepts: decimal(1, 2),
+  },
+  'kdf.function': {
+    fallback: 'argon2id',
+    values: 'argon2id or pbkdf2',
+    meaning: 'how new passphrases are stretched',
+    accepts: (value) => value === 'argon2id' || value === 'pbkdf2',
+  },
+  'passphrase.days': {
+    fallback: '0',
+    values: '0 to 3650',
+    meaning: 'after how many days a passphrase must be changed; 0: never',
+    accepts: decimal(0, 3_650),
+  },
+  'rekey.days': {
+    fallback: '0',
+    values: '0 to 3650',
+    meaning: 'after how many days environments need new keys; 0: never',
+    accepts: decimal(0, 3_650),
+  },
+  'retention.versions': {
+    fallback: '100',
+    values: '1 to 10000',
+    meaning: 'how many versions of each secret are kept',
+    accepts: decimal(1, 10_000),
+  },
+  'tokens.reissue': {
+    fallback: '',
+    values: 'ids of tokens',
+    meaning: 'tokens that a removed administrator may know; kept by the program',
+    accepts: (value) => value.split(',').every((id) => parseBase64url(id)?.length === 8),
+    internal: true,
+  },
 } as const satisfies Record<string, Rule>;
 
 export type PolicyKey = keyof typeof policyRules;
+
+/** The rules that people set, in order. */
+export const policyTable = Object.entries<Rule>(policyRules)
+  .filter(([, rule]) => rule.internal !== true)
+  .map(([key, { fallback, values, meaning }]) => ({ key: key as PolicyKey, fallback, values, meaning }));
 
 export type Policy = ReadonlyMap<PolicyKey, string>;
 

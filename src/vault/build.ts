@@ -1,22 +1,14 @@
 /** From changed parts to the bytes of a whole new file. docs/format.md sections 2 and 3. */
 import { headDigest } from '../access/digest.ts';
-import type { Authority } from '../access/authority.ts';
-import { makeBundle, type Identity } from '../access/bundle.ts';
+import type { Identity } from '../access/bundle.ts';
 import { signLine } from '../access/signing.ts';
-import type { RandomSource } from '../crypto/aead.ts';
-import { concatBytes, compareBytes, parseBase64url, type Bytes } from '../crypto/bytes.ts';
+import { compareBytes, concatBytes, parseBase64url, type Bytes } from '../crypto/bytes.ts';
 import type { Domain } from '../crypto/pae.ts';
 import type { VaultDocument } from '../format/document.ts';
 import type { Line } from '../format/json-line.ts';
-import {
-  snapshotLine,
-  type BundleLine,
-  type Seen,
-  type SlotLine,
-  type SnapshotLine,
-} from '../format/lines.ts';
+import { snapshotLine, type HeaderLine, type Seen, type SnapshotLine } from '../format/lines.ts';
 import type { RememberedLog } from '../storage/state-store.ts';
-import type { BuiltEnvironment } from './environment-draft.ts';
+import type { BuiltEnvironment } from './environment-layout.ts';
 
 const lineFeed = Uint8Array.of(0x0a);
 
@@ -44,13 +36,39 @@ export function writeTime(document: VaultDocument, now: Date): string {
   return document.snapshot.value.time > present ? document.snapshot.value.time : present;
 }
 
-export interface Changes {
-  readonly environments: ReadonlyMap<string, BuiltEnvironment>;
-  /** A new bundle and slots of the writing principal, where they change. */
-  readonly credentials: {
-    readonly bundle: Line<BundleLine>;
-    readonly slots: readonly Line<SlotLine>[];
-  } | null;
+/** Credential lines by principal; of grants, by environment below that. All raw, without LF. */
+export interface HeadLines {
+  roots: readonly Bytes[];
+  header: Line<HeaderLine>;
+  readonly successions: Map<string, Bytes>;
+  readonly slots: Map<string, readonly Bytes[]>;
+  readonly bundles: Map<string, Bytes>;
+  readonly grants: Map<string, Map<string, Bytes>>;
+}
+
+/** The head lines of a document, to be changed and laid out again. */
+export function headLinesOf(document: VaultDocument): HeadLines {
+  const successions = new Map(document.successions.map((line) => [line.value.principal, line.raw]));
+  const slots = new Map<string, Bytes[]>();
+  for (const raw of document.rawLines('slot')) {
+    const principal = idMember(raw, 'principal');
+    slots.set(principal, [...(slots.get(principal) ?? []), raw]);
+  }
+  const bundles = new Map(document.rawLines('bundle').map((raw) => [idMember(raw, 'by'), raw]));
+  const grants = new Map<string, Map<string, Bytes>>();
+  for (const raw of document.rawLines('grant')) {
+    const principal = idMember(raw, 'principal');
+    const own = grants.get(principal) ?? new Map<string, Bytes>();
+    grants.set(principal, own.set(idMember(raw, 'environment'), raw));
+  }
+  const { header } = document;
+  return { roots: document.rawLines('root'), header, successions, slots, bundles, grants };
+}
+
+/** An id among the first members of a line, without parsing the rest. */
+function idMember(raw: Bytes, member: string): string {
+  const start = Buffer.from(raw.buffer, raw.byteOffset, Math.min(raw.length, 128)).toString('latin1');
+  return new RegExp(`"${member}":"([\\w-]{11})"`).exec(start)?.[1] ?? '';
 }
 
 export interface BuiltFile {
@@ -59,56 +77,55 @@ export interface BuiltFile {
   readonly body: readonly Bytes[];
 }
 
-/** Lay out head and body; what did not change is taken over byte by byte. */
+/** Lay out head and body in the order of the header; parts that did not change are taken over byte by byte. */
 export async function buildFile(
   document: VaultDocument,
-  authority: Authority,
-  changes: Changes,
+  domain: Domain,
+  head: HeadLines,
+  environments: ReadonlyMap<string, BuiltEnvironment>,
 ): Promise<BuiltFile> {
-  const { credentials } = changes;
-  const lines: Bytes[] = [];
-  for (const kind of ['vault', 'root', 'header', 'succession']) lines.push(...document.rawLines(kind));
-  lines.push(...ownReplaced(document, 'slot', credentials?.slots ?? null));
-  lines.push(...ownReplaced(document, 'bundle', credentials === null ? null : [credentials.bundle]));
-  lines.push(...document.rawLines('grant'));
-  const body: Bytes[] = [];
-  for (const part of document.environments) {
-    const built = changes.environments.get(part.entry.id);
-    lines.push((built?.names ?? part.names).raw, (built?.values ?? part.values).raw);
-    const copied = (space: 'names' | 'values'): Bytes[] =>
-      part[space].value.shards.map((_, number) => document.shardBytes(part, space, number));
-    if (built === undefined) {
-      lines.push(...part.changes.map((line) => line.raw));
-      body.push(...copied('names'), ...copied('values'));
-      body.push(...part.changes.map((_, number) => document.shardBytes(part, 'changes', number)));
-      continue;
-    }
-    body.push(...built.blocks.map((bytes, number) => bytes ?? document.shardBytes(part, 'names', number)));
-    body.push(
-      ...built.valueShards.map((bytes, number) => bytes ?? document.shardBytes(part, 'values', number)),
-    );
+  const { principals, environments: entries } = head.header.value;
+  const lines: Bytes[] = [document.vault.raw, ...head.roots, head.header.raw];
+  for (const { id } of principals) lines.push(...optional(head.successions.get(id)));
+  for (const { id } of principals) lines.push(...(head.slots.get(id) ?? []));
+  for (const { id } of principals) lines.push(...optional(head.bundles.get(id)));
+  for (const { id } of principals) {
+    const grants = head.grants.get(id);
+    for (const entry of entries) lines.push(...optional(grants?.get(entry.id)));
   }
+  const body: Bytes[] = [];
+  for (const { id } of entries) layOut(document, id, environments.get(id), lines, body);
   for (const kind of ['request', 'decision']) lines.push(...document.rawLines(kind));
-  const head = joinLines(lines);
-  return { head, headDigest: await headDigest(authority.domain, head), body };
+  const bytes = joinLines(lines);
+  return { head: bytes, headDigest: await headDigest(domain, bytes), body };
 }
 
-/** Lines of a kind with those of one principal replaced; others stay where they are. */
-function ownReplaced(
+const optional = (raw: Bytes | undefined): Bytes[] => (raw === undefined ? [] : [raw]);
+
+function layOut(
   document: VaultDocument,
-  kind: 'slot' | 'bundle',
-  own: readonly Line<SlotLine | BundleLine>[] | null,
-): Bytes[] {
-  const present = document.rawLines(kind);
-  const first = own?.[0]?.value;
-  if (own === null || first === undefined) return [...present];
-  const principal = first.kind === 'slot' ? first.principal : first.by;
-  const member = kind === 'slot' ? `"principal":"${principal}"` : `"by":"${principal}"`;
-  const isOwn = (raw: Bytes): boolean => Buffer.from(raw.subarray(0, 96)).toString('latin1').includes(member);
-  const at = present.findIndex(isOwn);
-  const others = present.filter((raw) => !isOwn(raw));
-  others.splice(at < 0 ? others.length : at, 0, ...own.map((line) => line.raw));
-  return others;
+  id: string,
+  built: BuiltEnvironment | undefined,
+  head: Bytes[],
+  body: Bytes[],
+): void {
+  const part = document.environment(id);
+  if (built === undefined) {
+    if (part === null) throw new Error('an environment without parts');
+    const copied = (space: 'names' | 'values'): Bytes[] =>
+      part[space].value.shards.map((_, number) => document.shardBytes(part, space, number));
+    head.push(part.names.raw, part.values.raw, ...part.changes.map((line) => line.raw));
+    body.push(...copied('names'), ...copied('values'));
+    body.push(...part.changes.map((_, number) => document.shardBytes(part, 'changes', number)));
+    return;
+  }
+  const taken = (space: 'names' | 'values') => (bytes: Bytes | null, number: number) => {
+    if (bytes === null && part === null) throw new Error('a shard of a new environment is missing');
+    return bytes ?? (part === null ? new Uint8Array(0) : document.shardBytes(part, space, number));
+  };
+  head.push(built.names.raw, built.values.raw, ...built.changes.map(({ line }) => line.raw));
+  body.push(...built.blocks.map(taken('names')), ...built.valueShards.map(taken('values')));
+  body.push(...built.changes.map(({ bytes }) => bytes));
 }
 
 export async function makeSnapshot(
@@ -139,24 +156,4 @@ export async function makeSnapshot(
 
 function rawId(id: string): Bytes {
   return parseBase64url(id) ?? new Uint8Array(0);
-}
-
-/** The principal's next bundle, where its pins are behind the document or its slots change; `null` where neither. */
-export async function nextBundle(
-  document: VaultDocument,
-  authority: Authority,
-  random: RandomSource,
-  identity: Identity,
-  time: string,
-  slots: readonly Line<SlotLine>[] | null,
-): Promise<Changes['credentials']> {
-  const root = authority.rootDigests.length - 1;
-  const { content } = identity;
-  const pinned = content.root === root && content.floor === authority.header.n;
-  if (pinned && slots === null) return null;
-  const pins = { root, rootDigest: authority.rootDigests[root] ?? '', floor: authority.header.n };
-  const kept = slots ?? document.slotsOf(identity.principal);
-  const n = (document.bundleOf(identity.principal)?.value.n ?? 0) + 1;
-  const moved: Identity = { ...identity, content: { ...content, ...pins } };
-  return { bundle: await makeBundle(authority.domain, random, moved, kept, { n, time }), slots: kept };
 }

@@ -4,24 +4,15 @@
  * Invariants: a shard's digest is checked before a line of it is used; a value is returned only if its line's signature, right,
  * chain and checksum hold. Only the shards that an answer needs are read.
  */
-import { AccessDeniedError, EncryptionError, IntegrityError } from '../errors.ts';
+import { IntegrityError } from '../errors.ts';
 import { lineDigest } from '../access/digest.ts';
 import type { Authority } from '../access/authority.ts';
 import type { EnvironmentKeys } from '../access/environment-key.ts';
 import { open } from '../crypto/aead.ts';
-import {
-  compareBytes,
-  encodeBase64url,
-  equalBytes,
-  parseBase64url,
-  utf8,
-  type Bytes,
-} from '../crypto/bytes.ts';
-import { digestLength, hmacSha256, sha256 } from '../crypto/hash.ts';
-import { SecretBytes } from '../crypto/secret-bytes.ts';
-import { block, note as noteShape, type CatalogEntry, type Note } from '../format/catalog.ts';
+import { compareBytes, encodeBase64url, parseBase64url, utf8, type Bytes } from '../crypto/bytes.ts';
+import type { SecretBytes } from '../crypto/secret-bytes.ts';
+import { block, type CatalogEntry, type Note } from '../format/catalog.ts';
 import { splitLines, type EnvironmentPart, type ShardSpace, type VaultDocument } from '../format/document.ts';
-import { limits } from '../format/limits.ts';
 import { lineKind, parseJson, parseLine, type Line } from '../format/json-line.ts';
 import {
   blockLine,
@@ -32,9 +23,9 @@ import {
   type RemovedLine,
   type ValueLine,
 } from '../format/lines.ts';
-
-/** Base64url of the largest value with checksum, padding, nonce and tag. */
-const mostSealedCharacters = Math.ceil(((limits.value + 65_536 * 2) * 4) / 3);
+import { shardDigest, shardNumber, shardOfName } from './environment-layout.ts';
+import { storedLine, storedValueLine } from './stored-line.ts';
+import { openNote, openValueLine } from './value-line.ts';
 
 /** The kept versions of one secret, oldest first, chain checked. */
 export interface SecretHistory {
@@ -43,10 +34,15 @@ export interface SecretHistory {
   readonly removed: Line<RemovedLine> | null;
 }
 
-/** First `bits` bits of at least two bytes, as an integer. */
-export function shardNumber(bytes: Uint8Array, bits: number): number {
-  return bits === 0 ? 0 : (((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0)) >>> (16 - bits);
+/** What `changes` lines take away, until a writer folds them in. */
+interface Withdrawn {
+  /** Time of removal by secret. */
+  readonly removed: ReadonlyMap<string, string>;
+  /** Secrets of which no version is left. */
+  readonly purged: ReadonlySet<string>;
 }
+
+const nothingWithdrawn: Withdrawn = { removed: new Map(), purged: new Set() };
 
 export class EnvironmentReader {
   readonly document: VaultDocument;
@@ -56,6 +52,7 @@ export class EnvironmentReader {
   /** By place; promises, so that many who ask at once share one reading. */
   readonly #shards = new Map<string, Promise<Bytes>>();
   readonly #entries = new Map<number, Promise<readonly CatalogEntry[]>>();
+  #withdrawn: Promise<Withdrawn> | null = null;
 
   constructor(document: VaultDocument, authority: Authority, part: EnvironmentPart, keys: EnvironmentKeys) {
     this.document = document;
@@ -83,18 +80,16 @@ export class EnvironmentReader {
     const changes = this.part.changes[number]?.value;
     const wanted = space === 'changes' ? changes?.digest : this.part[space].value.shards[number]?.[0];
     const where = space === 'changes' ? (changes?.by ?? '') : number;
-    const found = await sha256(this.authority.domain.encode('shard', space, this.id, where, bytes));
-    if (encodeBase64url(found) !== wanted)
+    if ((await shardDigest(this.authority.domain, space, this.id, where, bytes)) !== wanted)
       throw new IntegrityError(`${space} of ${this.part.entry.name}: shard ${number} was changed`);
     return bytes;
   }
 
   async shardOfName(name: string): Promise<number> {
-    const { bits } = this.part.names.value;
-    return bits === 0 ? 0 : shardNumber(await hmacSha256(this.keys.index, utf8(name)), bits);
+    return shardOfName(this.keys, name, this.part.names.value.bits);
   }
 
-  /** The catalog entries of one shard, in order. */
+  /** The catalog entries of one shard, in order, as they stand there: `changes` are not applied. */
   async entriesOfShard(number: number): Promise<readonly CatalogEntry[]> {
     const known = this.#entries.get(number);
     if (known !== undefined) return known;
@@ -127,17 +122,63 @@ export class EnvironmentReader {
   /** The entry of a name, also of a removed one, or `null`. */
   async find(name: string): Promise<CatalogEntry | null> {
     const entries = await this.entriesOfShard(await this.shardOfName(name));
-    return entries.find((entry) => entry.name === name) ?? null;
+    const found = entries.find((entry) => entry.name === name);
+    return found === undefined ? null : asWithdrawn(await this.#withdrawals(), found);
   }
 
   /** All entries, by name in byte order. */
   async entries(): Promise<CatalogEntry[]> {
+    const withdrawn = await this.#withdrawals();
+    const stored = await this.storedEntries();
+    if (withdrawn === nothingWithdrawn) return stored;
+    return stored.flatMap((entry) => asWithdrawn(withdrawn, entry) ?? []);
+  }
+
+  /** All entries of the catalog, `changes` not applied. */
+  async storedEntries(): Promise<CatalogEntry[]> {
     const shards = await Promise.all(
       this.part.names.value.shards.map(async (_, number) => this.entriesOfShard(number)),
     );
     if (shards.length === 1) return [...(shards[0] ?? [])];
     const all = shards.flat().map((entry) => ({ entry, key: utf8(entry.name) }));
     return all.sort((a, b) => compareBytes(a.key, b.key)).map(({ entry }) => entry);
+  }
+
+  /** Ids of all secrets that a values shard has a line of. */
+  async storedSecrets(): Promise<ReadonlySet<string>> {
+    const secrets = new Set<string>();
+    for (const number of this.part.values.value.shards.keys()) {
+      for (const raw of splitLines(await this.shard('values', number)))
+        secrets.add(encodeBase64url(storedValueLine(raw).secret));
+    }
+    return secrets;
+  }
+
+  /** Secrets that `changes` lines say something of. */
+  async changedSecrets(): Promise<ReadonlySet<string>> {
+    const secrets = new Set<string>();
+    for (const index of this.part.changes.keys()) {
+      for (const raw of splitLines(await this.shard('changes', index)))
+        secrets.add(encodeBase64url(storedLine(raw).secret));
+    }
+    return secrets;
+  }
+
+  async #withdrawals(): Promise<Withdrawn> {
+    if (this.part.changes.length === 0) return nothingWithdrawn;
+    this.#withdrawn ??= this.#findWithdrawn();
+    return this.#withdrawn;
+  }
+
+  async #findWithdrawn(): Promise<Withdrawn> {
+    const removed = new Map<string, string>();
+    const purged = new Set<string>();
+    for (const secret of await this.changedSecrets()) {
+      const history = await this.history(secret);
+      if (history.removed !== null) removed.set(secret, history.removed.value.time);
+      if (history.versions.length === 0) purged.add(secret);
+    }
+    return { removed, purged };
   }
 
   valueShardOf(secret: string): number {
@@ -153,12 +194,15 @@ export class EnvironmentReader {
     }
     let purged: Line<PurgedLine> | null = null;
     let removed: Line<RemovedLine> | null = null;
+    const addedPurges: Line<PurgedLine>[] = [];
     const versions = new Map<number, Line<ValueLine>>();
     for (const source of sources) {
       for (const bytes of source.raw) {
         const line = this.#parse(bytes, secret, source.by);
-        if (line.value.kind === 'purged') purged = latest(purged, line as Line<PurgedLine>);
-        else if (line.value.kind === 'removed') removed = line as Line<RemovedLine>;
+        if (line.value.kind === 'purged') {
+          purged = latest(purged, line as Line<PurgedLine>);
+          if (source.by !== null) addedPurges.push(line as Line<PurgedLine>);
+        } else if (line.value.kind === 'removed') removed = line as Line<RemovedLine>;
         else place(versions, line as Line<ValueLine>, source.by !== null);
       }
     }
@@ -166,6 +210,7 @@ export class EnvironmentReader {
     const kept = [...versions.values()].filter((line) => line.value.version > through);
     kept.sort((a, b) => a.value.version - b.value.version);
     await this.#checkAdded(purged, removed);
+    await this.#checkPurges(addedPurges, versions);
     await this.#checkChain(kept, purged);
     return { purged, versions: kept, removed };
   }
@@ -185,32 +230,11 @@ export class EnvironmentReader {
 
   /** The value of a version; caller wipes. The caller has checked the version. */
   async open(line: Line<ValueLine>): Promise<SecretBytes> {
-    const { secret, version, form, ct } = line.value;
-    if (this.keys.value === null)
-      throw new AccessDeniedError(`you may list ${this.part.entry.name}, not read its values`);
-    if (form !== 'sym')
-      throw new AccessDeniedError(
-        'this version is sealed with HPKE, which this version of the program cannot open',
-      );
-    const { id, epoch } = this.part.entry;
-    const aad = this.authority.domain.encode('value', id, epoch, secret, version);
-    if (ct.length > mostSealedCharacters) throw new IntegrityError('value: it is larger than a value may be');
-    const plain = await open(this.keys.value, parseBase64url(ct) ?? new Uint8Array(0), aad);
-    if (plain.length < digestLength) throw new EncryptionError('value: it is too short');
-    const value = plain.slice(digestLength);
-    const checksum = await sha256(value);
-    const same = equalBytes(checksum, plain.subarray(0, digestLength));
-    plain.fill(0);
-    if (!same) throw new EncryptionError('value: its checksum is wrong');
-    return new SecretBytes(value);
+    return openValueLine(this.authority.domain, this.part.entry, this.keys, line);
   }
 
   async note(line: Line<ValueLine>): Promise<Note> {
-    const { secret, version, note } = line.value;
-    const { id, epoch } = this.part.entry;
-    const aad = this.authority.domain.encode('note', id, epoch, secret, version);
-    const text = await open(this.keys.note, parseBase64url(note) ?? new Uint8Array(0), aad);
-    return parseJson(text, noteShape, 'note');
+    return openNote(this.authority.domain, this.part.entry, this.keys, line);
   }
 
   #parse(raw: Bytes, secret: string, by: string | null): Line<ValueLine | PurgedLine | RemovedLine> {
@@ -233,6 +257,21 @@ export class EnvironmentReader {
   async #checkAdded(purged: Line<PurgedLine> | null, removed: Line<RemovedLine> | null): Promise<void> {
     if (purged !== null) await this.authority.checkSigned(purged, this.id, ['delete', 'write']);
     if (removed !== null) await this.authority.checkSigned(removed, this.id, ['delete']);
+  }
+
+  /** What `changes` purge is still there until it is folded in: it must be what the trace says. */
+  async #checkPurges(
+    purges: readonly Line<PurgedLine>[],
+    versions: ReadonlyMap<number, Line<ValueLine>>,
+  ): Promise<void> {
+    for (const { value } of purges) {
+      const last = versions.get(value.through);
+      const same =
+        last !== undefined &&
+        last.value.time === value.last &&
+        (await lineDigest(this.authority.domain, last.raw)) === value.digest;
+      if (!same) throw new IntegrityError('purged: it does not name the version that it ends with');
+    }
   }
 
   async #checkChain(versions: readonly Line<ValueLine>[], purged: Line<PurgedLine> | null): Promise<void> {
@@ -258,6 +297,13 @@ export class EnvironmentReader {
       prev = await lineDigest(this.authority.domain, line.raw);
     }
   }
+}
+
+/** An entry with what `changes` take away from it, or `null` where nothing is left of it. */
+function asWithdrawn({ removed, purged }: Withdrawn, entry: CatalogEntry): CatalogEntry | null {
+  if (purged.has(entry.secret)) return null;
+  const time = entry.removed === '' ? removed.get(entry.secret) : undefined;
+  return time === undefined ? entry : { ...entry, removed: time };
 }
 
 /** Every line of a shard that names this secret. Sealed text is base64url: the quoted member occurs nowhere else. */

@@ -5,40 +5,27 @@
 import { UsageError } from '../errors.ts';
 import { lineDigest } from '../access/digest.ts';
 import { identityOf, makeBundle, type Identity } from '../access/bundle.ts';
-import {
-  commitmentsOf,
-  environmentKeys,
-  wrapGrant,
-  type EnvironmentKeys,
-} from '../access/environment-key.ts';
+import { closeEnvironmentKeys } from '../access/environment-key.ts';
 import { signLine } from '../access/signing.ts';
-import { keyFileBounds, makeSlot, shortIdLength, type Credential } from '../access/slot.ts';
-import { seal } from '../crypto/aead.ts';
-import { compareBytes, concatBytes, encodeBase64url, parseBase64url, type Bytes } from '../crypto/bytes.ts';
-import { sha256 } from '../crypto/hash.ts';
+import { keyFileBounds, makeSlot, shortIdLength, sortSlots, type Credential } from '../access/slot.ts';
+import { encodeBase64url, type Bytes } from '../crypto/bytes.ts';
 import { checkChosenKdf, type KdfParameters } from '../crypto/kdf.ts';
 import { Domain } from '../crypto/pae.ts';
-import { block, carry } from '../format/catalog.ts';
-import { encodeJson, encodeLine, type Line } from '../format/json-line.ts';
+import { encodeLine, type Line } from '../format/json-line.ts';
 import {
-  blockLine,
   headerLine,
-  namesLine,
   rootLine,
-  valuesLine,
   vaultLine,
-  type BundleContent,
   type EnvironmentEntry,
-  type GrantLine,
   type HeaderLine,
-  type NamesLine,
   type RootLine,
   type SlotLine,
-  type ValuesLine,
 } from '../format/lines.ts';
 import { labelProblem } from '../format/name.ts';
 import { joinLines } from './build.ts';
+import { makeEnvironment, type MadeEnvironment } from './new-environment.ts';
 import type { Place } from './place.ts';
+import { newBundleContent, type Pins } from './principal-keys.ts';
 
 export const defaultEnvironments = ['development', 'staging', 'production', 'testing'] as const;
 export const ownerName = 'owner';
@@ -82,15 +69,20 @@ export async function draftVault(place: FoundingPorts, wanted: NewVault): Promis
   const bundleKey = place.random(32);
   const time = place.now().toISOString();
 
-  const content = newBundleContent(place, vaultId, principal);
+  const content = newBundleContent(place.random, vaultId, principal, unpinned);
   const founding: Founding = { place, domain, time, identity: await identityOf(content, bundleKey, '') };
   const root = await makeRoot(founding);
   const rootDigest = await lineDigest(domain, root.raw);
   const identity: Identity = { ...founding.identity, content: { ...content, rootDigest } };
 
   // One after the other: the same randomness makes the same vault, which vectors rely on.
+  const stamp = { time, seen: firstSeen, identity: founding.identity, random: place.random };
   const environments: MadeEnvironment[] = [];
-  for (const name of wanted.environments) environments.push(await makeEnvironment(founding, name));
+  for (const name of wanted.environments) {
+    const made = await makeEnvironment(domain, stamp, name);
+    closeEnvironmentKeys(made.keys);
+    environments.push(made);
+  }
   const header = await makeHeader(
     founding,
     rootDigest,
@@ -104,9 +96,9 @@ export async function draftVault(place: FoundingPorts, wanted: NewVault): Promis
     ...[vault, root, header, ...slots, bundle, ...environments.map(({ grant }) => grant)].map(
       (line) => line.raw,
     ),
-    ...environments.flatMap(({ names, values }) => [names.raw, values.raw]),
+    ...environments.flatMap(({ built }) => [built.names.raw, built.values.raw]),
   ]);
-  const body = environments.map((environment) => environment.block);
+  const body = environments.flatMap(({ built }) => built.blocks.flatMap((bytes) => bytes ?? []));
   return { domain, identity, head, body, recoverySecret };
 }
 
@@ -130,11 +122,7 @@ export function checkKeyFile(keyFile: Bytes | undefined): void {
   }
 }
 
-function newBundleContent(place: FoundingPorts, vault: string, principal: string): BundleContent {
-  const fresh = (): string => encodeBase64url(place.random(32));
-  const keys = { signSeed: fresh(), sealSeed: fresh(), wrapKey: fresh() };
-  return { ...keys, vault, principal, root: 0, rootDigest: encodeBase64url(new Uint8Array(32)), floor: 1 };
-}
+const unpinned: Pins = { root: 0, rootDigest: encodeBase64url(new Uint8Array(32)), floor: 1 };
 
 async function makeRoot({ domain, identity, time }: Founding): Promise<Line<RootLine>> {
   const admins: [string, string][] = [[identity.principal, encodeBase64url(identity.signing.publicKey)]];
@@ -182,11 +170,11 @@ async function makeHeader(
 }
 
 async function makeSlots(
-  { place, domain, identity }: Founding,
+  { place, domain, identity, time }: Founding,
   wanted: NewVault,
   recoverySecret: Bytes | null,
 ): Promise<Line<SlotLine>[]> {
-  const common = { principal: identity.principal, engine: place.kdfEngine };
+  const common = { principal: identity.principal, engine: place.kdfEngine, time };
   const made = [
     await makeSlot(
       domain,
@@ -201,88 +189,4 @@ async function makeSlots(
   }
   for (const { slotKey } of made) slotKey.fill(0);
   return sortSlots(made.map(({ line }) => line));
-}
-
-/** Slots of one principal in file order: by id. */
-export function sortSlots(slots: readonly Line<SlotLine>[]): Line<SlotLine>[] {
-  const raw = (line: Line<SlotLine>): Bytes => parseBase64url(line.value.id) ?? new Uint8Array(0);
-  return [...slots].sort((a, b) => compareBytes(raw(a), raw(b)));
-}
-
-interface MadeEnvironment {
-  readonly entry: EnvironmentEntry;
-  readonly grant: Line<GrantLine>;
-  readonly names: Line<NamesLine>;
-  readonly values: Line<ValuesLine>;
-  readonly block: Bytes;
-}
-
-async function makeEnvironment(founding: Founding, name: string): Promise<MadeEnvironment> {
-  const { place, domain, identity, time } = founding;
-  const at = { id: encodeBase64url(place.random(shortIdLength)), epoch: 1 };
-  const environmentKey = place.random(32);
-  const commitments = await commitmentsOf(domain, at, environmentKey);
-  const grant = await wrapGrant(domain, place.random, identity, at, 'read', environmentKey);
-  const keys = await environmentKeys(domain, at, environmentKey);
-  const sealed = await seal(
-    place.random,
-    keys.carry,
-    encodeJson({ auditKeys: [], policy: [] }, carry, 'environment'),
-    domain.encode('carry', at.id, at.epoch),
-  );
-  const entry = {
-    id: at.id,
-    name,
-    epoch: at.epoch,
-    ...commitments,
-    sealPub: '',
-    sealed: encodeBase64url(sealed),
-  };
-  const emptyBlock = await makeEmptyBlock(founding, entry, keys);
-  const part = {
-    environment: entry.id,
-    epoch: 1,
-    n: 1,
-    time,
-    by: identity.principal,
-    seen: firstSeen,
-    bits: 0,
-  };
-  const digestOf = async (space: string, bytes: Bytes): Promise<string> =>
-    encodeBase64url(await sha256(domain.encode('shard', space, entry.id, 0, bytes)));
-  const nothing = new Uint8Array(0);
-  const blockShards: [string, number][] = [[await digestOf('names', emptyBlock), emptyBlock.length]];
-  const valueShards: [string, number][] = [[await digestOf('values', nothing), 0]];
-  const names = await signLine<NamesLine>(
-    domain,
-    identity.signing,
-    { kind: 'names', ...part, shards: blockShards },
-    namesLine,
-    'names',
-  );
-  const values = await signLine<ValuesLine>(
-    domain,
-    identity.signing,
-    { kind: 'values', ...part, shards: valueShards },
-    valuesLine,
-    'values',
-  );
-  return { entry, grant, names, values, block: emptyBlock };
-}
-
-async function makeEmptyBlock(
-  { place, domain }: Founding,
-  entry: EnvironmentEntry,
-  keys: EnvironmentKeys,
-): Promise<Bytes> {
-  const text = encodeJson({ entries: [] }, block, 'catalog');
-  const sealed = encodeBase64url(
-    await seal(place.random, keys.block, text, domain.encode('block', entry.id, 1, 0, 0)),
-  );
-  const line = encodeLine(
-    { kind: 'block', environment: entry.id, epoch: 1, shard: 0, sealed } as const,
-    blockLine,
-    'block',
-  );
-  return concatBytes(line.raw, Uint8Array.of(0x0a));
 }

@@ -2,14 +2,19 @@
 import { AccessDeniedError, IntegrityError, UsageError } from '../errors.ts';
 import type { Authority } from '../access/authority.ts';
 import type { Identity } from '../access/bundle.ts';
-import { closeEnvironmentKeys, openGrant } from '../access/environment-key.ts';
+import { closeEnvironmentKeys } from '../access/environment-key.ts';
+import { openGrant } from '../access/grant.ts';
 import { nameHash } from '../audit/record.ts';
 import type { SignedRecord } from '../format/audit-record.ts';
 import type { VaultDocument } from '../format/document.ts';
 import type { Line } from '../format/json-line.ts';
-import type { EnvironmentEntry, SlotLine } from '../format/lines.ts';
+import type { EnvironmentEntry, SlotLine, SuccessionLine } from '../format/lines.ts';
 import { policyValue, readPolicy, type Policy } from '../lifecycle/policy.ts';
-import { EnvironmentDraft, type WriteStamp } from './environment-draft.ts';
+import { AccessDraft } from './access-draft.ts';
+import { ChangesDraft } from './changes-draft.ts';
+import type { Draft } from './draft.ts';
+import { EnvironmentDraft } from './environment-draft.ts';
+import type { WriteStamp } from './environment-layout.ts';
 import { EnvironmentReader } from './environment-reader.ts';
 
 /** What the audit record of an operation names, collected while it works, so that a failed one names it too. */
@@ -40,6 +45,7 @@ export class Scope {
   readonly now: Date;
   readonly trace = new Trace();
   readonly #readers = new Map<string, EnvironmentReader>();
+  readonly #sealed = new Set<string>();
 
   constructor(document: VaultDocument, authority: Authority, identity: Identity, now: Date) {
     this.document = document;
@@ -92,7 +98,22 @@ export class Scope {
     const keys = await openGrant(this.authority.domain, this.identity, entry, grant.value);
     const reader = new EnvironmentReader(this.document, this.authority, part, keys);
     this.#readers.set(entry.id, reader);
+    if (grant.value.form === 'seal') this.#sealed.add(entry.id);
     return reader;
+  }
+
+  /** Environments that were opened by a grant that somebody else had sealed. */
+  openedBySeal(): EnvironmentReader[] {
+    return [...this.#readers.values()].filter((reader) => this.#sealed.has(reader.id));
+  }
+
+  get isAdministrator(): boolean {
+    return this.authority.isAdmin(this.identity.principal);
+  }
+
+  /** @throws AccessDeniedError for who is no administrator */
+  checkAdministrator(): void {
+    if (!this.isAdministrator) throw new AccessDeniedError('only an administrator may do this');
   }
 
   /** Entries that the principal can open, in header order. */
@@ -111,9 +132,12 @@ export class Scope {
 /** A scope that may change things. */
 export class WriteScope extends Scope {
   readonly stamp: WriteStamp;
-  readonly drafts = new Map<string, EnvironmentDraft>();
+  readonly drafts = new Map<string, Draft>();
   /** New slots of the unlocked principal, all of them, in file order; `null` leaves them as they are. */
   slots: readonly Line<SlotLine>[] | null = null;
+  /** Line by which an invited principal takes its place. */
+  succession: Line<SuccessionLine> | null = null;
+  #access: AccessDraft | null = null;
 
   constructor(
     document: VaultDocument,
@@ -130,15 +154,35 @@ export class WriteScope extends Scope {
   discard(): void {
     this.drafts.clear();
     this.slots = null;
+    this.succession = null;
+    this.#access = null;
     this.trace.detail = 'dry run';
   }
 
-  async draft(name: string | null): Promise<EnvironmentDraft> {
+  async draft(name: string | null): Promise<Draft> {
     const reader = await this.reader(name);
     const known = this.drafts.get(reader.id);
     if (known !== undefined) return known;
-    const draft = new EnvironmentDraft(reader, this.stamp);
+    const writes = this.authority.hasRight(this.identity.principal, 'write', reader.id);
+    const draft = await (writes ? EnvironmentDraft : ChangesDraft).of(reader, this.stamp);
     this.drafts.set(reader.id, draft);
     return draft;
+  }
+
+  /** What is staged of principals, environments and policy, or `null`. */
+  get access(): AccessDraft | null {
+    return this.#access;
+  }
+
+  /** Principals, environments and policy, to be changed. @throws AccessDeniedError for who is no administrator */
+  administration(): AccessDraft {
+    this.checkAdministrator();
+    this.#access ??= new AccessDraft({
+      document: this.document,
+      authority: this.authority,
+      stamp: this.stamp,
+      reader: async (entry) => this.readerOf(entry),
+    });
+    return this.#access;
   }
 }

@@ -7,7 +7,7 @@
 import { AccessDeniedError, IntegrityError, UnlockError, UsageError } from '../errors.ts';
 import { lineDigest } from '../access/digest.ts';
 import type { Authority } from '../access/authority.ts';
-import { openBundle, type Identity } from '../access/bundle.ts';
+import { openBundle, type Identity, type OpenedSlot } from '../access/bundle.ts';
 import { openSlot, slotTypeOf, unwrapBundleKey, type Credential } from '../access/slot.ts';
 import type { KdfEngine } from '../crypto/kdf.ts';
 import type { VaultDocument } from '../format/document.ts';
@@ -100,8 +100,8 @@ export async function unlock(
     try {
       const slotKey = await openSlot(authority.domain, slot.value, credential, engine);
       const bundleKey = await unwrapBundleKey(authority.domain, slot.value, slotKey);
-      slotKey.fill(0);
-      return await identityFor(document, authority, principal, bundleKey, slot.value.id, now);
+      const opened = { slot: slot.value.id, slotKey, bundleKey };
+      return await identityFor(document, authority, principal, opened, now);
     } catch (error) {
       if (!(error instanceof UnlockError)) throw error;
       failure = error;
@@ -110,18 +110,17 @@ export async function unlock(
   throw failure;
 }
 
-/** Open a principal's bundle and check its pins against the document. The key is taken over. */
+/** Open a principal's bundle and check its pins against the document. The keys are taken over. */
 export async function identityFor(
   document: VaultDocument,
   authority: Authority,
   principal: PrincipalEntry,
-  bundleKey: Identity['bundleKey'],
-  slot: string,
+  opened: OpenedSlot,
   now: Date,
 ): Promise<Identity> {
   const bundle = document.bundleOf(principal.id);
   if (bundle === null) throw new IntegrityError('the bundle is missing');
-  const identity = await openBundle(authority.domain, bundle, bundleKey, slot, principal.signPub);
+  const identity = await openBundle(authority.domain, bundle, opened, principal.signPub);
   const { root, rootDigest, floor } = identity.content;
   if (authority.rootDigests[root] !== rootDigest) {
     throw new IntegrityError(

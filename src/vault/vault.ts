@@ -18,8 +18,9 @@ import type { Credential } from '../access/slot.ts';
 import type { Bytes } from '../crypto/bytes.ts';
 import { VaultDocument } from '../format/document.ts';
 import { openVaultFile, replaceVaultFile, vaultFileStamp, type OpenFile } from '../storage/vault-file.ts';
-import { buildFile, joinLines, makeSnapshot, nextBundle, seenOf, writeTime } from './build.ts';
-import type { BuiltEnvironment } from './environment-draft.ts';
+import { joinLines, makeSnapshot, seenOf, writeTime } from './build.ts';
+import { buildStaged } from './commit.ts';
+import { checkCredential, credentialProblem } from './credential-policy.ts';
 import { lockLog, lockVault } from './locks.ts';
 import { Journal, type RecordFields } from './journal.ts';
 import { checkMemory, openMemory, remember, type Memory } from './memory.ts';
@@ -121,6 +122,25 @@ export class Vault {
     }
   }
 
+  /**
+   * Open for somebody who has no credential in the file yet, and is about to put one there. The document is checked as for `open`.
+   * @param newcomer finds or makes the identity; owned by the vault from then on
+   */
+  static async arrive(
+    place: Place,
+    newcomer: (document: VaultDocument, authority: Authority) => Promise<Identity>,
+  ): Promise<Vault> {
+    const memory = await openMemory(place);
+    const loaded = await load(place, memory);
+    try {
+      const identity = await newcomer(loaded.document, loaded.authority);
+      return new Vault(place, memory, loaded, identity);
+    } catch (error) {
+      loaded.file.close();
+      throw error;
+    }
+  }
+
   get document(): VaultDocument {
     return this.#loaded.document;
   }
@@ -149,7 +169,7 @@ export class Vault {
       const { document, authority } = this.#loaded;
       const scope = new Scope(document, authority, this.#identity, this.place.now());
       try {
-        const outcome = await settle(async () => work(scope));
+        const outcome = await settle(async () => this.#allowed(op).then(async () => work(scope)));
         const lock = await lockLog(this.place);
         try {
           if (vaultFileStamp(this.place.fs, this.place.path) !== this.#loaded.file.stamp) {
@@ -205,7 +225,7 @@ export class Vault {
         const stamp = { time, seen: seenOf(document), identity: this.#identity, random: place.random };
         const scope = new WriteScope(document, authority, this.#identity, now, stamp);
         try {
-          const outcome = await settle(async () => work(scope));
+          const outcome = await settle(async () => this.#allowed(op).then(async () => work(scope)));
           const from = document.snapshot.value.head;
           if ('error' in outcome) {
             await this.#record(journal, { op, ...result(outcome), ...scope.trace.fields(), from });
@@ -222,6 +242,13 @@ export class Vault {
     } finally {
       lock.release();
     }
+  }
+
+  /** @throws AccessDeniedError for what the policy forbids with the credential in use */
+  async #allowed(operation: string): Promise<void> {
+    const { document, authority } = this.#loaded;
+    checkCredential(credentialProblem(document, authority, this.#identity, this.place.now()), operation);
+    return Promise.resolve();
   }
 
   async #record(journal: Journal, fields: RecordFields): Promise<void> {
@@ -241,20 +268,15 @@ export class Vault {
   async #commit(journal: Journal, scope: WriteScope, fields: RecordFields): Promise<void> {
     const { place } = this;
     const { document, authority } = this.#loaded;
-    const { stamp } = scope;
-    const environments = new Map<string, BuiltEnvironment>();
-    for (const [id, draft] of scope.drafts) if (draft.dirty) environments.set(id, await draft.build());
-    const { slots } = scope;
-    if (environments.size === 0 && slots === null) {
+    const staged = await buildStaged(scope);
+    if (staged === null) {
       await this.#record(journal, fields);
       return;
     }
-    const identity = this.#identity;
-    const credentials = await nextBundle(document, authority, place.random, identity, stamp.time, slots);
-    const built = await buildFile(document, authority, { environments, credentials });
-    await journal.append(identity, document.header.value.n, { ...fields, to: built.headDigest });
-    const snapshot = await makeSnapshot(authority.domain, identity, document.snapshot.value, {
-      time: stamp.time,
+    const { file: built, identity: next } = staged;
+    await journal.append(this.#identity, document.header.value.n, { ...fields, to: built.headDigest });
+    const snapshot = await makeSnapshot(authority.domain, next, document.snapshot.value, {
+      time: scope.stamp.time,
       head: built.headDigest,
       log: journal.head,
     });
@@ -269,17 +291,12 @@ export class Vault {
         );
       throw error;
     }
+    if (next.bundleKey !== this.#identity.bundleKey) closeIdentity(this.#identity);
+    this.#identity = next;
     await this.#readBack(built.head);
-    const { document: next, authority: nextAuthority } = this.#loaded;
-    const kept = await remember(
-      this.#memory,
-      place,
-      next,
-      nextAuthority,
-      identity.principal,
-      journal.head,
-      true,
-    );
+    const { document: written, authority: checked } = this.#loaded;
+    const { principal } = next;
+    const kept = await remember(this.#memory, place, written, checked, principal, journal.head, true);
     if (!kept && place.stateFolder !== null)
       place.warn('this machine could not remember the new state: a rollback would go unnoticed');
   }
@@ -302,9 +319,8 @@ export class Vault {
     const { document, authority } = loaded;
     const principal = authority.principal(this.#identity.principal);
     if (principal === null) throw new UnlockError('your access to this vault was removed meanwhile');
-    const { bundleKey, slot } = this.#identity;
     try {
-      this.#identity = await identityFor(document, authority, principal, bundleKey, slot, this.place.now());
+      this.#identity = await identityFor(document, authority, principal, this.#identity, this.place.now());
     } catch (cause) {
       if (cause instanceof IntegrityError && cause.code === 'INTEGRITY') {
         throw new ConcurrencyError('your credentials were changed meanwhile; unlock again', { cause });

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { identityOf, makeBundle, type Identity } from '../../src/access/bundle.ts';
-import { wrapGrant } from '../../src/access/environment-key.ts';
+import { wrapGrant } from '../../src/access/grant.ts';
 import { makeSlot } from '../../src/access/slot.ts';
 import { concatBytes, encodeBase64url, utf8, type Bytes } from '../../src/crypto/bytes.ts';
 import { deriveKey } from '../../src/crypto/hash.ts';

@@ -5,6 +5,7 @@ import type { AuditContext } from '../../format/audit-record.ts';
 import { openLog } from '../../storage/log-file.ts';
 import type { Place } from '../place.ts';
 import type { Scope } from '../scope.ts';
+import { auditKeysOf } from './offboard.ts';
 import { checkName } from './secret.ts';
 
 export interface AuditQuery {
@@ -65,8 +66,10 @@ async function wantedHashes(scope: Scope, query: AuditQuery): Promise<ReadonlySe
   if (query.name === null) return null;
   checkName(query.name);
   const hashes = new Set<string>();
-  for (const entry of scope.accessible())
-    hashes.add(await nameHash((await scope.readerOf(entry)).keys.audit, query.name));
+  for (const entry of scope.accessible()) {
+    for (const key of await auditKeysOf(scope, await scope.readerOf(entry)))
+      hashes.add(await nameHash(key, query.name));
+  }
   return hashes;
 }
 
@@ -97,8 +100,10 @@ async function namesByHash(scope: Scope): Promise<ReadonlyMap<string, string>> {
   for (const environment of scope.accessible()) {
     const reader = await scope.readerOf(environment);
     const entries = await reader.entries();
-    const hashes = await Promise.all(entries.map(async (entry) => nameHash(reader.keys.audit, entry.name)));
-    entries.forEach((entry, index) => names.set(hashes[index] ?? '', entry.name));
+    for (const key of await auditKeysOf(scope, reader)) {
+      const hashes = await Promise.all(entries.map(async (entry) => nameHash(key, entry.name)));
+      entries.forEach((entry, index) => names.set(hashes[index] ?? '', entry.name));
+    }
   }
   return names;
 }

@@ -1,20 +1,34 @@
-/** Changing the lock: a new passphrase for the unlocked principal. docs/format.md section 3, "slot" and "bundle". */
-import { makeSlot, slotTypeOf, type Credential } from '../../access/slot.ts';
+/**
+ * One's own credentials: adding, changing, removing. docs/format.md section 3, "slot" and "bundle".
+ *
+ * Changing a passphrase changes the lock, not the keys: an old copy of the file still opens with the old one. Where a credential is
+ * removed because somebody else may have it, an administrator gets new keys of every kind in the same write; anybody else leaves a mark
+ * that new keys are due.
+ */
+import { AccessDeniedError, UsageError } from '../../errors.ts';
+import { makeSlot, removedSlot, slotTypeOf, sortSlots, type Credential } from '../../access/slot.ts';
 import {
   checkChosenKdf,
   defaultArgon2,
+  defaultPbkdf2,
   type Argon2Parameters,
   type KdfEngine,
   type KdfParameters,
 } from '../../crypto/kdf.ts';
 import { encodeRecoveryKey } from '../../format/key-text.ts';
 import type { Line } from '../../format/json-line.ts';
+import { limits } from '../../format/limits.ts';
 import type { SlotLine } from '../../format/lines.ts';
-import { checkKeyFile, sortSlots } from '../founding.ts';
-import type { WriteScope } from '../scope.ts';
+import { policyValue } from '../../lifecycle/policy.ts';
+import { checkKeyFile } from '../founding.ts';
+import { makePrincipalKeys, newToken } from '../principal-keys.ts';
+import type { Scope, WriteScope } from '../scope.ts';
+import { presentPins } from './access.ts';
+
+type PassphraseCredential = Extract<Credential, { type: 'passphrase' }>;
 
 export interface NewPassphrase {
-  readonly credential: Extract<Credential, { type: 'passphrase' }>;
+  readonly credential: PassphraseCredential;
   /** Chosen parameters; `null` keeps what the present slot has, or better. */
   readonly kdf: KdfParameters | null;
   readonly engine: KdfEngine;
@@ -28,55 +42,292 @@ export interface PassphraseChanged {
 }
 
 const passphraseTypes: ReadonlySet<SlotLine['type']> = new Set(['passphrase', 'passphrase+keyfile']);
+const isPassphrase = ({ value }: Line<SlotLine>): boolean => passphraseTypes.has(value.type);
+
+function ownSlots(scope: Scope): Line<SlotLine>[] {
+  return scope.document.slotsOf(scope.identity.principal);
+}
+
+function checkFactors(scope: Scope, credential: PassphraseCredential): void {
+  if (factorsWanted(scope) === 2 && credential.keyFile === undefined) {
+    const hint = 'name a key file with --key-file';
+    throw new UsageError('the policy of this vault wants two factors', { hint }, 'WEAK_VALUE');
+  }
+}
+
+/** How many factors the policy wants of the unlocked principal. */
+export function factorsWanted({ authority, identity, policy }: Scope): 1 | 2 {
+  const admin = authority.isAdmin(identity.principal);
+  const two =
+    policyValue(policy, 'factors.everyone') === '2' ||
+    (admin && policyValue(policy, 'factors.administrators') === '2');
+  return two ? 2 : 1;
+}
+
+async function recoverySlot(
+  scope: WriteScope,
+  engine: KdfEngine,
+): Promise<{ credential: Credential; line: Line<SlotLine>; text: string }> {
+  const { authority, identity, stamp } = scope;
+  const credential: Credential = { type: 'recovery', secret: stamp.random(32) };
+  const wanted = { principal: identity.principal, credential, kdf: null, engine };
+  const { line, slotKey } = await makeSlot(authority.domain, stamp.random, wanted, identity.bundleKey);
+  slotKey.fill(0);
+  return { credential, line, text: await encodeRecoveryKey(credential.secret) };
+}
 
 /**
- * Replace the principal's passphrase slots by a new one over the same bundle key. It changes the lock, not the keys: an old copy
- * of the file still opens with the old passphrase.
- * @throws UsageError for bad parameters or key files
+ * Replace the principal's passphrase slots by a new one over the same bundle key. @throws UsageError for bad parameters or key files
  */
 export async function changePassphrase(scope: WriteScope, wanted: NewPassphrase): Promise<PassphraseChanged> {
-  const { document, authority, identity, stamp } = scope;
-  const { principal, bundleKey } = identity;
   checkKeyFile(wanted.credential.keyFile);
-  const slots = document.slotsOf(principal);
-  const replaced = slots.filter(({ value }) => passphraseTypes.has(value.type));
-  const kdf = wanted.kdf ?? strongest(replaced);
+  checkFactors(scope, wanted.credential);
+  const slots = ownSlots(scope);
+  const replaced = slots.filter(isPassphrase);
+  const kdf = wanted.kdf ?? nextKdf(scope, replaced);
   checkChosenKdf(kdf);
-  const common = { principal, engine: wanted.engine };
-  const made = [
-    await makeSlot(
-      authority.domain,
-      stamp.random,
-      { ...common, credential: wanted.credential, kdf },
-      bundleKey,
-    ),
-  ];
+  const made = [await slotOver(scope, wanted.credential, kdf, wanted.engine)];
   let kept = slots.filter((slot) => !replaced.includes(slot));
   let recoveryKey: string | null = null;
   if (wanted.newRecoveryKey) {
     kept = kept.filter(({ value }) => value.type !== 'recovery');
-    const credential: Credential = { type: 'recovery', secret: stamp.random(32) };
-    made.push(
-      await makeSlot(authority.domain, stamp.random, { ...common, credential, kdf: null }, bundleKey),
-    );
-    recoveryKey = await encodeRecoveryKey(credential.secret);
-    credential.secret.fill(0);
+    const recovery = await recoverySlot(scope, wanted.engine);
+    made.push(recovery.line);
+    recoveryKey = recovery.text;
   }
-  for (const { slotKey } of made) slotKey.fill(0);
-  scope.slots = sortSlots([...kept, ...made.map(({ line }) => line)]);
+  scope.slots = sortSlots([...kept, ...made]);
   scope.trace.detail = slotTypeOf(wanted.credential);
   return { kdf, recoveryKey };
 }
 
-/** Parameters for the next slot: today's default, or the present ones where they ask for more work. */
-function strongest(slots: readonly Line<SlotLine>[]): KdfParameters {
+async function slotOver(
+  scope: WriteScope,
+  credential: Credential,
+  kdf: KdfParameters | null,
+  engine: KdfEngine,
+): Promise<Line<SlotLine>> {
+  const { authority, identity, stamp } = scope;
+  const { time, random } = stamp;
+  const wanted = { principal: identity.principal, credential, kdf, engine, time };
+  const { line, slotKey } = await makeSlot(authority.domain, random, wanted, identity.bundleKey);
+  slotKey.fill(0);
+  return line;
+}
+
+/**
+ * Parameters for the next slot: today's default, or the present ones where they ask for more work. PBKDF2 gives way to Argon2id,
+ * unless the policy allows nothing else.
+ */
+export function nextKdf(scope: Scope, slots: readonly Line<SlotLine>[]): KdfParameters {
+  if (policyValue(scope.policy, 'kdf.function') === 'pbkdf2') {
+    const known = slots.flatMap(({ value }) =>
+      value.kdf.name === 'pbkdf2-hmac-sha256' ? [value.kdf.iterations] : [],
+    );
+    return { ...defaultPbkdf2, iterations: Math.max(defaultPbkdf2.iterations, ...known) };
+  }
   let best: Argon2Parameters = defaultArgon2;
   for (const { value } of slots) {
     const { kdf } = value;
-    if (kdf.name === 'pbkdf2-hmac-sha256') return kdf;
     if (kdf.name === 'argon2id' && work(kdf) > work(best)) best = kdf;
   }
   return best;
 }
 
 const work = (kdf: Argon2Parameters): number => kdf.memoryKiB * kdf.passes;
+
+export interface SlotInfo {
+  readonly id: string;
+  readonly type: SlotLine['type'];
+  readonly kdf: SlotLine['kdf'];
+  /** The one that opened the vault just now. */
+  readonly inUse: boolean;
+  /** When a passphrase was set, or a credential removed; `null` where nobody wrote it down. */
+  readonly since: string | null;
+  /** What finds the device. */
+  readonly device: string | null;
+}
+
+export function listSlots(scope: Scope): SlotInfo[] {
+  return ownSlots(scope).map(({ value }) => {
+    const { id, type, kdf, hint } = value;
+    const dated = isPassphrase({ value, raw: new Uint8Array(0) }) || type === 'removed';
+    return {
+      id,
+      type,
+      kdf,
+      inUse: id === scope.identity.slot,
+      since: dated && hint !== '' ? hint : null,
+      device: dated || hint === '' ? null : hint,
+    };
+  });
+}
+
+export interface AddedSlot {
+  readonly id: string;
+  readonly type: SlotLine['type'];
+  /** A token or recovery key: shown once. */
+  readonly text: string | null;
+}
+
+export type NewCredential =
+  | { readonly type: 'given'; readonly credential: Credential; readonly kdf: KdfParameters | null }
+  | { readonly type: 'token' }
+  | { readonly type: 'recovery' };
+
+/** One more credential over the same keys. */
+export async function addSlot(
+  scope: WriteScope,
+  wanted: NewCredential,
+  engine: KdfEngine,
+): Promise<AddedSlot> {
+  const slots = ownSlots(scope);
+  if (slots.length >= limits.slots)
+    throw new UsageError(`a principal has at most ${limits.slots} credentials`);
+  let text: string | null = null;
+  let line: Line<SlotLine>;
+  if (wanted.type === 'given') {
+    if (wanted.credential.type === 'passphrase') {
+      checkKeyFile(wanted.credential.keyFile);
+      checkFactors(scope, wanted.credential);
+      const kdf = wanted.kdf ?? nextKdf(scope, slots.filter(isPassphrase));
+      checkChosenKdf(kdf);
+      line = await slotOver(scope, wanted.credential, kdf, engine);
+    } else line = await slotOver(scope, wanted.credential, wanted.kdf, engine);
+  } else if (wanted.type === 'token') {
+    const token = newToken(scope.stamp.random);
+    line = await slotOver(scope, token.credential, null, engine);
+    text = token.text;
+    token.credential.secret.fill(0);
+  } else {
+    const recovery = await recoverySlot(scope, engine);
+    ({ line, text } = recovery);
+  }
+  scope.slots = sortSlots([...slots, line]);
+  scope.trace.detail = `slot add ${line.value.type} ${line.value.id}`;
+  return { id: line.value.id, type: line.value.type, text };
+}
+
+export interface RenewedKeys {
+  /** Whether all keys are new; else they are due. */
+  readonly renewed: boolean;
+  /** Credentials of one's own that are gone. */
+  readonly removed: readonly { readonly id: string; readonly type: SlotLine['type'] }[];
+  readonly recoveryKey: string | null;
+  readonly rekeyed: readonly string[];
+}
+
+export interface Renewal {
+  /** A new passphrase in place of the present credential; `null` keeps the one that opened the vault. */
+  readonly passphrase: {
+    readonly credential: PassphraseCredential;
+    readonly kdf: KdfParameters | null;
+  } | null;
+  readonly recovery: boolean;
+  readonly engine: KdfEngine;
+}
+
+/**
+ * Keys of every kind for the unlocked administrator, wrapped only for credentials that are there now: nothing that an old copy of the
+ * file gives away opens a later one. Every other credential of the administrator goes.
+ */
+async function renewOwnKeys(scope: WriteScope, wanted: Renewal): Promise<RenewedKeys> {
+  const { authority, document, identity, stamp } = scope;
+  const access = scope.administration();
+  const present = ownSlots(scope);
+  const inUse = present.find(({ value }) => value.id === identity.slot);
+  const credentials: { credential: Credential; kdf: KdfParameters | null }[] = [];
+  if (wanted.passphrase !== null) {
+    const { credential } = wanted.passphrase;
+    checkKeyFile(credential.keyFile);
+    checkFactors(scope, credential);
+    const kdf = wanted.passphrase.kdf ?? nextKdf(scope, present.filter(isPassphrase));
+    checkChosenKdf(kdf);
+    credentials.push({ credential, kdf });
+  }
+  let recoveryKey: string | null = null;
+  if (wanted.recovery) {
+    const credential: Credential = { type: 'recovery', secret: stamp.random(32) };
+    recoveryKey = await encodeRecoveryKey(credential.secret);
+    credentials.push({ credential, kdf: null });
+  }
+  const { slotKey } = identity;
+  const keeps = wanted.passphrase === null && inUse !== undefined && slotKey !== null;
+  if (!keeps && wanted.passphrase === null)
+    throw new UsageError('unlock with the credential that is to stay');
+  const { keys, identity: next } = await makePrincipalKeys(authority.domain, stamp.random, {
+    principal: identity.principal,
+    pins: presentPins(scope),
+    time: stamp.time,
+    n: (document.bundleOf(identity.principal)?.value.n ?? 0) + 1,
+    credentials,
+    ...(keeps ? { kept: { slot: inUse.value, slotKey } } : {}),
+    engine: wanted.engine,
+  });
+  access.replaceKeys(identity.principal, keys, next);
+  const stays = keeps ? inUse : null;
+  const gone = present.filter((slot) => slot !== stays && slot.value.type !== 'removed');
+  const names = access.rekeyed.map((id) => access.environments.find((one) => one.id === id)?.name ?? id);
+  return {
+    renewed: true,
+    removed: gone.map(({ value }) => ({ id: value.id, type: value.type })),
+    recoveryKey,
+    rekeyed: names,
+  };
+}
+
+/** Own slots without these; marks that new keys are due stand in their place. */
+function leaveMarks(scope: WriteScope, gone: readonly Line<SlotLine>[]): Line<SlotLine>[] {
+  const kept = ownSlots(scope).filter(({ value }) => !gone.some((slot) => slot.value.id === value.id));
+  return [...kept, ...gone.map(({ value }) => removedSlot(value, scope.stamp.time))];
+}
+
+/**
+ * Remove a credential. @throws UsageError for one that is not there or is in use; AccessDeniedError for the last one
+ */
+export async function removeSlot(
+  scope: WriteScope,
+  id: string,
+  wanted: Omit<Renewal, 'passphrase'>,
+): Promise<RenewedKeys> {
+  const usable = ownSlots(scope).filter(({ value }) => value.type !== 'removed');
+  const chosen = usable.find(({ value }) => value.id === id);
+  if (chosen === undefined) {
+    throw new UsageError(`you have no credential ${id}`, { hint: '`vault slot ls` lists them' });
+  }
+  if (usable.length === 1)
+    throw new AccessDeniedError('this is your last way in', {
+      hint: 'add another one first: `vault slot add`',
+    });
+  if (id === scope.identity.slot) {
+    const hint = 'unlock with the one that is to stay';
+    throw new UsageError('this is the credential that you have just used', { hint });
+  }
+  scope.trace.detail = `slot rm ${chosen.value.type} ${id}`;
+  if (scope.authority.isAdmin(scope.identity.principal))
+    return renewOwnKeys(scope, { ...wanted, passphrase: null });
+  scope.slots = sortSlots(leaveMarks(scope, [chosen]));
+  const removed = [{ id, type: chosen.value.type }];
+  return { renewed: false, removed, recoveryKey: null, rekeyed: [] };
+}
+
+/** A new passphrase because somebody may know the old one. */
+export async function replaceCompromised(scope: WriteScope, wanted: NewPassphrase): Promise<RenewedKeys> {
+  const { credential, kdf, engine } = wanted;
+  scope.trace.detail = 'compromised';
+  if (scope.authority.isAdmin(scope.identity.principal)) {
+    const renewal = { passphrase: { credential, kdf }, recovery: wanted.newRecoveryKey, engine };
+    return renewOwnKeys(scope, renewal);
+  }
+  const gone = ownSlots(scope).filter(isPassphrase);
+  await changePassphrase(scope, { ...wanted, newRecoveryKey: false });
+  const fresh = (scope.slots ?? []).filter((slot) => isPassphrase(slot));
+  const marks = leaveMarks(scope, gone);
+  scope.slots = sortSlots([...marks, ...fresh]);
+  scope.trace.detail = 'compromised';
+  return {
+    renewed: false,
+    removed: gone.map(({ value }) => ({ id: value.id, type: value.type })),
+    recoveryKey: null,
+    rekeyed: [],
+  };
+}

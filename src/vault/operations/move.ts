@@ -1,7 +1,7 @@
 /** Removing, bringing back, purging, renaming, copying. */
 import { AccessDeniedError, ConcurrencyError, SecretNotFoundError, UsageError } from '../../errors.ts';
 import type { CatalogEntry } from '../../format/catalog.ts';
-import type { EnvironmentDraft } from '../environment-draft.ts';
+import type { Draft } from '../draft.ts';
 import type { WriteScope } from '../scope.ts';
 import { putSecret, type PutResult } from './put.ts';
 import { checkName, findSecret, pickVersion, shown } from './secret.ts';
@@ -15,7 +15,7 @@ async function presentEntry(
 }
 
 /** Any entry of the name, removed or not. @throws SecretNotFoundError */
-async function anyEntry(draft: EnvironmentDraft, name: string): Promise<CatalogEntry> {
+async function anyEntry(draft: Draft, name: string): Promise<CatalogEntry> {
   checkName(name);
   const entry = await draft.find(name);
   if (entry !== null) return entry;
@@ -24,7 +24,7 @@ async function anyEntry(draft: EnvironmentDraft, name: string): Promise<CatalogE
   );
 }
 
-function checkDelete(scope: WriteScope, draft: EnvironmentDraft): void {
+function checkDelete(scope: WriteScope, draft: Draft): void {
   if (!scope.authority.hasRight(scope.identity.principal, 'delete', draft.reader.id)) {
     throw new AccessDeniedError(`you may not delete in ${draft.reader.part.entry.name}`);
   }
@@ -39,7 +39,7 @@ export async function removeSecret(
   const draft = await scope.draft(environment);
   checkDelete(scope, draft);
   const entry = await presentEntry(scope, environment, name);
-  await draft.setEntry({ ...entry, removed: scope.stamp.time });
+  await draft.remove(entry);
 }
 
 /** Destroy every version and forget the name. A signed trace of the id stays. */
@@ -86,7 +86,7 @@ export async function renameSecret(
   await draft.setEntry({ ...entry, name: to });
 }
 
-async function refuseOccupied(draft: EnvironmentDraft, name: string): Promise<void> {
+async function refuseOccupied(draft: Draft, name: string): Promise<void> {
   const occupied = await draft.find(name);
   if (occupied === null) return;
   const state = occupied.removed === '' ? 'exists already' : 'was removed and can still be restored';

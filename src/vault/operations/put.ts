@@ -5,7 +5,7 @@ import type { CatalogEntry, Note, SecretType } from '../../format/catalog.ts';
 import { limits } from '../../format/limits.ts';
 import { withField } from '../../lifecycle/field.ts';
 import { policyValue } from '../../lifecycle/policy.ts';
-import type { EnvironmentDraft } from '../environment-draft.ts';
+import type { Draft } from '../draft.ts';
 import { currentVersion } from '../environment-reader.ts';
 import type { WriteScope } from '../scope.ts';
 import { checkName, shown } from './secret.ts';
@@ -172,7 +172,8 @@ function mergeTags(present: CatalogEntry['tags'], wanted: ReadonlyMap<string, st
 }
 
 /** Keep as many versions as the policy says; the current one is always kept. */
-async function retain(scope: WriteScope, draft: EnvironmentDraft, secret: string): Promise<void> {
+async function retain(scope: WriteScope, draft: Draft, secret: string): Promise<void> {
+  if (!draft.mayPurge) return;
   const keep = Number(policyValue(scope.policy, 'retention.versions'));
   const { versions } = await draft.history(secret);
   const surplus = versions.length - keep;

@@ -1,0 +1,89 @@
+/** `vault join`: coming into a vault that is there, by request or by invitation. */
+import { UsageError } from '../src/errors.ts';
+import { encodeJoinRequest, parseInvitation } from '../src/format/join-text.ts';
+import { defaultKdf } from '../src/vault/operations/kdf-choice.ts';
+import {
+  acceptInvitation,
+  finishRequest,
+  fingerprintOf,
+  hasPendingJoin,
+  makeJoinRequest,
+  type Newcomer,
+} from '../src/vault/join.ts';
+import type { Place } from '../src/vault/place.ts';
+import { examples, type Declare } from './command.ts';
+import type { Context } from './context.ts';
+import { newPassphrase } from './credentials.ts';
+import { addKdfOptions, kdfFrom, type KdfOptions } from './kdf-options.ts';
+import { auditContext } from './audit-context.ts';
+
+interface JoinFlags extends KdfOptions {
+  readonly request?: boolean;
+  readonly name?: string;
+  readonly invitationFile?: string;
+  readonly newPassphraseFile?: string;
+}
+
+export const declareJoin: Declare = (program, act) => {
+  const command = addKdfOptions(program.command('join'))
+    .description('come into a vault that is there: ask for access, or take up an invitation')
+    .argument('[file]', 'the vault (default: the one that is found)')
+    .option('--request', 'make keys, and print a request with the public ones for an administrator')
+    .option('--name <name>', 'what you would like to be called (default: your user name)')
+    .option('--invitation-file <file>', 'take the invitation from a file; - is standard input')
+    .option('--new-passphrase-file <file>', 'take your new passphrase from a file')
+    .action(act<JoinFlags>(runJoin));
+  return examples(
+    command,
+    'vault join --request > ada.request',
+    'vault join',
+    'vault join --invitation-file invitation',
+  );
+};
+
+async function newcomer(context: Context, flags: JoinFlags): Promise<Newcomer> {
+  const kdf = (await kdfFrom(context, flags)) ?? defaultKdf;
+  const passphrase =
+    flags.newPassphraseFile === undefined
+      ? await newPassphrase(context, 'a passphrase of your own:', true)
+      : context.readLine(flags.newPassphraseFile, 'the new passphrase');
+  return { credential: { type: 'passphrase', passphrase, keyFile: context.keyFile() }, kdf };
+}
+
+/** The invitation, or `null` where this machine has made a request that is to be finished. */
+async function invitationText(context: Context, flags: JoinFlags, place: Place): Promise<string | null> {
+  if (flags.invitationFile !== undefined) return context.readLine(flags.invitationFile, 'the invitation');
+  if (hasPendingJoin(place)) return null;
+  const { prompter } = context;
+  return prompter === null ? null : prompter.hidden('invitation:');
+}
+
+async function runJoin(context: Context, flags: JoinFlags, file?: string): Promise<void> {
+  const place = context.vaultPlace(file);
+  if (flags.request === true) {
+    const name = flags.name ?? auditContext(context.host.env).user;
+    const request = await makeJoinRequest(place, name, await newcomer(context, flags));
+    context.output(encodeJoinRequest(request));
+    context.inform(`your keys: ${await fingerprintOf(request)}`);
+    context.inform(
+      'hand this to an administrator: `vault access add NAME --request FILE`; then run `vault join`',
+    );
+    return;
+  }
+  const text = await invitationText(context, flags, place);
+  if (text === null) {
+    const name = await finishRequest(place, context.credentials(place.path));
+    context.inform(`you are ${context.shown(name)} now`);
+    return;
+  }
+  const invitation = parseInvitation(text.trim());
+  if (invitation === null) throw new UsageError('this is not an invitation: those begin with vli1_');
+  try {
+    const name = await acceptInvitation(place, invitation, async () => newcomer(context, flags));
+    context.inform(
+      `you are ${context.shown(name)} now; an administrator’s next change completes your access`,
+    );
+  } finally {
+    invitation.seed.fill(0);
+  }
+}

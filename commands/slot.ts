@@ -1,0 +1,151 @@
+/** `vault slot`: one's own credentials. */
+import type { Command } from 'commander';
+import { UsageError } from '../src/errors.ts';
+import {
+  addSlot,
+  listSlots,
+  removeSlot,
+  type NewCredential,
+  type RenewedKeys,
+} from '../src/vault/operations/credentials.ts';
+import { kdfText } from './kdf-text.ts';
+import { examples, group, type Act, type Declare } from './command.ts';
+import type { Context } from './context.ts';
+import { newPassphrase } from './credentials.ts';
+import { addKdfOptions, kdfFrom, type KdfOptions } from './kdf-options.ts';
+import { withRecoveryKey, type RecoveryFlags } from './recovery-key.ts';
+
+interface SlotAddFlags extends KdfOptions, RecoveryFlags {
+  readonly passphrase?: boolean;
+  readonly newPassphraseFile?: string;
+  readonly recovery?: boolean;
+  readonly token?: boolean;
+}
+
+interface SlotRemoveFlags extends RecoveryFlags {
+  readonly yes?: boolean;
+}
+
+export const declareSlot: Declare = (program, act) => {
+  const command = group(program, 'slot', 'your own credentials: several ways in');
+  command
+    .command('ls')
+    .alias('list')
+    .description('list your credentials')
+    .action(
+      act(async (context) => {
+        const vault = await context.openVault();
+        const all = await vault.read('slot-ls', async (scope) => Promise.resolve(listSlots(scope)));
+        if (context.json) {
+          context.outputJson(all);
+          return;
+        }
+        const rows = all.map((slot) => [
+          slot.inUse ? `${slot.id} *` : slot.id,
+          kdfText(slot),
+          slot.since === null ? '-' : context.day(slot.since),
+          slot.device ?? '-',
+        ]);
+        await context.table(['ID', 'TYPE', 'SINCE', 'DEVICE'], rows);
+      }),
+    );
+  declareAdd(command, act);
+  command
+    .command('rm')
+    .alias('delete')
+    .description('remove a credential that somebody else may have')
+    .argument('<id>', 'its id, from `vault slot ls`')
+    .option('--recovery-file <file>', 'write the next recovery key to a new file instead of showing it')
+    .option('--no-recovery', 'make no new recovery key')
+    .option('-y, --yes', 'do not ask')
+    .action(act<SlotRemoveFlags>(runRemove));
+  return examples(
+    command,
+    'vault slot ls',
+    'vault slot add --passphrase --key-file /media/key/vault.key',
+    'vault slot add --recovery',
+    'vault slot rm yF3kq0Xo2ZA',
+  );
+};
+
+function declareAdd(command: Command, act: Act): void {
+  addKdfOptions(command.command('add'))
+    .description('add a credential for yourself')
+    .option('--passphrase', 'a passphrase; with --key-file, both are needed')
+    .option('--new-passphrase-file <file>', 'take the passphrase from a file; - is standard input')
+    .option('--recovery', 'a recovery key, printed once on standard output')
+    .option('--token', 'a token, printed once on standard output')
+    .action(act<SlotAddFlags>(runAdd));
+}
+
+async function wantedCredential(context: Context, flags: SlotAddFlags): Promise<NewCredential> {
+  const passphrase = flags.passphrase === true || flags.newPassphraseFile !== undefined;
+  const chosen = [passphrase, flags.recovery === true, flags.token === true].filter(Boolean).length;
+  if (chosen !== 1) {
+    const hint = 'one of --passphrase, --recovery, --token';
+    throw new UsageError(chosen === 0 ? 'which kind of credential?' : 'one credential at a time', { hint });
+  }
+  if (flags.token === true) return { type: 'token' };
+  if (flags.recovery === true) return { type: 'recovery' };
+  const text =
+    flags.newPassphraseFile === undefined
+      ? await newPassphrase(context, 'new passphrase:', false)
+      : context.readLine(flags.newPassphraseFile, 'the new passphrase');
+  const keyFile = context.globals.keyFile === undefined ? undefined : context.keyFile();
+  return {
+    type: 'given',
+    credential: { type: 'passphrase', passphrase: text, keyFile },
+    kdf: await kdfFrom(context, flags),
+  };
+}
+
+async function runAdd(context: Context, flags: SlotAddFlags): Promise<void> {
+  // The flag names the new key file; the present one, if there is one, is named by the variable.
+  const vault = await context.openVault({ keyFileFlag: false });
+  const wanted = await wantedCredential(context, flags);
+  const added = await vault.write('slot-add', async (scope) => addSlot(scope, wanted, vault.place.kdfEngine));
+  if (context.json) context.outputJson(added);
+  else if (added.text !== null) context.output(`${added.text}\n`);
+  context.inform(`${added.type} added, ${added.id}`);
+}
+
+async function runRemove(context: Context, flags: SlotRemoveFlags, id = ''): Promise<void> {
+  const vault = await context.openVault();
+  const renews = await vault.read('slot-ls', async (scope) =>
+    Promise.resolve({ admin: scope.isAdministrator, slots: listSlots(scope) }),
+  );
+  const others = renews.slots.filter((slot) => !slot.inUse && slot.id !== id && slot.type !== 'removed');
+  const more =
+    renews.admin && others.length > 0
+      ? ` Your other credentials go with it: ${others.map(({ type }) => type).join(', ')}.`
+      : '';
+  await context.confirm(`remove the credential ${id}?${more}`, flags.yes);
+  const engine = vault.place.kdfEngine;
+  const recovery = renews.admin && flags.recovery !== false;
+  const remove = async (keep: ((key: string) => void) | null): Promise<RenewedKeys> =>
+    vault.write('slot-rm', async (scope) => {
+      const done = await removeSlot(scope, id, { recovery: keep !== null, engine });
+      if (done.recoveryKey !== null) keep?.(done.recoveryKey);
+      return done;
+    });
+  const done = recovery ? await withRecoveryKey(context, flags, remove) : await remove(null);
+  reportRenewal(context, done);
+}
+
+/** What became of keys and credentials. The recovery key is not in it: it has been shown. */
+export function reportRenewal(context: Context, done: RenewedKeys): void {
+  const { renewed, removed, rekeyed } = done;
+  if (context.json) context.outputJson({ renewed, removed, rekeyed });
+  if (done.renewed) {
+    const gone = done.removed.map(({ type }) => type).join(', ');
+    context.inform(`new keys for you${done.rekeyed.length > 0 ? ` and for ${done.rekeyed.join(', ')}` : ''}`);
+    if (gone !== '') context.inform(`gone: ${gone}`);
+  } else {
+    context.inform(
+      'removed. Your keys are the same: whoever has that credential and an old copy of the file still has them',
+    );
+    context.inform(
+      'ask an administrator for new ones: `vault access reissue`; until then `vault status` says so',
+    );
+  }
+}

@@ -1,0 +1,397 @@
+/**
+ * Changing who may do what: principals, administrators, environments, policy, keys. Everything is staged here and becomes one new
+ * header, with a new root where administrators change. docs/format.md section 3.
+ *
+ * Invariants: whoever loses anything in an environment makes that environment get new keys, and everything in it is signed again by
+ * the administrator who does it; nobody else's credential is needed for that.
+ */
+import { AccessDeniedError, IntegrityError, UsageError } from '../errors.ts';
+import type { Authority } from '../access/authority.ts';
+import type { Identity } from '../access/bundle.ts';
+import { closeEnvironmentKeys } from '../access/environment-key.ts';
+import { lineDigest } from '../access/digest.ts';
+import { isAwaited } from '../access/header-rules.ts';
+import { listsOf, lostBetween, rightsOf, type Rights } from '../access/rights.ts';
+import { signLine } from '../access/signing.ts';
+import type { Bytes } from '../crypto/bytes.ts';
+import type { VaultDocument } from '../format/document.ts';
+import type { Line } from '../format/json-line.ts';
+import {
+  headerLine,
+  rootLine,
+  type BundleLine,
+  type EnvironmentEntry,
+  type HeaderLine,
+  type PrincipalEntry,
+  type RootLine,
+  type SlotLine,
+} from '../format/lines.ts';
+import type { HeadLines } from './build.ts';
+import type { BuiltEnvironment, WriteStamp } from './environment-layout.ts';
+import type { EnvironmentReader } from './environment-reader.ts';
+import { placeGrants } from './grants.ts';
+import { makeEnvironment, type MadeEnvironment } from './new-environment.ts';
+import { withExposure } from './exposure.ts';
+import { ownSealKey } from './principal-keys.ts';
+import { rekeyEnvironment } from './rekey.ts';
+import { sealPublicKeyOf } from './value-line.ts';
+
+/** Keys and credentials of a principal, made by itself or, for a token, by the administrator. */
+export interface PrincipalKeys {
+  readonly signPub: string;
+  readonly sealPub: string;
+  /** Public key of an invitation, or `signPub` for one who was added by public keys and has not arrived; else `""`. */
+  readonly invited: string;
+  readonly slots: readonly Line<SlotLine>[];
+  readonly bundle: Line<BundleLine> | null;
+  /** Where the administrator has it, grants are wrapped under it. Borrowed. */
+  readonly wrapKey: Bytes | null;
+}
+
+export interface BuiltAccess {
+  readonly environments: ReadonlyMap<string, BuiltEnvironment>;
+  readonly header: Line<HeaderLine>;
+  readonly roots: readonly Bytes[];
+}
+
+interface Ports {
+  readonly document: VaultDocument;
+  readonly authority: Authority;
+  readonly stamp: WriteStamp;
+  readonly reader: (entry: EnvironmentEntry) => Promise<EnvironmentReader>;
+}
+
+type Admins = readonly (readonly [string, string])[];
+
+export class AccessDraft {
+  readonly #ports: Ports;
+  principals: readonly PrincipalEntry[];
+  environments: readonly EnvironmentEntry[];
+  policy: ReadonlyMap<string, string>;
+  #retired: HeaderLine['retired'];
+  #admins: Admins;
+  readonly #credentials = new Map<string, PrincipalKeys>();
+  /** Environments that get new keys, and who is to be remembered as having read them. */
+  readonly #rekey = new Map<string, Set<string>>();
+  readonly #made = new Map<string, MadeEnvironment>();
+  #signer: Identity;
+
+  constructor(ports: Ports) {
+    const { document, authority, stamp } = ports;
+    this.#ports = ports;
+    this.#signer = stamp.identity;
+    const { header, lastRoot } = authority;
+    const arrived = (entry: PrincipalEntry): boolean =>
+      entry.signPub !== '' && document.bundleOf(entry.id) !== null;
+    this.principals = [...authority.principals].map((entry) =>
+      arrived(entry) ? { ...entry, invited: '' } : entry,
+    );
+    this.environments = header.environments;
+    this.policy = new Map(header.policy.map(([key, value]) => [key, value]));
+    this.#retired = header.retired;
+    this.#admins = lastRoot.admins;
+  }
+
+  /** The identity that signs the result: another one than before where the administrator's own keys change. */
+  get signer(): Identity {
+    return this.#signer;
+  }
+
+  /** Ids of environments that get new keys. */
+  get rekeyed(): string[] {
+    return [...this.#rekey.keys()];
+  }
+
+  principalNamed(name: string): PrincipalEntry {
+    const found = this.principals.find((entry) => entry.name === name);
+    if (found !== undefined) return found;
+    const known = this.principals.map((entry) => entry.name).join(', ');
+    throw new UsageError(`there is no principal ${name}; this vault has ${known}`);
+  }
+
+  isAdmin(id: string): boolean {
+    return this.#admins.some(([admin]) => admin === id);
+  }
+
+  rightsOf(entry: PrincipalEntry): Rights {
+    if (!this.isAdmin(entry.id)) return rightsOf(entry);
+    const all = new Set(['list', 'read', 'rotate', 'write', 'delete'] as const);
+    return new Map(this.environments.map(({ id }) => [id, all]));
+  }
+
+  addPrincipal(
+    entry: Pick<PrincipalEntry, 'id' | 'name' | 'expires'>,
+    keys: PrincipalKeys,
+    rights: Rights | 'admin',
+  ): void {
+    if (this.principals.some(({ name }) => name === entry.name))
+      throw new UsageError(`there is a principal ${entry.name} already`);
+    const { signPub, sealPub, invited } = keys;
+    const { id, name, expires } = entry;
+    const nothing = listsOf(new Map(), []);
+    this.principals = [...this.principals, { id, name, signPub, sealPub, ...nothing, expires, invited }];
+    this.#credentials.set(id, keys);
+    this.setRights(id, rights);
+  }
+
+  /** Give a principal exactly these rights. What it loses makes new keys. @throws AccessDeniedError for the last administrator */
+  setRights(id: string, rights: Rights | 'admin'): void {
+    const entry = this.#principal(id);
+    const before = this.rightsOf(entry);
+    if (rights === 'admin') {
+      if (entry.signPub === '') {
+        const hint = 'grant `admin` once they have joined, or add them from a request';
+        throw new UsageError(`${entry.name} has no keys yet and cannot be an administrator`, { hint });
+      }
+      if (!this.isAdmin(id)) this.#admins = [...this.#admins, [id, entry.signPub]];
+      this.#replace({ ...entry, ...listsOf(new Map(), []) });
+      return;
+    }
+    this.#demote(entry);
+    const ids = this.environments.map((environment) => environment.id);
+    this.#replace({ ...entry, ...listsOf(rights, ids) });
+    this.#expose(entry, before, rights);
+  }
+
+  setExpiry(id: string, expires: string): void {
+    this.#replace({ ...this.#principal(id), expires });
+  }
+
+  /** Remove a principal: its key verifies records of its time, and nothing else from now on. */
+  removePrincipal(id: string): void {
+    const entry = this.#principal(id);
+    this.#demote(entry);
+    this.#expose(entry, this.rightsOf(entry), new Map());
+    this.#retire(entry);
+    this.#credentials.delete(id);
+    this.principals = this.principals.filter((other) => other.id !== id);
+  }
+
+  /**
+   * New keys and credentials for a principal that stays. What it could open gets new keys too, since whoever has the old ones could
+   * open the next.
+   */
+  replaceKeys(id: string, keys: PrincipalKeys, identity: Identity | null = null): void {
+    const entry = this.#principal(id);
+    const rights = this.rightsOf(entry);
+    this.#expose(entry, rights, new Map());
+    this.#retire(entry);
+    const { signPub, sealPub, invited } = keys;
+    this.#replace({ ...entry, signPub, sealPub, invited });
+    this.#admins = this.#admins.map((admin) => (admin[0] === id ? [id, signPub] : admin));
+    this.#credentials.set(id, keys);
+    if (identity !== null) this.#signer = identity;
+  }
+
+  async addEnvironment(name: string): Promise<EnvironmentEntry> {
+    if (this.environments.some((entry) => entry.name === name))
+      throw new UsageError(`there is an environment ${name} already`);
+    const { authority } = this.#ports;
+    const made = await makeEnvironment(authority.domain, this.#stamp, name);
+    this.#made.set(made.entry.id, made);
+    this.environments = [...this.environments, made.entry];
+    return made.entry;
+  }
+
+  removeEnvironment(id: string): void {
+    this.environments = this.environments.filter((entry) => entry.id !== id);
+    this.#rekey.delete(id);
+    const remains = (environment: string): boolean => environment !== id;
+    this.principals = this.principals.map((entry) => ({
+      ...entry,
+      list: entry.list.filter(remains),
+      read: entry.read.filter(remains),
+      rotate: entry.rotate.filter(remains),
+      write: entry.write.filter(remains),
+      delete: entry.delete.filter(remains),
+    }));
+  }
+
+  /** New keys for an environment. */
+  rekey(id: string): void {
+    this.#rekey.set(id, this.#rekey.get(id) ?? new Set());
+  }
+
+  setPolicy(key: string, value: string | null): void {
+    const policy = new Map(this.policy);
+    if (value === null) policy.delete(key);
+    else policy.set(key, value);
+    this.policy = policy;
+  }
+
+  /** Lay everything out in the head's lines. Reads and seals what gets new keys. */
+  async build(head: HeadLines): Promise<BuiltAccess> {
+    const environments = await this.#buildEnvironments();
+    await this.#completeSealKeys();
+    this.#placeCredentials(head);
+    const { authority, document, stamp } = this.#ports;
+    await placeGrants(head, {
+      domain: authority.domain,
+      random: stamp.random,
+      signer: this.#signer,
+      principals: this.principals,
+      environments: this.environments,
+      levelBefore: (id, environment) =>
+        document.environment(environment) === null ? null : authority.grantLevel(id, environment),
+      level: (entry, environment) => this.#levelOf(entry, environment),
+      wrapKey: (id) => this.#credentials.get(id)?.wrapKey ?? null,
+      renewed: (id) => this.#made.has(id) || this.#credentials.has(id),
+      keys: async (entry) => this.#made.get(entry.id)?.keys ?? (await this.#ports.reader(entry)).keys,
+    });
+    const roots = await this.#buildRoots(head.roots);
+    const header = await this.#buildHeader(roots);
+    for (const { keys } of this.#made.values()) closeEnvironmentKeys(keys);
+    return { environments, header, roots };
+  }
+
+  get #stamp(): WriteStamp {
+    return { ...this.#ports.stamp, identity: this.#signer };
+  }
+
+  #principal(id: string): PrincipalEntry {
+    const found = this.principals.find((entry) => entry.id === id);
+    if (found === undefined) throw new IntegrityError('a principal is missing');
+    return found;
+  }
+
+  #replace(entry: PrincipalEntry): void {
+    this.principals = this.principals.map((other) => (other.id === entry.id ? entry : other));
+  }
+
+  #demote(entry: PrincipalEntry): void {
+    if (!this.isAdmin(entry.id)) return;
+    const rest = this.#admins.filter(([admin]) => admin !== entry.id);
+    const able = rest.some(([admin]) => !isAwaited(this.#principal(admin)));
+    if (!able) {
+      const hint = 'make somebody else an administrator first: `vault access grant NAME --can admin`';
+      throw new AccessDeniedError(`${entry.name} is the last administrator`, { hint });
+    }
+    const before = this.rightsOf(entry);
+    this.#admins = rest;
+    this.#expose(entry, before, new Map());
+  }
+
+  /** Everything that is lost makes new keys; who could read is remembered with the environment. */
+  #expose(entry: PrincipalEntry, before: Rights, after: Rights): void {
+    for (const [environment, lost] of lostBetween(before, after)) {
+      if (!this.environments.some(({ id }) => id === environment)) continue;
+      this.rekey(environment);
+      if (lost.has('read') && entry.signPub !== '') this.#rekey.get(environment)?.add(entry.id);
+    }
+  }
+
+  #retire({ id, name, signPub }: PrincipalEntry): void {
+    if (signPub === '') return;
+    const { header } = this.#ports.authority;
+    const ranges = this.#retired.filter((entry) => entry.id === id).map((entry) => entry.until);
+    const from = Math.max(0, ...ranges) + 1;
+    if (from > header.n) return;
+    this.#retired = [...this.#retired, { id, name, signPub, from, until: header.n }];
+  }
+
+  #levelOf(entry: PrincipalEntry, environment: string): 'list' | 'read' | null {
+    if (entry.signPub === '') return null;
+    if (this.isAdmin(entry.id) || entry.read.includes(environment)) return 'read';
+    return entry.list.includes(environment) ? 'list' : null;
+  }
+
+  async #buildEnvironments(): Promise<Map<string, BuiltEnvironment>> {
+    for (const [id, exposed] of this.#rekey) {
+      const present = this.environments.find((entry) => entry.id === id);
+      if (present === undefined || this.#made.has(id)) continue;
+      const reader = await this.#ports.reader(present);
+      const made = await rekeyEnvironment(reader, this.#stamp, (policy) =>
+        withExposure(policy, [...exposed], this.#ports.stamp.time),
+      );
+      this.#made.set(id, made);
+      this.environments = this.environments.map((entry) => (entry.id === id ? made.entry : entry));
+    }
+    return new Map([...this.#made].map(([id, { built }]) => [id, built]));
+  }
+
+  /** Public keys that others will seal to: the administrator's own, and those of environments that somebody cannot read but add to. */
+  async #completeSealKeys(): Promise<void> {
+    const own = this.#principal(this.#signer.principal);
+    if (own.sealPub === '' && this.principals.length > 1)
+      this.#replace({ ...own, sealPub: await ownSealKey(this.#signer) });
+    const { domain } = this.#ports.authority;
+    this.environments = await Promise.all(
+      this.environments.map(async (entry) => {
+        const blind = this.principals.some(
+          ({ rotate, write, read }) =>
+            (rotate.includes(entry.id) || write.includes(entry.id)) && !read.includes(entry.id),
+        );
+        if (!blind || entry.sealPub !== '') return entry;
+        const keys = this.#made.get(entry.id)?.keys ?? (await this.#ports.reader(entry)).keys;
+        if (keys.environmentKey === null) throw new AccessDeniedError(`you may not read ${entry.name}`);
+        return { ...entry, sealPub: await sealPublicKeyOf(domain, entry, keys.environmentKey) };
+      }),
+    );
+  }
+
+  #placeCredentials(head: HeadLines): void {
+    head.successions.clear();
+    const listed = new Set(this.principals.map(({ id }) => id));
+    for (const lines of [head.slots, head.bundles, head.grants]) {
+      for (const id of lines.keys()) if (!listed.has(id)) lines.delete(id);
+    }
+    for (const [id, { slots, bundle }] of this.#credentials) {
+      head.grants.delete(id);
+      if (bundle === null) {
+        head.slots.delete(id);
+        head.bundles.delete(id);
+        continue;
+      }
+      head.slots.set(
+        id,
+        slots.map(({ raw }) => raw),
+      );
+      head.bundles.set(id, bundle.raw);
+    }
+  }
+
+  async #buildRoots(present: readonly Bytes[]): Promise<readonly Bytes[]> {
+    const { authority, stamp } = this.#ports;
+    const { lastRoot, domain } = authority;
+    const same =
+      this.#admins.length === lastRoot.admins.length &&
+      this.#admins.every(([id, key], index) => {
+        const known = lastRoot.admins[index];
+        return known?.[0] === id && known[1] === key;
+      });
+    const last = present.at(-1);
+    if (same || last === undefined) return present;
+    const value = {
+      kind: 'root',
+      n: lastRoot.n + 1,
+      prev: await lineDigest(domain, last),
+      time: stamp.time,
+      by: stamp.identity.principal,
+      admins: this.#admins.map(([id, key]): [string, string] => [id, key]),
+    } as const;
+    // By an administrator of the root before: with the key that it lists.
+    const root = await signLine<RootLine>(domain, stamp.identity.signing, value, rootLine, 'root');
+    return [...present, root.raw];
+  }
+
+  async #buildHeader(roots: readonly Bytes[]): Promise<Line<HeaderLine>> {
+    const { authority, stamp } = this.#ports;
+    const { domain, header } = authority;
+    const last = roots.at(-1) ?? new Uint8Array(0);
+    const compare = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
+    const policy = [...this.policy].sort(([a], [b]) => compare(a, b));
+    const value = {
+      kind: 'header' as const,
+      n: header.n + 1,
+      time: stamp.time,
+      by: this.#signer.principal,
+      seen: stamp.seen,
+      root: await lineDigest(domain, last),
+      principals: [...this.principals],
+      retired: this.#retired,
+      environments: [...this.environments],
+      policy: policy.map(([key, value]): [string, string] => [key, value]),
+    };
+    return signLine<HeaderLine>(domain, this.#signer.signing, value, headerLine, 'header');
+  }
+}

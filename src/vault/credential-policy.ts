@@ -1,0 +1,54 @@
+/**
+ * What the policy asks of the credential that has just opened the vault: two factors, an age. It binds programs that follow it, not
+ * whoever reads the file with another: docs/threat-model.md.
+ */
+import { AccessDeniedError } from '../errors.ts';
+import type { Authority } from '../access/authority.ts';
+import type { Identity } from '../access/bundle.ts';
+import type { VaultDocument } from '../format/document.ts';
+import { policyValue, readPolicy } from '../lifecycle/policy.ts';
+
+const dayMs = 86_400_000;
+
+/** Operations by which a credential is put right, or which only look. */
+const allowed: ReadonlySet<string> = new Set([
+  'passwd',
+  'recover',
+  'slot-ls',
+  'slot-add',
+  'status',
+  'verify',
+]);
+
+const people: ReadonlySet<string> = new Set(['passphrase', 'passphrase+keyfile', 'pkcs11', 'age']);
+const twoFactors: ReadonlySet<string> = new Set(['passphrase+keyfile', 'pkcs11']);
+
+/** Why nothing but `allowed` may be done with this credential, or `null`. */
+export function credentialProblem(
+  document: VaultDocument,
+  authority: Authority,
+  identity: Identity,
+  now: Date,
+): AccessDeniedError | null {
+  const slot = document.slotsOf(identity.principal).find(({ value }) => value.id === identity.slot)?.value;
+  if (slot === undefined || !people.has(slot.type)) return null;
+  const policy = readPolicy(authority.header.policy);
+  const rule = (key: 'factors.everyone' | 'factors.administrators' | 'passphrase.days'): number =>
+    Number(policyValue(policy, key));
+  const admin = authority.isAdmin(identity.principal);
+  const factors = Math.max(rule('factors.everyone'), admin ? rule('factors.administrators') : 1);
+  if (factors === 2 && !twoFactors.has(slot.type)) {
+    const hint = 'set both at once: `vault passwd --key-file FILE`';
+    return new AccessDeniedError('the policy of this vault wants two factors', { hint });
+  }
+  const days = rule('passphrase.days');
+  const age = slot.hint === '' ? 0 : (now.getTime() - Date.parse(slot.hint)) / dayMs;
+  if (days === 0 || slot.type === 'age' || slot.type === 'pkcs11' || age <= days) return null;
+  const message = `your passphrase is ${Math.floor(age)} days old; the policy of this vault allows ${days}`;
+  return new AccessDeniedError(message, { hint: 'change it: `vault passwd`' });
+}
+
+/** @throws AccessDeniedError for an operation that the policy forbids with this credential */
+export function checkCredential(problem: AccessDeniedError | null, operation: string): void {
+  if (problem !== null && !allowed.has(operation)) throw problem;
+}

@@ -1,0 +1,109 @@
+/**
+ * Changing one environment: what is staged in memory until a write builds new lines of it. Two ways, by right: who may write changes
+ * catalog and values (environment-draft.ts); who may only rotate or delete adds to them (changes-draft.ts).
+ */
+import { AccessDeniedError } from '../errors.ts';
+import { lineDigest } from '../access/digest.ts';
+import { signLine } from '../access/signing.ts';
+import { encodeBase64url, type Bytes } from '../crypto/bytes.ts';
+import type { CatalogEntry, Note } from '../format/catalog.ts';
+import type { Line } from '../format/json-line.ts';
+import { purgedLine, type PurgedLine, type ValueLine } from '../format/lines.ts';
+import type { BuiltEnvironment, WriteStamp } from './environment-layout.ts';
+import type { EnvironmentReader, SecretHistory } from './environment-reader.ts';
+import { makeValueLine } from './value-line.ts';
+
+export abstract class Draft {
+  readonly reader: EnvironmentReader;
+  protected readonly stamp: WriteStamp;
+  readonly #histories = new Map<string, SecretHistory>();
+
+  constructor(reader: EnvironmentReader, stamp: WriteStamp) {
+    this.reader = reader;
+    this.stamp = stamp;
+  }
+
+  /** Whether anything was staged. */
+  abstract readonly dirty: boolean;
+
+  /** Whether versions may be purged. */
+  abstract readonly mayPurge: boolean;
+
+  /** The entry of a name as this draft has it, or `null`. */
+  abstract find(name: string): Promise<CatalogEntry | null>;
+
+  /** Put an entry in its place; one of the same name is replaced. @throws AccessDeniedError without `write` */
+  abstract setEntry(entry: CatalogEntry): Promise<void>;
+
+  /** @throws AccessDeniedError without `write` */
+  abstract deleteEntry(name: string): Promise<void>;
+
+  /** Remove a secret; its versions stay. */
+  abstract remove(entry: CatalogEntry): Promise<void>;
+
+  protected abstract addLine(secret: string, line: Line<ValueLine>): Promise<void>;
+  protected abstract addTrace(secret: string, trace: Line<PurgedLine>): Promise<void>;
+
+  abstract build(): Promise<BuiltEnvironment>;
+
+  newSecretId(): string {
+    return encodeBase64url(this.stamp.random(16));
+  }
+
+  /** The history of a secret as this draft has it. */
+  async history(secret: string): Promise<SecretHistory> {
+    const known = this.#histories.get(secret);
+    if (known !== undefined) return known;
+    const history = await this.reader.history(secret);
+    this.#histories.set(secret, history);
+    return history;
+  }
+
+  /** Seal, sign and add a version after the newest one. The value is borrowed. */
+  async addVersion(secret: string, value: Bytes, note: Note): Promise<Line<ValueLine>> {
+    const { keys, authority, part } = this.reader;
+    const { identity, time } = this.stamp;
+    const history = await this.history(secret);
+    const before = history.versions.at(-1);
+    const version = (before?.value.version ?? history.purged?.value.through ?? 0) + 1;
+    const prev =
+      before === undefined
+        ? (history.purged?.value.digest ?? '')
+        : await lineDigest(authority.domain, before.raw);
+    const author = identity.principal;
+    const wanted = { secret, version, state: 'live', time, author, prev, decision: '', value, note } as const;
+    const line = await makeValueLine(authority.domain, this.stamp, part.entry, keys, wanted);
+    await this.addLine(secret, line);
+    this.#histories.set(secret, { ...history, versions: [...history.versions, line] });
+    return line;
+  }
+
+  /** Drop versions up to `through` (which must be kept now) and leave a signed trace. */
+  async purge(secret: string, through: number): Promise<void> {
+    if (!this.mayPurge) throw new AccessDeniedError(`you may not delete in ${this.reader.part.entry.name}`);
+    const { identity, time } = this.stamp;
+    const { authority, id } = this.reader;
+    const history = await this.history(secret);
+    const last = history.versions.find((line) => line.value.version === through);
+    if (last === undefined) return;
+    const trace = await signLine<PurgedLine>(
+      authority.domain,
+      identity.signing,
+      {
+        kind: 'purged',
+        environment: id,
+        secret,
+        through,
+        digest: await lineDigest(authority.domain, last.raw),
+        last: last.value.time,
+        time,
+        by: identity.principal,
+      },
+      purgedLine,
+      'purged',
+    );
+    await this.addTrace(secret, trace);
+    const versions = history.versions.filter((line) => line.value.version > through);
+    this.#histories.set(secret, { ...history, purged: trace, versions });
+  }
+}

@@ -1,0 +1,259 @@
+/**
+ * How people come into a vault that is there. docs/format.md sections 3 ("succession", `invited`) and 8.
+ *
+ * By request: the newcomer makes its keys and hands over the public ones; an administrator lists them; the newcomer brings its
+ * credentials. By invitation: an administrator lists the public half of a one-time key; who has the other half names keys of its own.
+ * Either way nobody else ever has the newcomer's private keys.
+ */
+import { ConcurrencyError, SecretNotFoundError, UnlockError, UsageError } from '../errors.ts';
+import type { Authority } from '../access/authority.ts';
+import { openBundle, type Identity } from '../access/bundle.ts';
+import { lineDigest, signatureHolds } from '../access/digest.ts';
+import { signLine } from '../access/signing.ts';
+import { openSlot, shortIdLength, unwrapBundleKey, type Credential } from '../access/slot.ts';
+import { encodeBase64url, encodeHex, parseUtf8, utf8 } from '../crypto/bytes.ts';
+import { sha256 } from '../crypto/hash.ts';
+import { checkChosenKdf, type KdfParameters } from '../crypto/kdf.ts';
+import { Domain } from '../crypto/pae.ts';
+import { importSigningKey } from '../crypto/signature.ts';
+import { VaultDocument } from '../format/document.ts';
+import { joinRequest, type Invitation, type JoinRequest } from '../format/join-text.ts';
+import { encodeJson, parseLine, type Line } from '../format/json-line.ts';
+import {
+  bundleLine,
+  principalEntry,
+  slotLine,
+  successionLine,
+  type BundleLine,
+  type PrincipalEntry,
+  type SlotLine,
+  type SuccessionLine,
+} from '../format/lines.ts';
+import { loadPendingJoin, removePendingJoin, savePendingJoin } from '../storage/pending-join.ts';
+import { openVaultFile } from '../storage/vault-file.ts';
+import { checkKeyFile } from './founding.ts';
+import type { Place } from './place.ts';
+import type { PrincipalKeys } from './access-draft.ts';
+import { makePrincipalKeys } from './principal-keys.ts';
+import { Vault } from './vault.ts';
+
+export interface Newcomer {
+  readonly credential: Extract<Credential, { type: 'passphrase' }>;
+  readonly kdf: KdfParameters;
+}
+
+const requestLabel = 'join-request';
+
+function pinsOf(authority: Authority): { root: number; rootDigest: string; floor: number } {
+  const root = authority.rootDigests.length - 1;
+  return { root, rootDigest: authority.rootDigests[root] ?? '', floor: authority.header.n };
+}
+
+async function makeOwnKeys(
+  place: Place,
+  authority: Authority,
+  principal: string,
+  { credential, kdf }: Newcomer,
+): Promise<{ keys: PrincipalKeys; identity: Identity }> {
+  checkChosenKdf(kdf);
+  checkKeyFile(credential.keyFile);
+  return makePrincipalKeys(authority.domain, place.random, {
+    principal,
+    pins: pinsOf(authority),
+    time: place.now().toISOString(),
+    n: 1,
+    credentials: [{ credential, kdf }],
+    engine: place.kdfEngine,
+  });
+}
+
+/** SHA-256 of a request's public keys in groups of four, to be compared over another channel. */
+export async function fingerprintOf(request: Pick<JoinRequest, 'signPub' | 'sealPub'>): Promise<string> {
+  const digest = encodeHex(await sha256(utf8(`${request.signPub} ${request.sealPub}`)));
+  return (digest.slice(0, 32).match(/.{4}/g) ?? []).join(' ');
+}
+
+/** Make keys and a request. The sealed private half stays on this machine. @throws UsageError on a machine without a state folder */
+export async function makeJoinRequest(place: Place, name: string, newcomer: Newcomer): Promise<JoinRequest> {
+  const folder = place.stateFolder;
+  if (folder === null)
+    throw new UsageError('there is no folder to keep your keys in', { hint: 'set HOME or XDG_STATE_HOME' });
+  let request: JoinRequest | null = null;
+  const vault = await Vault.arrive(place, async (document, authority) => {
+    const principal = encodeBase64url(place.random(shortIdLength));
+    const { keys, identity } = await makeOwnKeys(place, authority, principal, newcomer);
+    const { signPub, sealPub, slots, bundle } = keys;
+    if (bundle === null) throw new UsageError('no keys were made');
+    const fields = {
+      kind: 'join-request',
+      vault: document.vaultId,
+      id: principal,
+      name,
+      time: place.now().toISOString(),
+      signPub,
+      sealPub,
+    } as const;
+    const { domain } = authority;
+    const line = await signLine<JoinRequest>(
+      domain,
+      identity.signing,
+      fields,
+      joinRequest,
+      'request',
+      requestLabel,
+    );
+    savePendingJoin(place.fs, folder, {
+      vault: document.vaultId,
+      principal,
+      slots: slots.map(({ raw }) => parseUtf8(raw)),
+      bundle: parseUtf8(bundle.raw),
+    });
+    request = line.value;
+    return identity;
+  });
+  vault.close();
+  if (request === null) throw new UsageError('no request was made');
+  return request;
+}
+
+/** @throws UsageError if the request is for another vault, or not signed with the key that it carries */
+export async function checkJoinRequest(vaultId: string, request: JoinRequest): Promise<void> {
+  if (request.vault !== vaultId) throw new UsageError('the request is for another vault');
+  const line = { value: request, raw: encodeJson(request, joinRequest, 'request') };
+  if (!(await signatureHolds(new Domain(vaultId), line, request.signPub, requestLabel)))
+    throw new UsageError('the request was changed: its signature is wrong');
+}
+
+interface Arrival {
+  readonly slots: readonly Line<SlotLine>[];
+  readonly succession: Line<SuccessionLine> | null;
+}
+
+async function publish(vault: Vault, arrival: Arrival): Promise<string> {
+  return vault.write('join', async (scope) => {
+    scope.slots = arrival.slots;
+    scope.succession = arrival.succession;
+    const own = scope.authority.principal(scope.identity.principal);
+    if (own === null) throw new UnlockError('you were removed meanwhile');
+    if (scope.document.bundleOf(own.id) !== null)
+      throw new ConcurrencyError('somebody has joined with this already');
+    // What an administrator sealed is opened once, so that it is wrapped under the own key from now on.
+    if (arrival.succession === null) for (const entry of scope.accessible()) await scope.readerOf(entry);
+    return own.name;
+  });
+}
+
+/** Whether a request of this machine waits for the vault at this place. */
+export function hasPendingJoin(place: Place): boolean {
+  const file = openVaultFile(place.fs, place.path);
+  try {
+    const { vaultId } = new VaultDocument(file);
+    return place.stateFolder !== null && loadPendingJoin(place.fs, place.stateFolder, vaultId) !== null;
+  } finally {
+    file.close();
+  }
+}
+
+/** Bring the credentials of a request that an administrator has accepted. @returns the principal's name */
+export async function finishRequest(
+  place: Place,
+  credentials: (attempt: number) => Promise<Credential | null>,
+): Promise<string> {
+  const folder = place.stateFolder;
+  let slots: Line<SlotLine>[] = [];
+  const vault = await Vault.arrive(place, async (document, authority) => {
+    const pending = folder === null ? null : loadPendingJoin(place.fs, folder, document.vaultId);
+    if (pending === null) {
+      const hint = 'ask for access with `vault join --request`, or give the invitation that you were sent';
+      throw new SecretNotFoundError(
+        'this machine has made no request for this vault',
+        { hint },
+        'VAULT_NOT_FOUND',
+      );
+    }
+    const entry = authority.principal(pending.principal);
+    if (entry === null) {
+      const hint = 'an administrator adds you with `vault access add NAME --request FILE`';
+      throw new UnlockError('your request has not been accepted yet', { hint });
+    }
+    slots = pending.slots.map((raw) => parseLine(utf8(raw), slotLine, 'slot'));
+    const bundle = parseLine(utf8(pending.bundle), bundleLine, 'bundle');
+    return openOwn(place, authority, entry, { slots, bundle }, credentials);
+  });
+  try {
+    const name = await publish(vault, { slots, succession: null });
+    if (folder !== null) removePendingJoin(place.fs, folder, vault.document.vaultId);
+    return name;
+  } finally {
+    vault.close();
+  }
+}
+
+async function openOwn(
+  place: Place,
+  authority: Authority,
+  entry: PrincipalEntry,
+  own: { readonly slots: readonly Line<SlotLine>[]; readonly bundle: Line<BundleLine> },
+  credentials: (attempt: number) => Promise<Credential | null>,
+): Promise<Identity> {
+  const [slot] = own.slots;
+  if (slot === undefined) throw new UnlockError('no credential was kept');
+  for (let attempt = 1, failure = new UnlockError('no credential was given'); ; attempt++) {
+    const credential = await credentials(attempt);
+    if (credential === null) throw failure;
+    try {
+      const slotKey = await openSlot(authority.domain, slot.value, credential, place.kdfEngine);
+      const bundleKey = await unwrapBundleKey(authority.domain, slot.value, slotKey);
+      const opened = { slot: slot.value.id, slotKey, bundleKey };
+      return await openBundle(authority.domain, own.bundle, opened, entry.signPub);
+    } catch (error) {
+      if (!(error instanceof UnlockError)) throw error;
+      failure = error;
+    }
+  }
+}
+
+/** Take the place that an invitation keeps, with keys of one's own. @returns the principal's name */
+export async function acceptInvitation(
+  place: Place,
+  invitation: Invitation,
+  newcomer: () => Promise<Newcomer>,
+): Promise<string> {
+  const arrival: { slots: readonly Line<SlotLine>[]; succession: Line<SuccessionLine> | null } = {
+    slots: [],
+    succession: null,
+  };
+  const vault = await Vault.arrive(place, async (document: VaultDocument, authority) => {
+    const invited = await importSigningKey(invitation.seed);
+    const listed = document.header.value.principals.find(({ id }) => id === invitation.principal);
+    if (listed === undefined || listed.invited !== encodeBase64url(invited.publicKey))
+      throw new UnlockError('the invitation opens nothing here: withdrawn, used, or of another vault');
+    if (document.bundleOf(listed.id) !== null) throw new UnlockError('the invitation was used already');
+    const present = place.now().toISOString();
+    if (listed.expires !== '' && present > listed.expires)
+      throw new UnlockError(`the invitation expired at ${listed.expires}`);
+    const { keys, identity } = await makeOwnKeys(place, authority, listed.id, await newcomer());
+    const value = {
+      kind: 'succession',
+      principal: listed.id,
+      time: document.snapshot.value.time > present ? document.snapshot.value.time : present,
+      signPub: keys.signPub,
+      sealPub: keys.sealPub,
+      prev: await lineDigest(authority.domain, encodeJson(listed, principalEntry, 'principal')),
+    } as const;
+    arrival.slots = keys.slots;
+    arrival.succession = await signLine<SuccessionLine>(
+      authority.domain,
+      invited,
+      value,
+      successionLine,
+      'succession',
+    );
+    return identity;
+  });
+  try {
+    return await publish(vault, arrival);
+  } finally {
+    vault.close();
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * Somebody leaves: what they could open, and what of it has not been changed since. A removed key opens nothing new; what was read
+ * was read, and only a new value helps.
+ */
+import { isSigned, nameHash, parseRecord } from '../../audit/record.ts';
+import { parseBase64url, type Bytes } from '../../crypto/bytes.ts';
+import { readLog, splitTail } from '../../storage/log-file.ts';
+import { currentVersion, type EnvironmentReader } from '../environment-reader.ts';
+import { exposuresOf } from '../exposure.ts';
+import { openCarry } from '../new-environment.ts';
+import type { Place } from '../place.ts';
+import type { Scope } from '../scope.ts';
+import { UsageError } from '../../errors.ts';
+
+export interface OpenVersion {
+  readonly environment: string;
+  readonly name: string;
+  readonly version: number;
+  readonly current: boolean;
+  /** When this principal last received it, as the log of this place has it. */
+  readonly lastUsed: string | null;
+}
+
+/** Audit keys of an environment, the present one first: names of earlier epochs were hashed with earlier keys. */
+export async function auditKeysOf(scope: Scope, reader: EnvironmentReader): Promise<Bytes[]> {
+  const { auditKeys } = await openCarry(scope.authority.domain, reader.part.entry, reader.keys);
+  const earlier = auditKeys.map(([, key]) => parseBase64url(key) ?? new Uint8Array(0));
+  return [reader.keys.audit, ...earlier.reverse()];
+}
+
+/** Last successful use by environment, hash of the name and version. */
+function usesOf(place: Place, principal: string): ReadonlyMap<string, string> {
+  const uses = new Map<string, string>();
+  for (const raw of splitTail(readLog(place.fs, place.audit.path) ?? new Uint8Array(0)).lines) {
+    const line = parseRecord(raw);
+    if (!isSigned(line) || !line.value.ok || line.value.principal !== principal) continue;
+    for (const [environment, hash, version] of line.value.secrets)
+      uses.set(`${environment} ${hash} ${version}`, line.value.time);
+  }
+  return uses;
+}
+
+/** Every kept version that a principal can open now, the one it used last first. */
+export async function openTo(scope: Scope, place: Place, name: string): Promise<OpenVersion[]> {
+  const { authority } = scope;
+  const entry = [...authority.principals].find((one) => one.name === name);
+  if (entry === undefined) throw new UsageError(`there is no principal ${name}`);
+  const uses = usesOf(place, entry.id);
+  const all: OpenVersion[] = [];
+  for (const environment of authority.header.environments) {
+    if (authority.grantLevel(entry.id, environment.id) !== 'read') continue;
+    const reader = await scope.readerOf(environment);
+    const keys = await auditKeysOf(scope, reader);
+    for (const { name: secretName, secret } of await reader.entries()) {
+      const history = await reader.history(secret);
+      const current = currentVersion(history);
+      const hashes = await Promise.all(keys.map(async (key) => nameHash(key, secretName)));
+      for (const { value } of history.versions) {
+        const found = hashes.flatMap((hash) => uses.get(`${environment.id} ${hash} ${value.version}`) ?? []);
+        all.push({
+          environment: environment.name,
+          name: secretName,
+          version: value.version,
+          current: value.version === current?.value.version,
+          lastUsed: found.sort().at(-1) ?? null,
+        });
+      }
+    }
+  }
+  const order = (one: OpenVersion): string => one.lastUsed ?? '';
+  return all.sort((a, b) => (order(a) === order(b) ? 0 : order(a) < order(b) ? 1 : -1));
+}
+
+export interface StillExposed {
+  readonly principal: string;
+  readonly environment: string;
+  readonly name: string;
+  readonly version: number;
+  readonly since: string;
+}
+
+export interface OffboardStatus {
+  readonly secrets: readonly StillExposed[];
+  /** Principals whose tokens a removed administrator may know. */
+  readonly tokens: readonly string[];
+}
+
+/** Operations that bring a value which nobody had before. */
+const fresh = new Set(['put', 'edit', 'rotate', 'import']);
+
+/** What was open to somebody who is gone and is still the current value. */
+export async function offboardStatus(scope: Scope, name: string | null): Promise<OffboardStatus> {
+  const { authority, document } = scope;
+  const nameOf = (id: string): string =>
+    authority.principal(id)?.name ?? authority.header.retired.find((one) => one.id === id)?.name ?? id;
+  const secrets: StillExposed[] = [];
+  for (const environment of scope.accessible()) {
+    const reader = await scope.readerOf(environment);
+    const { policy } = await openCarry(authority.domain, environment, reader.keys);
+    const exposures = exposuresOf(policy).filter(
+      ({ principal }) => name === null || nameOf(principal) === name,
+    );
+    if (exposures.length === 0) continue;
+    for (const entry of await reader.entries()) {
+      if (entry.removed !== '') continue;
+      const current = currentVersion(await reader.history(entry.secret));
+      if (current === null) continue;
+      const { operation } = await reader.note(current);
+      for (const { principal, until } of exposures) {
+        if (current.value.time > until && fresh.has(operation)) continue;
+        secrets.push({
+          principal: nameOf(principal),
+          environment: environment.name,
+          name: entry.name,
+          version: current.value.version,
+          since: until,
+        });
+      }
+    }
+  }
+  const due = (scope.policy.get('tokens.reissue') ?? '').split(',').filter((id) => id !== '');
+  const tokens = due.flatMap((id) => {
+    const slot = document.slotById(id);
+    return slot === null ? [] : [nameOf(slot.value.principal)];
+  });
+  return { secrets, tokens };
+}

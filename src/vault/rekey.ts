@@ -1,0 +1,105 @@
+/**
+ * An environment under new keys: the next epoch, with every kept version sealed anew and signed by the administrator who does it.
+ * docs/format.md section 3 ("retired") and section 5 ("value").
+ *
+ * Invariants: every line is checked before it is signed again, so that nothing forged is made good; authors and times stay.
+ */
+import { lineDigest } from '../access/digest.ts';
+import { signLine } from '../access/signing.ts';
+import { encodeBase64url } from '../crypto/bytes.ts';
+import type { CatalogEntry, Carry } from '../format/catalog.ts';
+import { purgedLine, type PurgedLine } from '../format/lines.ts';
+import { layOutWhole, type WriteStamp } from './environment-layout.ts';
+import type { EnvironmentReader, SecretHistory } from './environment-reader.ts';
+import { withKeysSince } from './exposure.ts';
+import { makeEnvironmentKeys, openCarry, type MadeEnvironment } from './new-environment.ts';
+import { storedLine, type StoredLine } from './stored-line.ts';
+import { makeValueLine } from './value-line.ts';
+
+/** Secrets that are opened and sealed at once. */
+const batch = 64;
+
+/**
+ * @param reader of the environment as it is, by somebody who can read it
+ * @param stamp its identity is an administrator's, and signs everything
+ * @param policy the environment's own policy from now on
+ */
+export async function rekeyEnvironment(
+  reader: EnvironmentReader,
+  stamp: WriteStamp,
+  policy: (present: Carry['policy']) => Carry['policy'],
+): Promise<MadeEnvironment> {
+  const { domain } = reader.authority;
+  const { entry: old, names, values } = reader.part;
+  const before = await openCarry(domain, old, reader.keys);
+  const content: Carry = {
+    auditKeys: [...before.auditKeys, [old.epoch, encodeBase64url(reader.keys.audit)]],
+    policy: withKeysSince(policy(before.policy), stamp.time),
+  };
+  const place = { id: old.id, name: old.name, epoch: old.epoch + 1 };
+  const made = await makeEnvironmentKeys(domain, stamp.random, stamp.identity, place, content);
+  const entries: CatalogEntry[] = [];
+  const lines: StoredLine[] = [];
+  const all = await secretsOf(reader);
+  for (let start = 0; start < all.length; start += batch) {
+    const sealed = await Promise.all(
+      all.slice(start, start + batch).map(async ({ secret, entry }) => {
+        const history = await reader.history(secret);
+        await reader.checkVersion(history, 0);
+        return { entry: afterFolding(entry, history), lines: await sealAnew(reader, stamp, made, history) };
+      }),
+    );
+    for (const one of sealed) {
+      if (one.entry !== null) entries.push(one.entry);
+      lines.push(...one.lines);
+    }
+  }
+  const n = { names: names.value.n + 1, values: values.value.n + 1 };
+  const built = await layOutWhole(domain, stamp, { keys: made.keys, entries, lines, n });
+  return { ...made, built };
+}
+
+/** Every secret of an environment, those of which only a trace is left too. */
+async function secretsOf(
+  reader: EnvironmentReader,
+): Promise<{ secret: string; entry: CatalogEntry | null }[]> {
+  const entries = new Map((await reader.storedEntries()).map((entry) => [entry.secret, entry]));
+  const secrets = new Set(entries.keys());
+  for (const secret of await reader.storedSecrets()) secrets.add(secret);
+  return [...secrets].map((secret) => ({ secret, entry: entries.get(secret) ?? null }));
+}
+
+function afterFolding(entry: CatalogEntry | null, history: SecretHistory): CatalogEntry | null {
+  if (entry === null || history.versions.length === 0) return null;
+  const { removed } = history;
+  return removed === null || entry.removed !== '' ? entry : { ...entry, removed: removed.value.time };
+}
+
+async function sealAnew(
+  reader: EnvironmentReader,
+  stamp: WriteStamp,
+  made: Pick<MadeEnvironment, 'entry' | 'keys'>,
+  history: SecretHistory,
+): Promise<StoredLine[]> {
+  const { domain } = reader.authority;
+  const { identity } = stamp;
+  const lines: StoredLine[] = [];
+  if (history.purged !== null) {
+    const { kind, environment, secret, through, digest, last, time } = history.purged.value;
+    const by = identity.principal;
+    const value = { kind, environment, secret, through, digest, last, time, by };
+    const trace = await signLine<PurgedLine>(domain, identity.signing, value, purgedLine, 'purged');
+    lines.push(storedLine(trace.raw));
+  }
+  let prev = history.purged?.value.digest ?? '';
+  for (const line of history.versions) {
+    const { secret, version, state, time, author, decision } = line.value;
+    const [value, note] = [await reader.open(line), await reader.note(line)];
+    const wanted = { secret, version, state, time, author, decision, prev, note, value: value.bytes };
+    const next = await makeValueLine(domain, stamp, made.entry, made.keys, wanted);
+    value.wipe();
+    lines.push(storedLine(next.raw));
+    prev = await lineDigest(domain, next.raw);
+  }
+  return lines;
+}
