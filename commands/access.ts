@@ -32,6 +32,7 @@ interface AccessFlags extends KdfOptions {
 }
 
 interface EntranceFlags extends AccessFlags {
+  readonly compromised?: boolean;
   readonly token?: boolean;
   readonly passphrase?: boolean;
   readonly newPassphraseFile?: string;
@@ -212,13 +213,17 @@ function declareChanges(command: Command, act: Act): void {
   addEntranceOptions(command.command('reissue'))
     .description('new keys and a new credential for somebody; their old ones open nothing')
     .argument('<name>', 'a principal')
+    .option('--compromised', 'somebody else may have used the old one: track what they could read')
     .action(
       act<EntranceFlags>(async (context, flags, name = '') => {
         const vault = await context.openVault();
         const { entrance, text, question } = await entranceFrom(context, vault, name, flags);
         if (question !== null) await context.confirm(question, flags.yes);
         const changed = await vault.write('access-reissue', async (scope) =>
-          reissuePrincipal(scope, name, entrance, vault.place.kdfEngine),
+          reissuePrincipal(scope, name, entrance, {
+            engine: vault.place.kdfEngine,
+            exposed: flags.compromised === true,
+          }),
         );
         report(context, changed, text);
       }),

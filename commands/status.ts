@@ -1,7 +1,21 @@
 /** `vault status`: health at a glance. */
-import { vaultStatus } from '../src/vault/operations/status.ts';
+import { vaultStatus, type VaultStatus } from '../src/vault/operations/status.ts';
 import { kdfText } from './kdf-text.ts';
+import type { Context } from './context.ts';
 import { examples, type Declare } from './command.ts';
+
+/** Keys that are to be changed, and how. */
+function showDue(context: Context, status: VaultStatus): void {
+  for (const { principal, since } of status.rekeyDue)
+    context.output(
+      `re-key due: ${principal} removed a credential on ${context.day(since)}; \`vault access reissue\`\n`,
+    );
+  for (const { name, rekeyDue, keysSince } of status.environments)
+    if (rekeyDue && keysSince !== null)
+      context.output(`re-key due: ${name} has its keys since ${context.day(keysSince)}; \`vault rekey\`\n`);
+  for (const name of status.tokensToReissue)
+    context.output(`reissue the token of ${name}: a removed administrator may know it\n`);
+}
 
 export const declareStatus: Declare = (program, act) => {
   const command = program
@@ -34,6 +48,7 @@ export const declareStatus: Declare = (program, act) => {
           number(environment.removed),
         ]);
         await context.table(['ENVIRONMENT', 'SECRETS', 'EXPIRED', 'EXPIRING', 'OVERDUE', 'REMOVED'], rows);
+        showDue(context, status);
       }),
     );
   return examples(command, 'vault status', 'vault status --json');

@@ -16,11 +16,19 @@ function program(): Command {
   return makeProgram(() => async () => Promise.resolve(), { out: nothing, error: nothing });
 }
 
+/** Commands that do something: groups give way to what is in them. */
 function visible(command: Command): Command[] {
-  return command
+  const own = command
     .createHelp()
     .visibleCommands(command)
     .filter((one) => one.name() !== 'help');
+  return own.flatMap((one) => (one.commands.length > 0 ? visible(one) : [one]));
+}
+
+/** `access add`: a command's words after the program's name. */
+function fullName(command: Command): string {
+  const { parent } = command;
+  return parent === null || parent.parent === null ? command.name() : `${fullName(parent)} ${command.name()}`;
 }
 
 function usage(command: Command): string {
@@ -29,7 +37,7 @@ function usage(command: Command): string {
     const name = `${argument.variadic ? '-- ' : ''}${argument.name().toUpperCase()}${argument.variadic ? '…' : ''}`;
     return argument.required ? name : `[${name}]`;
   });
-  return `${[command.name(), ...words].join(' ')}${aliases}`;
+  return `${[fullName(command), ...words].join(' ')}${aliases}`;
 }
 
 function commandTable(all: Command): string {

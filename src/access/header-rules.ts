@@ -85,9 +85,20 @@ export function checkDistinct(header: HeaderLine): void {
   for (const list of lists) {
     if (new Set(list).size !== list.length) throw new IntegrityError('header: an id or name is used twice');
   }
+  checkRetired(header);
   header.policy.forEach(([key], index) => {
     const before = header.policy[index - 1];
     if (before !== undefined && compareBytes(utf8(before[0]), utf8(key)) >= 0)
       throw new IntegrityError('header: policy keys are out of order');
   });
+}
+
+/** Ranges of one id are disjoint and in the past: a record has one key that it can be of. */
+function checkRetired({ retired, n }: HeaderLine): void {
+  const last = new Map<string, number>();
+  for (const { id, from, until } of [...retired].sort((a, b) => a.from - b.from)) {
+    if (from > until || until >= n || from <= (last.get(id) ?? 0))
+      throw new IntegrityError('header: retired keys contradict each other');
+    last.set(id, until);
+  }
 }

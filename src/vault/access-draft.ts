@@ -31,7 +31,7 @@ import type { BuiltEnvironment, WriteStamp } from './environment-layout.ts';
 import type { EnvironmentReader } from './environment-reader.ts';
 import { placeGrants } from './grants.ts';
 import { makeEnvironment, type MadeEnvironment } from './new-environment.ts';
-import { withExposure } from './exposure.ts';
+import { withExposures } from './exposure.ts';
 import { ownSealKey } from './principal-keys.ts';
 import { rekeyEnvironment } from './rekey.ts';
 import { sealPublicKeyOf } from './value-line.ts';
@@ -72,7 +72,7 @@ export class AccessDraft {
   #admins: Admins;
   readonly #credentials = new Map<string, PrincipalKeys>();
   /** Environments that get new keys, and who is to be remembered as having read them. */
-  readonly #rekey = new Map<string, Set<string>>();
+  readonly #rekey = new Map<string, Map<string, boolean>>();
   readonly #made = new Map<string, MadeEnvironment>();
   #signer: Identity;
 
@@ -170,11 +170,13 @@ export class AccessDraft {
   /**
    * New keys and credentials for a principal that stays. What it could open gets new keys too, since whoever has the old ones could
    * open the next.
+   * @param exposed whether somebody else may have read what it could
+   * @param identity the new one, where the principal is the administrator who does this
    */
-  replaceKeys(id: string, keys: PrincipalKeys, identity: Identity | null = null): void {
+  replaceKeys(id: string, keys: PrincipalKeys, exposed: boolean, identity: Identity | null = null): void {
     const entry = this.#principal(id);
     const rights = this.rightsOf(entry);
-    this.#expose(entry, rights, new Map());
+    this.#expose(entry, rights, new Map(), exposed);
     this.#retire(entry);
     const { signPub, sealPub, invited } = keys;
     this.#replace({ ...entry, signPub, sealPub, invited });
@@ -209,7 +211,7 @@ export class AccessDraft {
 
   /** New keys for an environment. */
   rekey(id: string): void {
-    this.#rekey.set(id, this.#rekey.get(id) ?? new Set());
+    this.#rekey.set(id, this.#rekey.get(id) ?? new Map<string, boolean>());
   }
 
   setPolicy(key: string, value: string | null): void {
@@ -272,11 +274,14 @@ export class AccessDraft {
   }
 
   /** Everything that is lost makes new keys; who could read is remembered with the environment. */
-  #expose(entry: PrincipalEntry, before: Rights, after: Rights): void {
+  #expose(entry: PrincipalEntry, before: Rights, after: Rights, remembered = true): void {
     for (const [environment, lost] of lostBetween(before, after)) {
       if (!this.environments.some(({ id }) => id === environment)) continue;
       this.rekey(environment);
-      if (lost.has('read') && entry.signPub !== '') this.#rekey.get(environment)?.add(entry.id);
+      const known = this.#rekey.get(environment);
+      const knows = lost.has('read') || lost.has('rotate') || lost.has('write');
+      if (remembered && knows && entry.signPub !== '')
+        known?.set(entry.id, lost.has('read') || known.get(entry.id) === true);
     }
   }
 
@@ -301,7 +306,10 @@ export class AccessDraft {
       if (present === undefined || this.#made.has(id)) continue;
       const reader = await this.#ports.reader(present);
       const made = await rekeyEnvironment(reader, this.#stamp, (policy) =>
-        withExposure(policy, [...exposed], this.#ports.stamp.time),
+        withExposures(
+          policy,
+          [...exposed].map(([principal, read]) => ({ principal, read, until: this.#ports.stamp.time })),
+        ),
       );
       this.#made.set(id, made);
       this.environments = this.environments.map((entry) => (entry.id === id ? made.entry : entry));
@@ -321,10 +329,13 @@ export class AccessDraft {
           ({ rotate, write, read }) =>
             (rotate.includes(entry.id) || write.includes(entry.id)) && !read.includes(entry.id),
         );
-        if (!blind || entry.sealPub !== '') return entry;
+        if (!blind && entry.sealPub === '') return entry;
         const keys = this.#made.get(entry.id)?.keys ?? (await this.#ports.reader(entry)).keys;
         if (keys.environmentKey === null) throw new AccessDeniedError(`you may not read ${entry.name}`);
-        return { ...entry, sealPub: await sealPublicKeyOf(domain, entry, keys.environmentKey) };
+        const sealPub = await sealPublicKeyOf(domain, entry, keys.environmentKey);
+        if (entry.sealPub !== '' && entry.sealPub !== sealPub)
+          throw new IntegrityError(`${entry.name}: its public key is not its own`);
+        return { ...entry, sealPub };
       }),
     );
   }

@@ -14,6 +14,8 @@ export interface Exposure {
   readonly principal: string;
   /** Values that are not newer than this were open to it. */
   readonly until: string;
+  /** Whether it could read everything; else it knows what it wrote itself. */
+  readonly read: boolean;
 }
 
 function valueOf(policy: SealedPolicy, key: string): string | null {
@@ -28,21 +30,23 @@ function withValue(policy: SealedPolicy, key: string, value: string): SealedPoli
 /** Entries that are none are passed over: only administrators write here. */
 export function exposuresOf(policy: SealedPolicy): Exposure[] {
   return (valueOf(policy, exposedKey) ?? '').split(' ').flatMap((entry) => {
-    const [principal, until] = entry.split('=');
-    return principal === undefined || until === undefined ? [] : [{ principal, until }];
+    const [, principal, sign, until] = /^([\w-]{11})([=~])(.+)$/.exec(entry) ?? [];
+    return principal === undefined || until === undefined ? [] : [{ principal, until, read: sign === '=' }];
   });
 }
 
-/** The policy with these principals added. */
-export function withExposure(
-  policy: SealedPolicy,
-  principals: readonly string[],
-  time: string,
-): SealedPolicy {
-  if (principals.length === 0) return policy;
-  const known = exposuresOf(policy).filter(({ principal }) => !principals.includes(principal));
-  const all = [...known, ...principals.map((principal) => ({ principal, until: time }))];
-  return withValue(policy, exposedKey, all.map(({ principal, until }) => `${principal}=${until}`).join(' '));
+/** The policy with these added; a later entry of a principal takes the place of an earlier one, and never says less. */
+export function withExposures(policy: SealedPolicy, added: readonly Exposure[]): SealedPolicy {
+  if (added.length === 0) return policy;
+  const all = new Map(exposuresOf(policy).map((one) => [one.principal, one]));
+  for (const one of added) {
+    const before = all.get(one.principal);
+    all.set(one.principal, { ...one, read: one.read || before?.read === true });
+  }
+  const entries = [...all.values()].map(
+    ({ principal, until, read }) => `${principal}${read ? '=' : '~'}${until}`,
+  );
+  return withValue(policy, exposedKey, entries.join(' '));
 }
 
 /** When the present keys were made, or `null` where nobody wrote it down. */

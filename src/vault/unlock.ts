@@ -28,7 +28,9 @@ async function choosePrincipal(
     const slot = document.slotById(credential.slot);
     const owner = slot === null ? null : authority.principal(slot.value.principal);
     if (owner === null)
-      throw new UnlockError('the access token opens nothing here: revoked, or of another vault');
+      throw new UnlockError('the access token opens nothing here: revoked, or of another vault', {
+        hint: 'ask an administrator for a new one: `vault access add NAME --token`, or `access reissue`',
+      });
     if (wanted !== null && owner.name !== wanted)
       throw new UsageError(`the access token belongs to ${owner.name}, not to ${wanted}`);
     return owner;

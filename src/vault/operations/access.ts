@@ -263,7 +263,7 @@ export async function reissuePrincipal(
   scope: WriteScope,
   name: string,
   entrance: Entrance,
-  engine: KdfEngine,
+  { engine, exposed }: { readonly engine: KdfEngine; readonly exposed: boolean },
 ): Promise<AccessChanged> {
   const access = scope.administration();
   const entry = access.principalNamed(name);
@@ -274,7 +274,7 @@ export async function reissuePrincipal(
     throw new UsageError('this request was made as somebody new: remove the old principal and add this one');
   }
   const { keys, token } = await makeKeys(scope, entry.id, entrance, engine);
-  access.replaceKeys(entry.id, keys);
+  access.replaceKeys(entry.id, keys, exposed);
   const due = (access.policy.get('tokens.reissue') ?? '').split(',').filter((id) => id !== '');
   const old = new Set(scope.document.slotsOf(entry.id).map(({ value }) => value.id));
   const rest = due.filter((id) => !old.has(id));

@@ -223,6 +223,8 @@ export interface Renewal {
     readonly kdf: KdfParameters | null;
   } | null;
   readonly recovery: boolean;
+  /** Whether somebody else may have read what this principal can. */
+  readonly exposed: boolean;
   readonly engine: KdfEngine;
 }
 
@@ -263,7 +265,7 @@ async function renewOwnKeys(scope: WriteScope, wanted: Renewal): Promise<Renewed
     ...(keeps ? { kept: { slot: inUse.value, slotKey } } : {}),
     engine: wanted.engine,
   });
-  access.replaceKeys(identity.principal, keys, next);
+  access.replaceKeys(identity.principal, keys, wanted.exposed, next);
   const stays = keeps ? inUse : null;
   const gone = present.filter((slot) => slot !== stays && slot.value.type !== 'removed');
   const names = access.rekeyed.map((id) => access.environments.find((one) => one.id === id)?.name ?? id);
@@ -287,7 +289,7 @@ function leaveMarks(scope: WriteScope, gone: readonly Line<SlotLine>[]): Line<Sl
 export async function removeSlot(
   scope: WriteScope,
   id: string,
-  wanted: Omit<Renewal, 'passphrase'>,
+  wanted: Omit<Renewal, 'passphrase' | 'exposed'>,
 ): Promise<RenewedKeys> {
   const usable = ownSlots(scope).filter(({ value }) => value.type !== 'removed');
   const chosen = usable.find(({ value }) => value.id === id);
@@ -304,7 +306,7 @@ export async function removeSlot(
   }
   scope.trace.detail = `slot rm ${chosen.value.type} ${id}`;
   if (scope.authority.isAdmin(scope.identity.principal))
-    return renewOwnKeys(scope, { ...wanted, passphrase: null });
+    return renewOwnKeys(scope, { ...wanted, exposed: false, passphrase: null });
   scope.slots = sortSlots(leaveMarks(scope, [chosen]));
   const removed = [{ id, type: chosen.value.type }];
   return { renewed: false, removed, recoveryKey: null, rekeyed: [] };
@@ -315,7 +317,12 @@ export async function replaceCompromised(scope: WriteScope, wanted: NewPassphras
   const { credential, kdf, engine } = wanted;
   scope.trace.detail = 'compromised';
   if (scope.authority.isAdmin(scope.identity.principal)) {
-    const renewal = { passphrase: { credential, kdf }, recovery: wanted.newRecoveryKey, engine };
+    const renewal = {
+      passphrase: { credential, kdf },
+      recovery: wanted.newRecoveryKey,
+      exposed: true,
+      engine,
+    };
     return renewOwnKeys(scope, renewal);
   }
   const gone = ownSlots(scope).filter(isPassphrase);

@@ -90,7 +90,7 @@ const fresh = new Set(['put', 'edit', 'rotate', 'import']);
 
 /** What was open to somebody who is gone and is still the current value. */
 export async function offboardStatus(scope: Scope, name: string | null): Promise<OffboardStatus> {
-  const { authority, document } = scope;
+  const { authority } = scope;
   const nameOf = (id: string): string =>
     authority.principal(id)?.name ?? authority.header.retired.find((one) => one.id === id)?.name ?? id;
   const secrets: StillExposed[] = [];
@@ -106,8 +106,9 @@ export async function offboardStatus(scope: Scope, name: string | null): Promise
       const current = currentVersion(await reader.history(entry.secret));
       if (current === null) continue;
       const { operation } = await reader.note(current);
-      for (const { principal, until } of exposures) {
+      for (const { principal, until, read } of exposures) {
         if (current.value.time > until && fresh.has(operation)) continue;
+        if (!read && current.value.author !== principal) continue;
         secrets.push({
           principal: nameOf(principal),
           environment: environment.name,
@@ -118,10 +119,14 @@ export async function offboardStatus(scope: Scope, name: string | null): Promise
       }
     }
   }
-  const due = (scope.policy.get('tokens.reissue') ?? '').split(',').filter((id) => id !== '');
-  const tokens = due.flatMap((id) => {
+  return { secrets, tokens: tokensToReissue(scope) };
+}
+
+/** Principals whose tokens somebody may know who was an administrator when they were made. */
+export function tokensToReissue({ authority, document, policy }: Scope): string[] {
+  const due = (policy.get('tokens.reissue') ?? '').split(',').filter((id) => id !== '');
+  return due.flatMap((id) => {
     const slot = document.slotById(id);
-    return slot === null ? [] : [nameOf(slot.value.principal)];
+    return slot === null ? [] : [authority.principal(slot.value.principal)?.name ?? id];
   });
-  return { secrets, tokens };
 }

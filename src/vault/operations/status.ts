@@ -1,8 +1,13 @@
 /** Health at a glance. Counts and times, nothing that needs a value. */
-import type { StoredKdf } from '../../format/lines.ts';
+import type { EnvironmentEntry, StoredKdf } from '../../format/lines.ts';
+import { policyValue } from '../../lifecycle/policy.ts';
 import { currentVersion } from '../environment-reader.ts';
+import { keysSince } from '../exposure.ts';
+import { openCarry } from '../new-environment.ts';
 import type { Place } from '../place.ts';
 import type { Scope } from '../scope.ts';
+import { listAccess } from './access.ts';
+import { tokensToReissue } from './offboard.ts';
 
 export interface EnvironmentStatus {
   readonly name: string;
@@ -11,6 +16,10 @@ export interface EnvironmentStatus {
   readonly expired: number | null;
   readonly expiringSoon: number | null;
   readonly overdue: number | null;
+  /** Since when it has its present keys, where that is known. */
+  readonly keysSince: string | null;
+  /** Whether the policy wants new ones. */
+  readonly rekeyDue: boolean;
 }
 
 export interface VaultStatus {
@@ -27,9 +36,14 @@ export interface VaultStatus {
   readonly auditLog: string;
   readonly cipher: 'AES-256-GCM';
   readonly environments: readonly EnvironmentStatus[];
+  /** Principals that removed a credential and still have the keys it opened. */
+  readonly rekeyDue: readonly { readonly principal: string; readonly since: string }[];
+  /** Principals whose tokens a removed administrator may know. */
+  readonly tokensToReissue: readonly string[];
 }
 
-const soonMs = 30 * 86_400_000;
+const dayMs = 86_400_000;
+const soonMs = 30 * dayMs;
 
 export async function vaultStatus(scope: Scope, place: Place): Promise<VaultStatus> {
   const { document, authority, identity } = scope;
@@ -39,8 +53,8 @@ export async function vaultStatus(scope: Scope, place: Place): Promise<VaultStat
   for (const { entry } of document.environments) {
     environments.push(
       authority.grantLevel(identity.principal, entry.id) === null
-        ? { name: entry.name, secrets: null, removed: null, expired: null, expiringSoon: null, overdue: null }
-        : await environmentStatus(scope, entry.name),
+        ? { name: entry.name, ...unknown }
+        : await environmentStatus(scope, entry),
     );
   }
   return {
@@ -57,31 +71,51 @@ export async function vaultStatus(scope: Scope, place: Place): Promise<VaultStat
     auditLog: place.audit.path,
     cipher: 'AES-256-GCM',
     environments,
+    rekeyDue: listAccess(scope).flatMap(({ name, rekeyDue }) =>
+      rekeyDue === null ? [] : [{ principal: name, since: rekeyDue }],
+    ),
+    tokensToReissue: tokensToReissue(scope),
   };
 }
 
-async function environmentStatus(scope: Scope, name: string): Promise<EnvironmentStatus> {
-  const reader = await scope.reader(name);
+const unknown = {
+  secrets: null,
+  removed: null,
+  expired: null,
+  expiringSoon: null,
+  overdue: null,
+  keysSince: null,
+  rekeyDue: false,
+} as const;
+
+async function environmentStatus(scope: Scope, entry: EnvironmentEntry): Promise<EnvironmentStatus> {
+  const reader = await scope.readerOf(entry);
+  const { policy } = await openCarry(scope.authority.domain, entry, reader.keys);
+  const since = keysSince(policy);
+  const days = Number(policyValue(scope.policy, 'rekey.days'));
+  const age = since === null ? 0 : scope.now.getTime() - Date.parse(since);
   const entries = await reader.entries();
-  const present = entries.filter((entry) => entry.removed === '');
+  const present = entries.filter((one) => one.removed === '');
   const soon = new Date(scope.now.getTime() + soonMs).toISOString();
   const now = scope.now.toISOString();
   let [expired, expiringSoon, overdue] = [0, 0, 0];
-  for (const entry of present) {
-    const current = currentVersion(await reader.history(entry.secret));
+  for (const { secret, interval } of present) {
+    const current = currentVersion(await reader.history(secret));
     if (current === null) continue;
     const { expires } = await reader.note(current);
     if (expires !== '' && expires <= now) expired += 1;
     else if (expires !== '' && expires <= soon) expiringSoon += 1;
-    if (entry.interval > 0 && Date.parse(current.value.time) + entry.interval * 1_000 <= scope.now.getTime())
+    if (interval > 0 && Date.parse(current.value.time) + interval * 1_000 <= scope.now.getTime())
       overdue += 1;
   }
   return {
-    name,
+    name: entry.name,
     secrets: present.length,
     removed: entries.length - present.length,
     expired,
     expiringSoon,
     overdue,
+    keysSince: since,
+    rekeyDue: days > 0 && age > days * dayMs,
   };
 }

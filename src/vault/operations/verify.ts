@@ -15,6 +15,7 @@ import type { EnvironmentReader } from '../environment-reader.ts';
 import type { Place } from '../place.ts';
 import type { Scope } from '../scope.ts';
 import { boundSlots } from '../unlock.ts';
+import { sealPublicKeyOf } from '../value-line.ts';
 
 export interface VerifyReport {
   readonly generation: number;
@@ -59,8 +60,9 @@ export async function verifyVault(scope: Scope, place: Place): Promise<VerifyRep
 
 async function verifyEnvironment(reader: EnvironmentReader): Promise<{ secrets: number; versions: number }> {
   const known = await checkShards(reader);
-  const entries = await reader.entries();
+  const entries = await reader.storedEntries();
   await checkPlaces(reader);
+  await checkSealKey(reader);
   let versions = 0;
   const listed = new Set<string>();
   for (const entry of entries) {
@@ -68,12 +70,13 @@ async function verifyEnvironment(reader: EnvironmentReader): Promise<{ secrets: 
       throw new IntegrityError(`${reader.part.entry.name}: two names share one secret`);
     listed.add(entry.secret);
     const history = await reader.history(entry.secret);
-    if (history.versions.length === 0)
+    // What a `changes` line has purged to the end is gone with the next write.
+    if (history.versions.length === 0 && reader.part.changes.length === 0)
       throw new IntegrityError(`${reader.part.entry.name}: a name has no version`);
     await reader.checkVersion(history, 0);
     for (const line of history.versions) {
       await reader.note(line);
-      if (reader.keys.value !== null && line.value.form === 'sym') (await reader.open(line)).wipe();
+      if (reader.keys.value !== null) (await reader.open(line)).wipe();
     }
     versions += history.versions.length;
   }
@@ -81,7 +84,16 @@ async function verifyEnvironment(reader: EnvironmentReader): Promise<{ secrets: 
     if (!purgedOnly && !listed.has(secret))
       throw new IntegrityError(`${reader.part.entry.name}: versions without a name`);
   }
-  return { secrets: entries.filter((entry) => entry.removed === '').length, versions };
+  const present = (await reader.entries()).filter((entry) => entry.removed === '');
+  return { secrets: present.length, versions };
+}
+
+/** The public key that values are sealed to by who cannot read is the environment's own. */
+async function checkSealKey({ authority, part, keys }: EnvironmentReader): Promise<void> {
+  const { sealPub, name } = part.entry;
+  if (sealPub === '' || keys.environmentKey === null) return;
+  if ((await sealPublicKeyOf(authority.domain, part.entry, keys.environmentKey)) !== sealPub)
+    throw new IntegrityError(`${name}: its public key is not its own`);
 }
 
 /** Order, place and signature of every line in the value shards. Returns the secrets seen, and whether only their trace is left. */
