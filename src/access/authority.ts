@@ -12,7 +12,14 @@ import type { EnvironmentPart, VaultDocument } from '../format/document.ts';
 import type { Line } from '../format/json-line.ts';
 import type { HeaderLine, PrincipalEntry, RootLine, Seen } from '../format/lines.ts';
 import { headDigest, lineDigest, signatureHolds } from './digest.ts';
-import { broken, checkDistinct, checkRights, checkRoots, effectivePrincipals } from './header-rules.ts';
+import {
+  broken,
+  checkDistinct,
+  checkRights,
+  checkRoots,
+  effectivePrincipals,
+  isAwaited,
+} from './header-rules.ts';
 
 export type Right = 'rotate' | 'write' | 'delete';
 
@@ -104,9 +111,16 @@ export class Authority {
     return this.lastRoot.admins.some(([admin]) => admin === id);
   }
 
+  /** Whether somebody has taken up an invitation, and no header has folded that in: there are no grants yet. */
+  awaitsGrants(id: string): boolean {
+    const principal = this.#principals.get(id);
+    return principal !== undefined && isAwaited(principal) && principal.signPub !== principal.invited;
+  }
+
   /** The level of grant that the header gives, or `null`. */
   grantLevel(id: string, environment: string): 'list' | 'read' | null {
     if (this.isAdmin(id)) return 'read';
+    if (this.awaitsGrants(id)) return null;
     const principal = this.#principals.get(id);
     if (principal?.read.includes(environment) === true) return 'read';
     return principal?.list.includes(environment) === true ? 'list' : null;

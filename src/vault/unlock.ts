@@ -53,7 +53,8 @@ async function choosePrincipal(
     throw new UnlockError(`nobody in this vault unlocks with a ${type.replace('+', ' and ')}`);
   }
   if (more.length > 0) {
-    throw new UsageError(`say who you are with --as: ${able.map((principal) => principal.name).join(', ')}`);
+    const names = able.map((principal) => principal.name).join(', ');
+    throw new UsageError(`say who you are: ${names}`, { hint: 'with --as NAME, or VAULT_PRINCIPAL' });
   }
   return only;
 }
@@ -65,7 +66,8 @@ export async function boundSlots(
   principal: string,
 ): Promise<Line<SlotLine>[]> {
   const bundle = document.bundleOf(principal);
-  if (bundle === null) throw new UnlockError('this principal has not joined yet');
+  if (bundle === null)
+    throw new UnlockError('this principal has not joined yet', { hint: 'finish with `vault join`' });
   await authority.checkSigned(bundle, null);
   const slots = document.slotsOf(principal);
   const digests = await Promise.all(slots.map((slot) => lineDigest(authority.domain, slot.raw)));
