@@ -20,7 +20,7 @@ import {
 } from '../src/vault/operations/access.ts';
 import { defaultKdf } from '../src/vault/operations/kdf-choice.ts';
 import type { Vault } from '../src/vault/vault.ts';
-import { examples, group, words, type Act, type Declare } from './command.ts';
+import { examples, group, listed, type Act, type Declare } from './command.ts';
 import type { Context } from './context.ts';
 import { newPassphrase } from './credentials.ts';
 import { addKdfOptions, kdfFrom, type KdfOptions } from './kdf-options.ts';
@@ -41,7 +41,7 @@ interface EntranceFlags extends AccessFlags {
 }
 
 function parseLevels(text: string | undefined): Level[] {
-  return words(text ?? '').map((word) => {
+  return listed(text ?? '').map((word) => {
     const level = levels.find((known) => known === word);
     if (level === undefined) throw new UsageError(`${word} is no level: ${levels.join(', ')}`);
     return level;
@@ -50,7 +50,7 @@ function parseLevels(text: string | undefined): Level[] {
 
 /** `--env` names where it applies; the variable does not: access is not given by what happens to be set. */
 function wantedAccess(context: Context, flags: AccessFlags): WantedAccess {
-  return { levels: parseLevels(flags.can), environments: words(context.globals.env ?? '') };
+  return { levels: parseLevels(flags.can), environments: listed(context.globals.env ?? '') };
 }
 
 function expiry(context: Context, text: string | undefined): Date | null | undefined {

@@ -28,7 +28,8 @@ function visible(command: Command): Command[] {
 /** `access add`: a command's words after the program's name. */
 function fullName(command: Command): string {
   const { parent } = command;
-  return parent === null || parent.parent === null ? command.name() : `${fullName(parent)} ${command.name()}`;
+  const below = parent?.parent === null ? null : parent;
+  return below === null ? command.name() : `${fullName(below)} ${command.name()}`;
 }
 
 function usage(command: Command): string {

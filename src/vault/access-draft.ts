@@ -19,12 +19,10 @@ import type { Line } from '../format/json-line.ts';
 import {
   headerLine,
   rootLine,
-  type BundleLine,
   type EnvironmentEntry,
   type HeaderLine,
   type PrincipalEntry,
   type RootLine,
-  type SlotLine,
 } from '../format/lines.ts';
 import type { HeadLines } from './build.ts';
 import type { BuiltEnvironment, WriteStamp } from './environment-layout.ts';
@@ -32,21 +30,9 @@ import type { EnvironmentReader } from './environment-reader.ts';
 import { placeGrants } from './grants.ts';
 import { makeEnvironment, type MadeEnvironment } from './new-environment.ts';
 import { withExposures } from './exposure.ts';
-import { ownSealKey } from './principal-keys.ts';
+import { ownSealKey, type PrincipalKeys } from './principal-keys.ts';
 import { rekeyEnvironment } from './rekey.ts';
 import { sealPublicKeyOf } from './value-line.ts';
-
-/** Keys and credentials of a principal, made by itself or, for a token, by the administrator. */
-export interface PrincipalKeys {
-  readonly signPub: string;
-  readonly sealPub: string;
-  /** Public key of an invitation, or `signPub` for one who was added by public keys and has not arrived; else `""`. */
-  readonly invited: string;
-  readonly slots: readonly Line<SlotLine>[];
-  readonly bundle: Line<BundleLine> | null;
-  /** Where the administrator has it, grants are wrapped under it. Borrowed. */
-  readonly wrapKey: Bytes | null;
-}
 
 export interface BuiltAccess {
   readonly environments: ReadonlyMap<string, BuiltEnvironment>;
@@ -391,7 +377,7 @@ export class AccessDraft {
     const last = roots.at(-1) ?? new Uint8Array(0);
     const compare = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
     const policy = [...this.policy].sort(([a], [b]) => compare(a, b));
-    const value = {
+    const fields = {
       kind: 'header' as const,
       n: header.n + 1,
       time: stamp.time,
@@ -403,6 +389,6 @@ export class AccessDraft {
       environments: [...this.environments],
       policy: policy.map(([key, value]): [string, string] => [key, value]),
     };
-    return signLine<HeaderLine>(domain, this.#signer.signing, value, headerLine, 'header');
+    return signLine<HeaderLine>(domain, this.#signer.signing, fields, headerLine, 'header');
   }
 }

@@ -23,6 +23,15 @@ const allowed: ReadonlySet<string> = new Set([
 const people: ReadonlySet<string> = new Set(['passphrase', 'passphrase+keyfile', 'pkcs11', 'age']);
 const twoFactors: ReadonlySet<string> = new Set(['passphrase+keyfile', 'pkcs11']);
 
+/** How many factors the policy wants of a principal. */
+export function factorsWanted(authority: Authority, principal: string): 1 | 2 {
+  const policy = readPolicy(authority.header.policy);
+  const two =
+    policyValue(policy, 'factors.everyone') === '2' ||
+    (authority.isAdmin(principal) && policyValue(policy, 'factors.administrators') === '2');
+  return two ? 2 : 1;
+}
+
 /** Why nothing but `allowed` may be done with this credential, or `null`. */
 export function credentialProblem(
   document: VaultDocument,
@@ -32,16 +41,11 @@ export function credentialProblem(
 ): AccessDeniedError | null {
   const slot = document.slotsOf(identity.principal).find(({ value }) => value.id === identity.slot)?.value;
   if (slot === undefined || !people.has(slot.type)) return null;
-  const policy = readPolicy(authority.header.policy);
-  const rule = (key: 'factors.everyone' | 'factors.administrators' | 'passphrase.days'): number =>
-    Number(policyValue(policy, key));
-  const admin = authority.isAdmin(identity.principal);
-  const factors = Math.max(rule('factors.everyone'), admin ? rule('factors.administrators') : 1);
-  if (factors === 2 && !twoFactors.has(slot.type)) {
+  if (factorsWanted(authority, identity.principal) === 2 && !twoFactors.has(slot.type)) {
     const hint = 'set both at once: `vault passwd --key-file FILE`';
     return new AccessDeniedError('the policy of this vault wants two factors', { hint });
   }
-  const days = rule('passphrase.days');
+  const days = Number(policyValue(readPolicy(authority.header.policy), 'passphrase.days'));
   const age = slot.hint === '' ? 0 : (now.getTime() - Date.parse(slot.hint)) / dayMs;
   if (days === 0 || slot.type === 'age' || slot.type === 'pkcs11' || age <= days) return null;
   const message = `your passphrase is ${Math.floor(age)} days old; the policy of this vault allows ${days}`;

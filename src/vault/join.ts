@@ -33,8 +33,7 @@ import { loadPendingJoin, removePendingJoin, savePendingJoin } from '../storage/
 import { openVaultFile } from '../storage/vault-file.ts';
 import { checkKeyFile } from './founding.ts';
 import type { Place } from './place.ts';
-import type { PrincipalKeys } from './access-draft.ts';
-import { makePrincipalKeys } from './principal-keys.ts';
+import { makePrincipalKeys, type PrincipalKeys } from './principal-keys.ts';
 import { Vault } from './vault.ts';
 
 export interface Newcomer {
@@ -78,7 +77,7 @@ export async function makeJoinRequest(place: Place, name: string, newcomer: Newc
   const folder = place.stateFolder;
   if (folder === null)
     throw new UsageError('there is no folder to keep your keys in', { hint: 'set HOME or XDG_STATE_HOME' });
-  let request: JoinRequest | null = null;
+  const made: JoinRequest[] = [];
   const vault = await Vault.arrive(place, async (document, authority) => {
     const principal = encodeBase64url(place.random(shortIdLength));
     const { keys, identity } = await makeOwnKeys(place, authority, principal, newcomer);
@@ -108,11 +107,12 @@ export async function makeJoinRequest(place: Place, name: string, newcomer: Newc
       slots: slots.map(({ raw }) => parseUtf8(raw)),
       bundle: parseUtf8(bundle.raw),
     });
-    request = line.value;
+    made.push(line.value);
     return identity;
   });
   vault.close();
-  if (request === null) throw new UsageError('no request was made');
+  const [request] = made;
+  if (request === undefined) throw new UsageError('no request was made');
   return request;
 }
 

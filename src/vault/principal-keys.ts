@@ -7,8 +7,20 @@ import { sealPublicKey } from '../crypto/hpke.ts';
 import type { KdfEngine, KdfParameters } from '../crypto/kdf.ts';
 import type { Domain } from '../crypto/pae.ts';
 import { encodeToken } from '../format/key-text.ts';
-import type { BundleContent, SlotLine } from '../format/lines.ts';
-import type { PrincipalKeys } from './access-draft.ts';
+import type { Line } from '../format/json-line.ts';
+import type { BundleContent, BundleLine, SlotLine } from '../format/lines.ts';
+
+/** Keys and credentials of a principal, made by itself or, for a token, by the administrator. */
+export interface PrincipalKeys {
+  readonly signPub: string;
+  readonly sealPub: string;
+  /** Public key of an invitation, or `signPub` for one who was added by public keys and has not arrived; else `""`. */
+  readonly invited: string;
+  readonly slots: readonly Line<SlotLine>[];
+  readonly bundle: Line<BundleLine> | null;
+  /** Where the administrator has it, grants are wrapped under it. Borrowed. */
+  readonly wrapKey: Bytes | null;
+}
 
 /** The last root and header that a bundle's holder accepted. */
 export type Pins = Pick<BundleContent, 'root' | 'rootDigest' | 'floor'>;

@@ -18,9 +18,9 @@ import { slotLine, type PrincipalEntry, type SlotLine } from '../../format/lines
 import { labelProblem } from '../../format/name.ts';
 import { matchesPattern } from '../../lifecycle/glob.ts';
 import { checkChosenKdf } from '../../crypto/kdf.ts';
-import type { AccessDraft, PrincipalKeys } from '../access-draft.ts';
+import type { AccessDraft } from '../access-draft.ts';
 import { checkKeyFile } from '../founding.ts';
-import { makePrincipalKeys, newToken, type Pins } from '../principal-keys.ts';
+import { makePrincipalKeys, newToken, type Pins, type PrincipalKeys } from '../principal-keys.ts';
 import type { Scope, WriteScope } from '../scope.ts';
 
 /** What somebody is to be able to do. */
@@ -92,7 +92,7 @@ function wantedRights(access: AccessDraft, present: Rights, wanted: WantedAccess
 }
 
 function describe(access: AccessDraft, entry: PrincipalEntry, rekeyed: readonly string[]): AccessChanged {
-  const rights = access.isAdmin(entry.id) ? new Map() : rightsOf(entry);
+  const rights: Rights = access.isAdmin(entry.id) ? new Map() : rightsOf(entry);
   const environments = access.environments.flatMap(({ id, name }) => {
     const own = rights.get(id);
     return own === undefined ? [] : [[name, environmentLevels.filter((level) => own.has(level))] as const];

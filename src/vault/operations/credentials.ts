@@ -20,6 +20,7 @@ import type { Line } from '../../format/json-line.ts';
 import { limits } from '../../format/limits.ts';
 import type { SlotLine } from '../../format/lines.ts';
 import { policyValue } from '../../lifecycle/policy.ts';
+import { factorsWanted } from '../credential-policy.ts';
 import { checkKeyFile } from '../founding.ts';
 import { makePrincipalKeys, newToken } from '../principal-keys.ts';
 import type { Scope, WriteScope } from '../scope.ts';
@@ -49,19 +50,10 @@ function ownSlots(scope: Scope): Line<SlotLine>[] {
 }
 
 function checkFactors(scope: Scope, credential: PassphraseCredential): void {
-  if (factorsWanted(scope) === 2 && credential.keyFile === undefined) {
+  if (factorsWanted(scope.authority, scope.identity.principal) === 2 && credential.keyFile === undefined) {
     const hint = 'name a key file with --key-file';
     throw new UsageError('the policy of this vault wants two factors', { hint }, 'WEAK_VALUE');
   }
-}
-
-/** How many factors the policy wants of the unlocked principal. */
-export function factorsWanted({ authority, identity, policy }: Scope): 1 | 2 {
-  const admin = authority.isAdmin(identity.principal);
-  const two =
-    policyValue(policy, 'factors.everyone') === '2' ||
-    (admin && policyValue(policy, 'factors.administrators') === '2');
-  return two ? 2 : 1;
 }
 
 async function recoverySlot(
@@ -118,7 +110,7 @@ async function slotOver(
  * Parameters for the next slot: today's default, or the present ones where they ask for more work. PBKDF2 gives way to Argon2id,
  * unless the policy allows nothing else.
  */
-export function nextKdf(scope: Scope, slots: readonly Line<SlotLine>[]): KdfParameters {
+function nextKdf(scope: Scope, slots: readonly Line<SlotLine>[]): KdfParameters {
   if (policyValue(scope.policy, 'kdf.function') === 'pbkdf2') {
     const known = slots.flatMap(({ value }) =>
       value.kdf.name === 'pbkdf2-hmac-sha256' ? [value.kdf.iterations] : [],
