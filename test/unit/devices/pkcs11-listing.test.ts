@@ -92,6 +92,9 @@ Certificate Object; type = X.509 cert
   ID:         77
 Private Key Object; EC
   Usage:      sign
+Certificate Object; type = X.509 cert
+  label:      not of the key above
+  ID:         78
 Private Key Object; unknown key algorithm 80
   label:      odd
 Private Key Object

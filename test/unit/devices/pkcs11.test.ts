@@ -1,6 +1,7 @@
 /** What real tokens do not do at will: hang, crash, lie, ask for a touch. A script stands in for pkcs11-tool. */
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { utf8 } from '../../../src/crypto/bytes.ts';
@@ -75,7 +76,7 @@ esac
   };
 }
 
-const says = (text: string, status = 1): string => `echo '${text}' >&2; exit ${status}`;
+const fails = (text: string, status = 1): string => `echo '${text}' >&2; exit ${status}`;
 
 test('what it is asked, in the root folder, with the PIN in its environment', async () => {
   const { request, log } = stand({ sign: `cat > /dev/null; ${bytes(256)}` });
@@ -145,7 +146,7 @@ test('the last try is not spent on a file', async () => {
 });
 
 test('a wrong PIN is sent once, and the token is asked what is left', async () => {
-  const wrong = says('error: PKCS11 function C_Login failed: rv = CKR_PIN_INCORRECT (0xa0)');
+  const wrong = fails('error: PKCS11 function C_Login failed: rv = CKR_PIN_INCORRECT (0xa0)');
   const left = async (flags: string): Promise<string> => {
     const first = `if [ -e "$(dirname $0)/tried" ]; then ${slot(`${usual}${flags}`)}\nelse ${slot(usual)}\nfi`;
     const { request, log } = stand({ slots: first, keys: `touch "$(dirname $0)/tried"; ${wrong}` });
@@ -161,37 +162,37 @@ test('a wrong PIN is sent once, and the token is asked what is left', async () =
 
 test('a wrong PIN is what is told even where the token went away', async () => {
   const slots = `if [ -e "$(dirname $0)/tried" ]; then exit 3; fi; ${slot(usual)}`;
-  const keys = `touch "$(dirname $0)/tried"; ${says('rv = CKR_PIN_INVALID (0xa1)')}`;
+  const keys = `touch "$(dirname $0)/tried"; ${fails('rv = CKR_PIN_INVALID (0xa1)')}`;
   const { request } = stand({ slots, keys });
   expect(await failureOf(signWithDevice(request()))).toMatchObject({ name: 'UnlockError', exitCode: 4 });
 });
 
 const failures: Record<string, readonly [script: Script, kind: string, exit: number, says: RegExp]> = {
-  'PIN locked by this try': [{ keys: says('rv = CKR_PIN_LOCKED (0xa4)') }, 'UnlockError', 4, /locked/u],
-  'PIN expired': [{ keys: says('rv = CKR_PIN_EXPIRED (0xa3)') }, 'UnlockError', 4, /expired/u],
+  'PIN locked by this try': [{ keys: fails('rv = CKR_PIN_LOCKED (0xa4)') }, 'UnlockError', 4, /locked/u],
+  'PIN expired': [{ keys: fails('rv = CKR_PIN_EXPIRED (0xa3)') }, 'UnlockError', 4, /expired/u],
   'PIN never set': [
-    { keys: says('rv = CKR_USER_PIN_NOT_INITIALIZED (0x102)') },
+    { keys: fails('rv = CKR_USER_PIN_NOT_INITIALIZED (0x102)') },
     'UnlockError',
     4,
     /no PIN yet/u,
   ],
   'a PIN that is wrong for the key alone': [
-    { sign: says('rv = CKR_PIN_INCORRECT (0xa0)') },
+    { sign: fails('rv = CKR_PIN_INCORRECT (0xa0)') },
     'UnlockError',
     4,
     /wrong PIN/u,
   ],
-  'key gone': [{ sign: says('error: Private key not found') }, 'UnlockError', 4, /any more/u],
-  'not touched': [{ sign: says('rv = CKR_FUNCTION_REJECTED (0x200)') }, 'BackendError', 9, /not touched/u],
+  'key gone': [{ sign: fails('error: Private key not found') }, 'UnlockError', 4, /any more/u],
+  'not touched': [{ sign: fails('rv = CKR_FUNCTION_REJECTED (0x200)') }, 'BackendError', 9, /not touched/u],
   'device error': [
-    { sign: says('error: C_Sign failed: rv = CKR_DEVICE_ERROR (0x30) SECRET') },
+    { sign: fails('error: C_Sign failed: rv = CKR_DEVICE_ERROR (0x30) SECRET') },
     'BackendError',
     9,
     /\(CKR_DEVICE_ERROR\)$/u,
   ],
   'failure without a word': [{ keys: 'exit 1' }, 'BackendError', 9, /failed$/u],
   'crash of the library': [{ sign: 'kill -SEGV $$' }, 'BackendError', 9, /ended by SIGSEGV/u],
-  'no slots': [{ slots: says('No slots.') }, 'UnlockError', 4, /not there/u],
+  'no slots': [{ slots: fails('No slots.') }, 'UnlockError', 4, /not there/u],
   'too much output': [{ sign: bytes(2_000_000) }, 'BackendError', 9, /too much/u],
   'too many messages': [{ sign: `${bytes(2_000_000)} >&2` }, 'BackendError', 9, /too much/u],
   'no signature': [{ sign: 'true' }, 'BackendError', 9, /something else/u],
@@ -215,13 +216,44 @@ test.each(Object.entries(failures))('%s', async (_, [script, name, exitCode, exp
 
 test('a device that hangs is given up in time, whatever it does with signals', async () => {
   for (const sign of ['trap "" TERM INT HUP; sleep 9', 'sleep 9 & wait', 'exec sleep 9']) {
-    const { request } = stand({ sign });
+    const { folder, request } = stand({ sign: `echo $$ > "$(dirname $0)/pid"; ${sign}` });
     const started = performance.now();
     const failure = await failureOf(signWithDevice(request({ timeoutMs: 700 })));
     expect(failure).toMatchObject({ name: 'BackendError', exitCode: 9 });
     expect(failure.message).toMatch(/did not answer within 0.7 s/u);
     expect(performance.now() - started).toBeLessThan(5_000);
+    const pid = readFileSync(path.join(folder, 'pid'), 'utf8').trim();
+    await vi.waitFor(() => expect(existsSync(`/proc/${pid}`)).toBe(false), 3_000);
   }
+});
+
+test.each([
+  ['has signed', bytes(256), 'signed'],
+  ['hangs', 'sleep 9 & wait', 'the device did not answer within 2 s'],
+])('a process whose device %s can end', (_, sign, says) => {
+  const { environment } = stand({ sign });
+  const devices = JSON.stringify(path.resolve(import.meta.dirname, '../../../src/devices/pkcs11.ts'));
+  const request = {
+    uri: parsePkcs11Uri('pkcs11:token=tok;id=%01'),
+    module: '/library.so',
+    environment,
+    timeoutMs: 2_000,
+  };
+  const program = `
+    const { signWithDevice } = await import(${devices});
+    const pin = async () => '1234';
+    const onWait = () => undefined;
+    const request = { ...${JSON.stringify(request)}, message: new Uint8Array(9), pin, onWait };
+    await signWithDevice(request).then(() => console.log('signed'), ({ message }) => console.log(message));
+    const done = performance.now();
+    process.on('exit', () => console.log(performance.now() - done));
+  `;
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
+    encoding: 'utf8',
+  });
+  const [said = '', left = ''] = stdout.split('\n');
+  expect([said, stderr]).toEqual([says, '']);
+  expect(Number(left)).toBeLessThan(500);
 });
 
 test('whoever waits hears of it, once, and only where there is something to wait for', async () => {
@@ -250,17 +282,20 @@ test('without OpenSC, the way to it is shown', async () => {
 });
 
 test('a pkcs11-tool of the folder where somebody happens to be is not run', async () => {
+  const here = stand();
+  const elsewhere = stand();
+  // Relative to the root folder, where it is looked for, and to this one, where it could be run.
+  const relative = [here.folder.slice(1), path.relative(process.cwd(), here.folder)];
+  for (const part of [...relative, '.', ''])
+    await signWithDevice(here.request({ environment: { PATH: `${part}:${elsewhere.environment['PATH']}` } }));
+  expect(here.log()).toEqual([]);
+  expect(elsewhere.log()).toHaveLength(12);
+});
+
+test('a PATH of nothing but such parts is none', async () => {
   const { folder, request, log } = stand();
-  const project = path.join(folder, 'project');
-  mkdirSync(project);
-  writeFileSync(path.join(project, 'pkcs11-tool'), `#!/bin/sh\ntouch ${folder}/ran\n`, { mode: 0o755 });
-  const before = process.cwd();
-  vi.spyOn(process, 'cwd').mockReturnValue(project);
-  for (const relative of ['.', '', 'project', './'])
-    await signWithDevice(request({ environment: { PATH: `${relative}:${folder}:/usr/bin:/bin` } }));
-  vi.restoreAllMocks();
-  expect(process.cwd()).toBe(before);
-  expect(log()).toHaveLength(12);
+  await signWithDevice(request({ environment: { PATH: `.:${folder.slice(1)}:` } })).catch(() => undefined);
+  expect(log()).toEqual([]);
 });
 
 test('the default library is p11-kit’s proxy, else what pkcs11-tool takes', async () => {
@@ -269,7 +304,7 @@ test('the default library is p11-kit’s proxy, else what pkcs11-tool takes', as
   expect(loads.log().map((line) => line.split(' ').slice(0, 2).join(' '))).toEqual(
     Array.from({ length: 3 }, () => '--module p11-kit-proxy.so'),
   );
-  const refusesProxy = `case "$*" in *p11-kit*) ${says('error: Failed to load pkcs11 module')};; esac; ${slot(usual)}`;
+  const refusesProxy = `case "$*" in *p11-kit*) ${fails('error: Failed to load pkcs11 module')};; esac; ${slot(usual)}`;
   const falls = stand({ slots: refusesProxy });
   await signWithDevice(falls.request({ module: null }));
   expect(falls.log().filter((line) => !line.includes('--module'))).toHaveLength(3);
