@@ -5,19 +5,14 @@
 import { UnlockError, UsageError } from '../src/errors.ts';
 import { parseToken } from '../src/format/key-text.ts';
 import type { CredentialSource } from '../src/vault/vault.ts';
-import type { Prompter } from '../src/terminal/prompt.ts';
 import { runForOutput } from '../src/exec/output-of.ts';
+import { ageIdentity, storedDevice, type DeviceInputs } from './devices.ts';
 import { withoutOurCredentials } from '../src/exec/variables.ts';
 
 /** What of a command's context is needed to find a credential. */
-interface CredentialInputs {
-  readonly host: { readonly env: Readonly<Record<string, string | undefined>> };
-  readonly prompter: Prompter | null;
-  variable(name: string): string | null;
-  readFile(path: string, most?: number): Uint8Array<ArrayBuffer>;
+interface CredentialInputs extends DeviceInputs {
   readDescriptor(descriptor: number): Uint8Array<ArrayBuffer>;
   keyFile(byFlag?: boolean): Uint8Array<ArrayBuffer> | undefined;
-  warn(message: string): void;
 }
 
 const attemptsAtPrompt = 3;
@@ -78,7 +73,7 @@ export function credentialSource(
   path: string,
   keyFileFlag: boolean,
 ): CredentialSource {
-  return async (attempt) => {
+  return async (attempt, types) => {
     const token = accessToken(context);
     if (token !== null) {
       if (attempt > 1) return null;
@@ -87,16 +82,31 @@ export function credentialSource(
         throw new UnlockError('VAULT_ACCESS_TOKEN is not an access token: those begin with vlt1_');
       return { type: 'token', ...parts };
     }
+    const identity = context.variable('VAULT_AGE_IDENTITY');
+    if (identity !== null) return attempt > 1 ? null : ageIdentity(context, identity);
     const keyFile = context.keyFile(keyFileFlag);
     const given = await givenPassphrase(context);
+    const device = usesDevice(context, types);
+    // A wrong PIN is not sent again, and no other device gets it.
+    if (device && attempt > 1) return null;
+    if (given !== null && device) return storedDevice(context, given);
     if (given !== null) return attempt > 1 ? null : { type: 'passphrase', passphrase: given, keyFile };
     const { prompter } = context;
     if (prompter === null)
       throw new UnlockError('no passphrase was given and nobody can be asked', { hint: noTerminal });
     if (attempt > attemptsAtPrompt) return null;
     if (attempt > 1) context.warn('wrong passphrase, try again');
-    return { type: 'passphrase', passphrase: await prompter.hidden(`passphrase for ${path}:`), keyFile };
+    const passphrase = await prompter.hidden(`passphrase for ${path}:`);
+    return device ? storedDevice(context, passphrase) : { type: 'passphrase', passphrase, keyFile };
   };
+}
+
+/** Whether a device is meant: somebody named its library or PIN, or nothing else opens this vault with a passphrase. */
+function usesDevice(context: CredentialInputs, types: ReadonlySet<string>): boolean {
+  if (!types.has('pkcs11') || context.variable('VAULT_KEY_FILE') !== null) return false;
+  const named =
+    context.variable('VAULT_PKCS11_PIN_FILE') !== null || context.variable('VAULT_PKCS11_MODULE') !== null;
+  return named || !(types.has('passphrase') || types.has('passphrase+keyfile'));
 }
 
 /** A new passphrase: given, or asked for twice. @throws UsageError if the two differ or it is empty */

@@ -1,6 +1,5 @@
 /** `vault slot`: one's own credentials. */
 import type { Command } from 'commander';
-import { UsageError } from '../src/errors.ts';
 import {
   addSlot,
   listSlots,
@@ -12,6 +11,7 @@ import { kdfText } from './kdf-text.ts';
 import { examples, group, type Act, type Declare } from './command.ts';
 import type { Context } from './context.ts';
 import { newPassphrase } from './credentials.ts';
+import { checkOneWay, newAge, newDevice } from './devices.ts';
 import { addKdfOptions, kdfFrom, type KdfOptions } from './kdf-options.ts';
 import { withRecoveryKey, type RecoveryFlags } from './recovery-key.ts';
 
@@ -20,6 +20,8 @@ interface SlotAddFlags extends KdfOptions, RecoveryFlags {
   readonly newPassphraseFile?: string;
   readonly recovery?: boolean;
   readonly token?: boolean;
+  readonly pkcs11?: string;
+  readonly age?: string;
 }
 
 interface SlotRemoveFlags extends RecoveryFlags {
@@ -63,6 +65,7 @@ export const declareSlot: Declare = (program, act) => {
     command,
     'vault slot ls',
     'vault slot add --passphrase --key-file /media/key/vault.key',
+    "vault slot add --pkcs11 'pkcs11:token=work;object=vault'",
     'vault slot add --recovery',
     'vault slot rm yF3kq0Xo2ZA',
   );
@@ -75,22 +78,37 @@ function declareAdd(command: Command, act: Act): void {
     .option('--new-passphrase-file <file>', 'take the passphrase from a file; - is standard input')
     .option('--recovery', 'a recovery key, printed once on standard output')
     .option('--token', 'a token, printed once on standard output')
+    .option('--pkcs11 <uri>', 'a key of a token or HSM (RFC 7512), beside a passphrase')
+    .option('--age <file>', 'an age identity file, post-quantum')
     .action(act<SlotAddFlags>(runAdd));
 }
 
 async function wantedCredential(context: Context, flags: SlotAddFlags): Promise<NewCredential> {
-  const passphrase = flags.passphrase === true || flags.newPassphraseFile !== undefined;
-  const chosen = [passphrase, flags.recovery === true, flags.token === true].filter(Boolean).length;
-  if (chosen !== 1) {
-    const hint = 'one of --passphrase, --recovery, --token';
-    throw new UsageError(chosen === 0 ? 'which kind of credential?' : 'one credential at a time', { hint });
-  }
+  const passphrase =
+    flags.passphrase === true ||
+    (flags.newPassphraseFile !== undefined && flags.pkcs11 === undefined) ||
+    (context.globals.keyFile !== undefined && flags.pkcs11 === undefined);
+  checkOneWay(
+    [
+      passphrase,
+      flags.recovery === true,
+      flags.token === true,
+      flags.pkcs11 !== undefined,
+      flags.age !== undefined,
+    ],
+    'one of --passphrase, --key-file FILE, --recovery, --token, --pkcs11 URI, --age FILE',
+  );
   if (flags.token === true) return { type: 'token' };
   if (flags.recovery === true) return { type: 'recovery' };
+  if (flags.age !== undefined) return { type: 'device', kdf: null, ...(await newAge(context, flags.age)) };
   const text =
     flags.newPassphraseFile === undefined
       ? await newPassphrase(context, 'new passphrase:', false)
       : context.readLine(flags.newPassphraseFile, 'the new passphrase');
+  if (flags.pkcs11 !== undefined) {
+    const kdf = await kdfFrom(context, flags);
+    return { type: 'device', kdf, ...newDevice(context, flags.pkcs11, text) };
+  }
   const keyFile = context.globals.keyFile === undefined ? undefined : context.keyFile();
   return {
     type: 'given',

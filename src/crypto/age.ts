@@ -42,6 +42,31 @@ export async function sealToAge(recipient: string, secret: Bytes): Promise<Bytes
   }
 }
 
+/** What an age file gave up, and which identity it was encrypted to. Caller wipes the bytes. */
+export interface OpenedAge {
+  readonly secret: Bytes;
+  /** The identity's own line. */
+  readonly identity: string;
+}
+
+/** The recipient of the one post-quantum identity of a file. @throws UnlockError if the file cannot be used, or has several */
+export async function recipientOf(identities: string): Promise<string> {
+  const [only, ...more] = identityLines(identities);
+  if (only === undefined)
+    throw new UnlockError('the age identity file has no post-quantum identity', { hint: makeOne });
+  if (more.length > 0)
+    throw new UnlockError('the age identity file has several post-quantum identities', {
+      hint: 'name a file with the one that is meant',
+    });
+  const { identityToRecipient } = await import('./age-encryption.ts');
+  try {
+    return await identityToRecipient(only.text);
+  } catch {
+    // The cause is left out: it may quote the line.
+    throw new UnlockError(`line ${only.number} of the age identity file is mistyped or cut`);
+  }
+}
+
 /**
  * The 32 bytes of an age file, by an identity file; caller wipes. `null` if none of its identities is the recipient.
  *
@@ -49,20 +74,30 @@ export async function sealToAge(recipient: string, secret: Bytes): Promise<Bytes
  *   older X25519 type may stand beside others; they open nothing here.
  * @throws UnlockError if the identity file cannot be used; EncryptionError if the age file is malformed
  */
-export async function openAge(identities: string, file: Bytes): Promise<Bytes | null> {
+export async function openAge(identities: string, file: Bytes): Promise<OpenedAge | null> {
   const lines = identityLines(identities);
+  for (const line of lines) {
+    const secret = await openWith(line, file);
+    if (secret !== null) return { secret, identity: line.text };
+  }
+  // Somebody else's file; that it is one is checked all the same.
+  await openWith(null, file);
+  return null;
+}
+
+async function openWith(line: IdentityLine | null, file: Bytes): Promise<Bytes | null> {
   if (file.length > longestFile) throw new EncryptionError('the age file is too long');
   const { Decrypter } = await import('./age-encryption.ts');
   const decrypter = new Decrypter();
 
   // Asked in this order: the file itself is looked at before any key is tried, and the last one hears that none was right.
   decrypter.addIdentity({ unwrapFileKey: refuseOtherStanzas });
-  for (const { text, number } of lines) {
+  if (line !== null) {
     try {
-      decrypter.addIdentity(text);
+      decrypter.addIdentity(line.text);
     } catch {
       // The cause is left out: it may quote the line.
-      throw new UnlockError(`line ${number} of the age identity file is mistyped or cut`);
+      throw new UnlockError(`line ${line.number} of the age identity file is mistyped or cut`);
     }
   }
   const unmatched: true[] = [];

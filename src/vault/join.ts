@@ -34,7 +34,7 @@ import { openVaultFile } from '../storage/vault-file.ts';
 import { checkKeyFile } from './founding.ts';
 import type { Place } from './place.ts';
 import { makePrincipalKeys, type PrincipalKeys } from './principal-keys.ts';
-import { Vault } from './vault.ts';
+import { Vault, type CredentialSource } from './vault.ts';
 
 export interface Newcomer {
   readonly credential: Extract<Credential, { type: 'passphrase' }>;
@@ -155,10 +155,7 @@ export function hasPendingJoin(place: Place): boolean {
 }
 
 /** Bring the credentials of a request that an administrator has accepted. @returns the principal's name */
-export async function finishRequest(
-  place: Place,
-  credentials: (attempt: number) => Promise<Credential | null>,
-): Promise<string> {
+export async function finishRequest(place: Place, credentials: CredentialSource): Promise<string> {
   const folder = place.stateFolder;
   let slots: Line<SlotLine>[] = [];
   const vault = await Vault.arrive(place, async (document, authority) => {
@@ -194,12 +191,12 @@ async function openOwn(
   authority: Authority,
   entry: PrincipalEntry,
   own: { readonly slots: readonly Line<SlotLine>[]; readonly bundle: Line<BundleLine> },
-  credentials: (attempt: number) => Promise<Credential | null>,
+  credentials: CredentialSource,
 ): Promise<Identity> {
   const [slot] = own.slots;
   if (slot === undefined) throw new UnlockError('no credential was kept');
   for (let attempt = 1, failure = new UnlockError('no credential was given'); ; attempt++) {
-    const credential = await credentials(attempt);
+    const credential = await credentials(attempt, new Set([slot.value.type]));
     if (credential === null) throw failure;
     try {
       const slotKey = await openSlot(authority.domain, slot.value, credential, place.kdfEngine);

@@ -99,8 +99,7 @@ export async function unlock(
   if (tried.length === 0)
     throw new UnlockError(`${principal.name} has no ${type.replace('+', ' and ')} slot`);
   let failure: unknown = null;
-  const most = credential.type === 'passphrase' ? passphraseSlotsTried : tried.length;
-  for (const slot of tried.slice(0, most)) {
+  for (const slot of await chosen(tried, credential)) {
     try {
       const slotKey = await openSlot(authority.domain, slot.value, credential, engine);
       const bundleKey = await unwrapBundleKey(authority.domain, slot.value, slotKey);
@@ -112,6 +111,20 @@ export async function unlock(
     }
   }
   throw failure;
+}
+
+/** Which of the slots of its type a credential is tried on, in order. */
+async function chosen(
+  slots: readonly Line<SlotLine>[],
+  credential: Credential,
+): Promise<readonly Line<SlotLine>[]> {
+  if (credential.type === 'passphrase') return slots.slice(0, passphraseSlotsTried);
+  if (credential.type !== 'pkcs11') return slots;
+  // A PIN goes to one device and no other.
+  for (const slot of slots) if (await credential.present(slot.value.hint)) return [slot];
+  throw new UnlockError('the device of this credential is not there', {
+    hint: 'plug it in, or unlock with another credential',
+  });
 }
 
 /** Open a principal's bundle and check its pins against the document. The keys are taken over. */

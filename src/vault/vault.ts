@@ -17,6 +17,7 @@ import { closeIdentity, type Identity } from '../access/bundle.ts';
 import type { Credential } from '../access/slot.ts';
 import type { Bytes } from '../crypto/bytes.ts';
 import { VaultDocument } from '../format/document.ts';
+import type { SlotLine } from '../format/lines.ts';
 import { openVaultFile, replaceVaultFile, vaultFileStamp, type OpenFile } from '../storage/vault-file.ts';
 import { joinLines, makeSnapshot, seenOf, writeTime } from './build.ts';
 import { buildStaged } from './commit.ts';
@@ -32,7 +33,11 @@ import { identityFor, unlock } from './unlock.ts';
  * Where credentials come from. Called only after every signature of the file has been checked; called again after a wrong one
  * until it returns `null`.
  */
-export type CredentialSource = (attempt: number) => Promise<Credential | null>;
+export type CredentialSource = (
+  attempt: number,
+  /** Types of the slots that there are, of the principal that was named or of all. */
+  types: ReadonlySet<SlotLine['type']>,
+) => Promise<Credential | null>;
 
 export interface OpenOptions {
   readonly credentials: CredentialSource;
@@ -91,7 +96,7 @@ export class Vault {
     const loaded = await load(place, memory);
     try {
       for (let attempt = 1, failure: UnlockError | null = null; ; attempt++) {
-        const credential = await options.credentials(attempt);
+        const credential = await options.credentials(attempt, slotTypes(loaded, options.principal));
         if (credential === null) throw failure ?? new UnlockError('no credential was given');
         try {
           const { document, authority } = loaded;
@@ -113,7 +118,7 @@ export class Vault {
           failure = error;
           await recordFailedUnlock(place, loaded.authority);
         } finally {
-          if (credential.type !== 'passphrase') credential.secret.fill(0);
+          if ('secret' in credential) credential.secret.fill(0);
         }
       }
     } catch (error) {
@@ -328,6 +333,11 @@ export class Vault {
       throw cause;
     }
   }
+}
+
+function slotTypes({ document, authority }: Loaded, named: string | null): ReadonlySet<SlotLine['type']> {
+  const all = [...authority.principals].filter(({ name }) => named === null || name === named);
+  return new Set(all.flatMap(({ id }) => document.slotsOf(id).map(({ value }) => value.type)));
 }
 
 async function recordFailedUnlock(place: Place, authority: Authority): Promise<void> {

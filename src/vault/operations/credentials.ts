@@ -97,10 +97,12 @@ async function slotOver(
   credential: Credential,
   kdf: KdfParameters | null,
   engine: KdfEngine,
+  hint?: () => string,
 ): Promise<Line<SlotLine>> {
   const { authority, identity, stamp } = scope;
   const { time, random } = stamp;
-  const wanted = { principal: identity.principal, credential, kdf, engine, time };
+  const common = { principal: identity.principal, credential, kdf, engine, time };
+  const wanted = hint === undefined ? common : { ...common, hint };
   const { line, slotKey } = await makeSlot(authority.domain, random, wanted, identity.bundleKey);
   slotKey.fill(0);
   return line;
@@ -162,7 +164,14 @@ export interface AddedSlot {
 }
 
 export type NewCredential =
-  | { readonly type: 'given'; readonly credential: Credential; readonly kdf: KdfParameters | null }
+  | { readonly type: 'given'; readonly credential: PassphraseCredential; readonly kdf: KdfParameters | null }
+  | {
+      readonly type: 'device';
+      readonly credential: Extract<Credential, { type: 'pkcs11' | 'age' }>;
+      readonly kdf: KdfParameters | null;
+      /** What finds the device again; asked once it has been used. */
+      readonly hint: () => string;
+    }
   | { readonly type: 'token' }
   | { readonly type: 'recovery' };
 
@@ -178,13 +187,16 @@ export async function addSlot(
   let text: string | null = null;
   let line: Line<SlotLine>;
   if (wanted.type === 'given') {
-    if (wanted.credential.type === 'passphrase') {
-      checkKeyFile(wanted.credential.keyFile);
-      checkFactors(scope, wanted.credential);
-      const kdf = wanted.kdf ?? nextKdf(scope, slots.filter(isPassphrase));
-      checkChosenKdf(kdf);
-      line = await slotOver(scope, wanted.credential, kdf, engine);
-    } else line = await slotOver(scope, wanted.credential, wanted.kdf, engine);
+    checkKeyFile(wanted.credential.keyFile);
+    checkFactors(scope, wanted.credential);
+    const kdf = wanted.kdf ?? nextKdf(scope, slots.filter(isPassphrase));
+    checkChosenKdf(kdf);
+    line = await slotOver(scope, wanted.credential, kdf, engine);
+  } else if (wanted.type === 'device') {
+    const { credential, hint } = wanted;
+    const kdf = credential.type === 'age' ? null : (wanted.kdf ?? nextKdf(scope, slots.filter(isPassphrase)));
+    if (kdf !== null) checkChosenKdf(kdf);
+    line = await slotOver(scope, credential, kdf, engine, hint);
   } else if (wanted.type === 'token') {
     const token = newToken(scope.stamp.random);
     line = await slotOver(scope, token.credential, null, engine);

@@ -51,7 +51,7 @@ async function foreignFile(message: Uint8Array, ...recipients: readonly string[]
 describe('sealToAge and openAge', () => {
   test('give back what was sealed, and do not touch it', async () => {
     const before = secret.slice();
-    expect(await openAge(mine.identity, file)).toEqual(before);
+    expect(await openAge(mine.identity, file)).toEqual({ secret: before, identity: mine.identity });
     expect(secret).toEqual(before);
   });
 
@@ -79,7 +79,10 @@ describe('sealToAge and openAge', () => {
     for (const end of ['\n', '\r\n']) {
       const without = lines.join(end);
       expect(await openAge(without, file)).toBeNull();
-      expect(await openAge(`${without}${end}${mine.identity}${end}`, file)).toEqual(secret);
+      expect(await openAge(`${without}${end}${mine.identity}${end}`, file)).toEqual({
+        secret,
+        identity: mine.identity,
+      });
     }
   });
 });
@@ -215,6 +218,6 @@ describe.skipIf(tooOld !== '')(`the program age${tooOld === '' ? '' : ` (SKIPPED
       Buffer.from(secret),
     );
     const theirs = execFileSync('age', ['-e', '-r', recipient], { input: secret });
-    expect(await openAge(identity, Uint8Array.from(theirs))).toEqual(secret);
+    expect(await openAge(identity, Uint8Array.from(theirs))).toMatchObject({ secret });
   });
 });
