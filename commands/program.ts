@@ -16,6 +16,7 @@ import { declareGenerate, declarePut } from './put.ts';
 import { declareRollback, declareRotate } from './rotate.ts';
 import { declareHistory, declareShow } from './show.ts';
 import { declareStatus } from './status.ts';
+import { declareTrust } from './trust.ts';
 import { declareVerify } from './verify.ts';
 
 const groups: readonly (readonly [string, readonly Declare[]])[] = [
@@ -26,7 +27,7 @@ const groups: readonly (readonly [string, readonly Declare[]])[] = [
   ],
   ['Versions:', [declareHistory, declareRollback, declareRotate, declareGenerate]],
   ['Use:', [declareExec]],
-  ['Trust:', [declareVerify, declareAudit, declareStatus, declarePasswd, declareRecover]],
+  ['Trust:', [declareVerify, declareAudit, declareStatus, declarePasswd, declareRecover, declareTrust]],
 ];
 
 export const version: string = manifest.version;
