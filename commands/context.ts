@@ -281,8 +281,9 @@ export class Context {
 
   /** Open and unlock the vault that is meant. Closed when the command ends. */
   async openVault(options: OpenVaultOptions = {}): Promise<Vault> {
-    const { principal, userVault } = this.settings.forOpening();
-    const path = locate({ ...this.host, named: await this.#chosenVault(), own: userVault });
+    const { principal } = this.settings.forOpening();
+    const named = await this.#chosenVault();
+    const path = locate({ ...this.host, named, own: named === null ? this.settings.userVault : null });
     const credentials = options.credentials ?? credentialSource(this, path, options.keyFileFlag !== false);
     const acceptRollback = options.acceptRollback === true;
     this.#vault = await Vault.open(this.place(path), { credentials, principal, acceptRollback });

@@ -123,9 +123,9 @@ export class Settings {
   }
 
   /** What opening a vault asks for, and the environment: a bad file is refused before anybody types a passphrase. */
-  forOpening(): { readonly [K in 'environment' | 'principal' | 'userVault']: string | null } {
-    const { environment, principal, userVault } = this;
-    return { environment, principal, userVault };
+  forOpening(): { readonly environment: string | null; readonly principal: string | null } {
+    const { environment, principal } = this;
+    return { environment, principal };
   }
 
   get trustStore(): TrustStore {

@@ -53,8 +53,11 @@ async function accept(context: Context, yes: boolean | undefined): Promise<void>
     const why = keys.length === 0 ? 'has no key that needs it' : 'is trusted already';
     context.inform(`${safeText(path)} ${why}`);
   } else {
-    const shown = renderPairs([['file', path], ['sha256', sha256], ...guardedParts(project)]);
-    if (yes !== true || !context.quiet) context.showOnce(shown);
+    const asks = yes !== true && context.prompter !== null;
+    if (asks || !(context.quiet || context.json)) {
+      const shown = renderPairs([['file', path], ['sha256', sha256], ...guardedParts(project)]);
+      context.showOnce(shown.replaceAll(/^(?=.)/gm, 'vault: '));
+    }
     const again = trust === 'changed' ? ' It has changed since you accepted it.' : '';
     await context.confirm(`let ${safeText(path)} take effect?${again}`, yes);
     // What was shown is what is accepted, whatever has become of the file meanwhile.
