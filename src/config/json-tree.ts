@@ -31,7 +31,8 @@ const text = /"(?:[ !#-[\]-\uffff]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const number = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const word = /true|false|null/y;
 
-const form = 'it is JSON: names and texts in double quotes, no comments, no comma after the last one';
+const jsonHint = 'it is JSON: names and texts in double quotes, no comments, no comma after the last one';
+const lineHint = 'correct that line of the file';
 
 /** A name from a file, as it may stand in a message. */
 export function shownKey(name: string): string {
@@ -49,12 +50,12 @@ export class ConfigText {
     try {
       this.text = parseUtf8(bytes);
     } catch {
-      throw new UsageError(`${file} is not UTF-8 text`, { hint: form });
+      throw new UsageError(`${file} is not UTF-8 text`, { hint: jsonHint });
     }
   }
 
   /** @throws UsageError with file and line; `problem` quotes no value */
-  refuse(at: number, problem: string, hint = form): never {
+  refuse(at: number, problem: string, hint = lineHint): never {
     const line = this.text.slice(0, at).split('\n').length;
     throw new UsageError(`${this.file}, line ${line}: ${problem}`, { hint });
   }
@@ -64,6 +65,8 @@ export class ConfigText {
 export function parseJsonTree(source: ConfigText): JsonNode {
   const { text: all } = source;
   let at = 0;
+  const refuse: (place: number, problem: string) => never = (place, problem) =>
+    source.refuse(place, problem, jsonHint);
 
   const take = (token: RegExp): string | null => {
     token.lastIndex = at;
@@ -78,17 +81,17 @@ export function parseJsonTree(source: ConfigText): JsonNode {
     return true;
   };
   const expect = (mark: string, where: string): void => {
-    if (!skip(mark)) source.refuse(at, `expected ${mark} ${where}`);
+    if (!skip(mark)) refuse(at, `expected ${mark} ${where}`);
   };
 
   const string = (what: string): string => {
     take(space);
     const start = at;
     const token = take(text);
-    if (token === null) source.refuse(start, `expected ${what} in double quotes`);
+    if (token === null) refuse(start, `expected ${what} in double quotes`);
     // One string alone; what the engine does with the names of an object does not matter here.
     const value = JSON.parse(token) as string;
-    return value.isWellFormed() ? value : source.refuse(start, `${what} is not valid Unicode`);
+    return value.isWellFormed() ? value : refuse(start, `${what} is not valid Unicode`);
   };
 
   const object = (depth: number): ReadonlyMap<string, Member> => {
@@ -98,7 +101,7 @@ export function parseJsonTree(source: ConfigText): JsonNode {
       take(space);
       const start = at;
       const name = string('a name');
-      if (members.has(name)) source.refuse(start, `${shownKey(name)} is there twice`);
+      if (members.has(name)) refuse(start, `${shownKey(name)} is there twice`);
       expect(':', `after the name ${shownKey(name)}`);
       members.set(name, { at: start, value: value(depth) });
     } while (skip(','));
@@ -118,22 +121,22 @@ export function parseJsonTree(source: ConfigText): JsonNode {
   const value = (depth: number): JsonNode => {
     take(space);
     const start = at;
-    if (depth > deepest) source.refuse(start, `it is nested more than ${deepest} deep`);
+    if (depth > deepest) refuse(start, `it is nested more than ${deepest} deep`);
     if (skip('{')) return { at: start, type: 'object', members: object(depth + 1) };
     if (skip('[')) return { at: start, type: 'array', items: array(depth + 1) };
     if (all[at] === '"') return { at: start, type: 'string', value: string('a text') };
     const digits = take(number);
     if (digits !== null) return { at: start, type: 'number', value: Number(digits) };
     const token = take(word);
-    if (token === null) source.refuse(start, at === all.length ? 'it ends too early' : 'expected a value');
+    if (token === null) refuse(start, at === all.length ? 'it ends too early' : 'expected a value');
     return token === 'null'
       ? { at: start, type: 'null' }
       : { at: start, type: 'boolean', value: token === 'true' };
   };
 
-  if (all.startsWith('\ufeff')) source.refuse(0, 'it begins with a byte order mark: save it as plain UTF-8');
+  if (all.startsWith('\ufeff')) refuse(0, 'it begins with a byte order mark: save it as plain UTF-8');
   const root = value(1);
   take(space);
-  if (at < all.length) source.refuse(at, 'there is more after the end');
+  if (at < all.length) refuse(at, 'there is more after the end');
   return root;
 }

@@ -56,7 +56,7 @@ export function locateVault(options: LocateOptions): string {
   const near = nearestVault(options);
   if (near !== null) return resolveLink(options, near);
   if (kindOf(fs, userVault) !== null) return resolveLink(options, userVault);
-  const message = `there is no vault here: no ${vaultFolder}/${vaultName} or *.vault from ${cwd} upward`;
+  const message = `there is no vault here: no ${vaultFolder}/${vaultName} or *.vault from ${cwd} upward, and none at ${userVault}`;
   throw new SecretNotFoundError(message, {}, 'VAULT_NOT_FOUND');
 }
 

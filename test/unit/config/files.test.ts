@@ -102,6 +102,9 @@ describe('parseProjectFile', () => {
     const error = attempt(() => parseProjectFile(utf8(text), file)) as UsageError;
     expect(error.message).toBe(`${file}, line 4: there is no key "envirnment"`);
     expect(error.hint).toBe('the keys are $schema, environment, vault, required, providers, chain');
+    const hintOf = (wrong: string) => (attempt(() => parseProjectFile(utf8(wrong), file)) as UsageError).hint;
+    expect(hintOf('{"environment": 5}')).toBe('correct that line of the file');
+    expect(hintOf('{"environment": "x",}')).toContain('no comma after the last one');
   });
 
   it('quotes no value', () => {
