@@ -35,7 +35,9 @@ function kindOf(fs: FileSystem, path: string): Kind {
     return stat.isDirectory() ? 'folder' : 'file';
   } catch (error) {
     if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return null;
-    throw error;
+    return onDisk('look at', path, () => {
+      throw error;
+    });
   }
 }
 
@@ -63,9 +65,21 @@ export function locateVault(options: LocateOptions): string {
 /** Folders from here upward, to the first that is somebody else's: it may hold something that was put there to be found. */
 function* ownFolders({ fs, cwd, uid }: UpwardSearch): Generator<string> {
   for (let folder = cwd; ; folder = dirname(folder)) {
-    if (uid !== null && fs.lstatSync(folder).uid !== uid) return;
+    if (uid !== null && ownerOf(fs, folder) !== uid) return;
     yield folder;
     if (dirname(folder) === folder) return;
+  }
+}
+
+/** `null` for a folder that may not even be looked at, as where somebody became another user in a folder of their own. */
+function ownerOf(fs: FileSystem, folder: string): number | null {
+  try {
+    return fs.lstatSync(folder).uid;
+  } catch (error) {
+    if (errorCode(error) === 'EACCES' || errorCode(error) === 'EPERM') return null;
+    return onDisk('look at', folder, () => {
+      throw error;
+    });
   }
 }
 

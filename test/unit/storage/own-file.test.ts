@@ -112,6 +112,22 @@ describe('nearestProjectFile', () => {
     expect(at('a/b/c')).toBeNull();
   });
 
+  it('is not looked for above a folder that may not be looked at', async () => {
+    const folder = tree();
+    const cwd = path.join(folder, 'a/b/c');
+    writeFileSync(path.join(folder, 'vault.json'), '{}');
+    const refusing = (code: string): FileSystem => ({
+      ...fs,
+      lstatSync: ((file: string, options?: { throwIfNoEntry: false }) => {
+        if (file === path.join(folder, 'a')) throw Object.assign(new Error(code), { code });
+        return fs.lstatSync(file, options);
+      }) as FileSystem['lstatSync'],
+    });
+    expect(nearestProjectFile({ fs: refusing('EACCES'), cwd, uid })).toBeNull();
+    const broken = await failureOf(() => nearestProjectFile({ fs: refusing('EIO'), cwd, uid }));
+    expect(broken).toMatchObject({ code: 'BACKEND' });
+  });
+
   it.runIf(uid === 0)('is not looked for above a folder that really is somebody else’s', () => {
     const folder = tree();
     writeFileSync(path.join(folder, 'vault.json'), '{}');
