@@ -27,8 +27,9 @@ import {
 import { logPathBeside, type Place } from '../src/vault/place.ts';
 import { Vault, type CredentialSource } from '../src/vault/vault.ts';
 import { auditContext } from './audit-context.ts';
-import { locate, locateNew, userFolder, type Whereabouts } from './location.ts';
+import { locate, locateNew, userFolder } from './location.ts';
 import { credentialSource } from './credentials.ts';
+import { Settings } from './settings.ts';
 
 /** Options that every command has. */
 export interface GlobalOptions {
@@ -69,21 +70,23 @@ const lockWaitMs = 10_000;
 export class Context {
   readonly globals: GlobalOptions;
   readonly host: Host;
+  readonly settings: Settings;
   #prompter: Prompter | null | undefined;
   #vault: Vault | null = null;
 
   constructor(globals: GlobalOptions, host: Host) {
     this.globals = globals;
     this.host = host;
+    this.settings = new Settings(globals, host);
   }
 
   variable(name: string): string | null {
     return this.host.env[name] ?? null;
   }
 
-  /** Name of the environment by flag or variable, or `null` for the vault's own choice. */
+  /** Name of the environment by flag, variable or file, or `null` for the vault's own choice. */
   get environment(): string | null {
-    return this.globals.env ?? this.variable('VAULT_ENVIRONMENT');
+    return this.settings.environment;
   }
 
   get json(): boolean {
@@ -247,29 +250,29 @@ export class Context {
     return path === null ? undefined : this.readFile(path, 2 * 1024 ** 2);
   }
 
-  get #where(): Whereabouts {
-    return { env: this.host.env, cwd: this.host.cwd, named: this.globals.vault };
+  /** The vault that settings choose, or `null` for the nearest one. */
+  async #chosenVault(): Promise<string | null> {
+    return this.settings.vault(() => this.prompter !== null);
   }
 
   /** Where a new vault goes; its folders are made. */
-  locateNew(file: string | undefined, user: boolean): string {
-    return locateNew(this.#where, file, user);
+  async locateNew(file: string | undefined, user: boolean): Promise<string> {
+    const named = file ?? this.globals.vault ?? (user ? null : await this.#chosenVault());
+    return locateNew({ ...this.host, named, own: user ? this.settings.userVault : null }, user);
   }
 
   place(path: string): Place {
-    const engine = this.variable('VAULT_KDF_ENGINE') ?? 'wasm';
-    if (engine !== 'wasm' && engine !== 'native') throw new UsageError('VAULT_KDF_ENGINE is wasm or native');
     const named = this.variable('VAULT_AUDIT_FILE');
     const context = auditContext(this.host.env);
     return {
       fs: realFileSystem,
       path,
       audit: { type: 'file', path: named === null ? logPathBeside(path) : resolve(this.host.cwd, named) },
-      stateFolder: userFolder(this.#where, 'state'),
+      stateFolder: userFolder(this.host, 'state'),
       now: () => this.now(),
       monotonic: () => performance.now(),
       random: (length) => this.random(length),
-      kdfEngine: engine,
+      kdfEngine: this.settings.kdfEngine,
       context,
       holder: `process ${process.pid} (${this.host.operation}) of ${context.user} on ${context.host}`,
       lockWaitMs,
@@ -286,8 +289,14 @@ export class Context {
   }
 
   /** The vault that is meant, or one that was named, without opening it. */
-  vaultPlace(file?: string): Place {
-    return this.place(locate(file === undefined ? this.#where : { ...this.#where, named: file }));
+  async vaultPlace(file?: string): Promise<Place> {
+    return this.place(await this.#located(file));
+  }
+
+  /** Path of the vault that is meant. @throws SecretNotFoundError VAULT_NOT_FOUND */
+  async #located(file?: string): Promise<string> {
+    const named = file ?? (await this.#chosenVault());
+    return locate({ ...this.host, named, own: named === null ? this.settings.userVault : null });
   }
 
   /** Where the credential comes from, by variables or from a person. */
@@ -297,8 +306,8 @@ export class Context {
 
   /** Open and unlock the vault that is meant. Closed when the command ends. */
   async openVault(options: OpenVaultOptions = {}): Promise<Vault> {
-    const path = locate(this.#where);
-    const principal = this.globals.as ?? this.variable('VAULT_PRINCIPAL');
+    const { principal } = this.settings.forOpening();
+    const path = await this.#located();
     const credentials = options.credentials ?? credentialSource(this, path, options.keyFileFlag !== false);
     const acceptRollback = options.acceptRollback === true;
     this.#vault = await Vault.open(this.place(path), { credentials, principal, acceptRollback });

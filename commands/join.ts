@@ -59,7 +59,7 @@ async function invitationText(context: Context, flags: JoinFlags, place: Place):
 }
 
 async function runJoin(context: Context, flags: JoinFlags, file?: string): Promise<void> {
-  const place = context.vaultPlace(file);
+  const place = await context.vaultPlace(file);
   if (flags.request === true) {
     const name = flags.name ?? auditContext(context.host.env).user;
     const request = await makeJoinRequest(place, name, await newcomer(context, flags));

@@ -22,6 +22,7 @@ import { declareRollback, declareRotate } from './rotate.ts';
 import { declareHistory, declareShow } from './show.ts';
 import { declareSlot } from './slot.ts';
 import { declareStatus } from './status.ts';
+import { declareTrust } from './trust.ts';
 import { declareVerify } from './verify.ts';
 
 const groups: readonly (readonly [string, readonly Declare[]])[] = [
@@ -34,7 +35,7 @@ const groups: readonly (readonly [string, readonly Declare[]])[] = [
   ['Use:', [declareExec]],
   ['Sharing:', [declareAccess, declareEnv, declareJoin, declareOffboard, declarePolicy]],
   ['Keys:', [declarePasswd, declareRecover, declareSlot, declareRekey]],
-  ['Trust:', [declareVerify, declareAudit, declareStatus]],
+  ['Trust:', [declareVerify, declareAudit, declareStatus, declareTrust]],
 ];
 
 export const version: string = manifest.version;
