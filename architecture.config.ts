@@ -120,7 +120,7 @@ const architecture: IConfiguration = {
     keepOut(
       'devices-are-beside-the-core',
       'devices',
-      'vault|access|audit|lifecycle|providers|storage|config|exec|terminal',
+      'vault|access|audit|lifecycle|providers|storage|config|terminal',
       'A device is handed bytes and gives back bytes: it knows no vault, and asks nobody for a PIN but the function it is given.',
     ),
     keepOut(

@@ -1,18 +1,17 @@
 /** Devices and identities as credentials: what is asked of whom, and where their names come from. docs/decisions/0007-devices.md. */
 import { UsageError } from '../src/errors.ts';
 import type { AgeIdentity, PassphraseAndDevice } from '../src/access/slot.ts';
+import { ageOpener, enrolAge } from '../src/devices/age.ts';
 import { enrolDevice, findToken, signWithDevice } from '../src/devices/pkcs11.ts';
 import { chooseModule } from '../src/devices/pkcs11-module.ts';
 import { unattendedPin, type PinSource } from '../src/devices/pkcs11-pin.ts';
 import { withoutOurCredentials } from '../src/exec/variables.ts';
-import { encodeAgeHint } from '../src/format/age-hint.ts';
 import {
   encodePkcs11Uri,
   parsePkcs11Uri,
   parseStoredPkcs11Uri,
   type Pkcs11Uri,
 } from '../src/format/pkcs11-uri.ts';
-import { openAge, recipientOf, sealToAge } from '../src/crypto/age.ts';
 import type { Prompter } from '../src/terminal/prompt.ts';
 
 /** What of a command's context is needed to talk to devices. */
@@ -97,7 +96,7 @@ function identitiesIn(context: DeviceInputs, file: string): string {
 
 /** The age identity of VAULT_AGE_IDENTITY, a file. */
 export function ageIdentity(context: DeviceInputs, file: string): AgeIdentity {
-  return { type: 'age', open: async (sealed) => openAge(identitiesIn(context, file), sealed) };
+  return { type: 'age', open: ageOpener(() => identitiesIn(context, file)) };
 }
 
 export interface NewAge {
@@ -108,13 +107,8 @@ export interface NewAge {
 /** An age identity for a new slot. @throws UnlockError if the file cannot be used */
 export async function newAge(context: DeviceInputs, file: string): Promise<NewAge> {
   const identities = identitiesIn(context, file);
-  const recipient = await recipientOf(identities);
-  const secret = context.random(32);
-  const sealed = await sealToAge(recipient, secret);
-  secret.fill(0);
-  const hint = encodeAgeHint({ recipient, file: sealed });
-  const credential: AgeIdentity = { type: 'age', open: async (bytes) => openAge(identities, bytes) };
-  return { credential, hint: () => hint };
+  const hint = await enrolAge(identities, (length) => context.random(length));
+  return { credential: { type: 'age', open: ageOpener(() => identities) }, hint: () => hint };
 }
 
 export function checkOneWay(chosen: readonly boolean[], hint: string): void {
