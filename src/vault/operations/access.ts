@@ -16,12 +16,12 @@ import type { KdfEngine, KdfParameters } from '../../crypto/kdf.ts';
 import { limits } from '../../format/limits.ts';
 import { slotLine, type PrincipalEntry, type SlotLine } from '../../format/lines.ts';
 import { labelProblem } from '../../format/name.ts';
-import { matchesPattern } from '../../lifecycle/glob.ts';
 import { checkChosenKdf } from '../../crypto/kdf.ts';
 import type { AccessDraft, PrincipalKeys } from '../access-draft.ts';
 import { checkKeyFile } from '../founding.ts';
 import { makePrincipalKeys, newToken, type Pins } from '../principal-keys.ts';
 import type { Scope, WriteScope } from '../scope.ts';
+import { meansEnvironment } from './environments.ts';
 
 /** What somebody is to be able to do. */
 export interface WantedAccess {
@@ -65,7 +65,7 @@ const detailBound = 1_000;
 function environmentIds(access: AccessDraft, wanted: readonly string[]): string[] {
   const ids = new Set<string>();
   for (const text of wanted) {
-    const found = access.environments.filter(({ name }) => name === text || matchesPattern(text, name));
+    const found = access.environments.filter(({ name }) => meansEnvironment(text, name));
     if (found.length === 0) {
       const known = access.environments.map(({ name }) => name).join(', ');
       throw new UsageError(`there is no environment ${text}; this vault has ${known}`);
