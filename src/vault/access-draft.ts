@@ -268,6 +268,11 @@ export class AccessDraft {
       const hint = 'make somebody else an administrator first: `vault access grant NAME --can admin`';
       throw new AccessDeniedError(`${entry.name} is the last administrator`, { hint });
     }
+    // The header that says so would be signed by somebody who is none: nobody could open it.
+    if (entry.id === this.#signer.principal)
+      throw new UsageError('you cannot take the administration from yourself', {
+        hint: 'another administrator can',
+      });
     const before = this.rightsOf(entry);
     this.#admins = rest;
     this.#expose(entry, before, new Map());
