@@ -92,6 +92,12 @@ export class Authority {
     return this.#principals.get(id) ?? null;
   }
 
+  /** What somebody is called, or was when they were removed; the id of whom the header does not know. */
+  nameOf(id: string): string {
+    const retired = this.header.retired.findLast((entry) => entry.id === id);
+    return this.#principals.get(id)?.name ?? retired?.name ?? id;
+  }
+
   /** The public key of a principal at a header number: a retired one where a range says so. `null` if unknown. */
   keyAt(id: string, header: number): string | null {
     const retired = this.header.retired.find(
