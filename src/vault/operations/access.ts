@@ -245,17 +245,18 @@ export function removePrincipal(scope: WriteScope, name: string): AccessChanged 
   }
   const wasAdmin = access.isAdmin(entry.id);
   access.removePrincipal(entry.id);
-  if (wasAdmin) access.setPolicy('tokens.reissue', tokenSlots(scope, entry.id).join(','));
+  if (wasAdmin) markTokens(scope, access, entry.id);
   const gone = { ...entry, list: [], read: [], rotate: [], write: [], delete: [] };
   return report(scope, access, gone, 'remove');
 }
 
-/** Token slots of everybody else: a removed administrator may have made them, and so may know them. */
-function tokenSlots(scope: WriteScope, removed: string): string[] {
+/** Token slots of everybody else: a former administrator may have made them, and so may know them. */
+function markTokens(scope: WriteScope, access: AccessDraft, former: string): void {
   const present = scope.document.all<SlotLine>('slot', slotLine, limits.principals * limits.slots);
-  return present
-    .filter(({ value }) => value.type === 'token' && value.principal !== removed)
+  const tokens = present
+    .filter(({ value }) => value.type === 'token' && value.principal !== former)
     .map(({ value }) => value.id);
+  access.setPolicy('tokens.reissue', tokens.length === 0 ? null : tokens.join(','));
 }
 
 /** New keys and a new credential for a principal; its old ones open nothing from now on. */
