@@ -222,6 +222,7 @@ export function revokeAccess(scope: WriteScope, name: string, wanted: WantedAcce
   if (levels.includes('admin')) {
     if (!admin) throw new UsageError(`${name} is no administrator`);
     access.setRights(entry.id, new Map());
+    markTokens(scope, access, entry.id);
   } else {
     const before = rightsOf(entry);
     const ids = environments.length === 0 ? [...before.keys()] : environmentIds(access, environments);
