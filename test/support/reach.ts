@@ -191,7 +191,9 @@ export async function openedBy(path: string, keys: Keys): Promise<string[]> {
     const known = candidates.get(place) ?? derived(file.domain, keys, environment, epoch);
     candidates.set(place, known);
     for (const key of await known) {
-      const found = await tried(info === null ? open(key, text, aad, bucket) : hpkeOpen(key, info, aad, text));
+      const found = await tried(
+        info === null ? open(key, text, aad, bucket) : hpkeOpen(key, info, aad, text),
+      );
       if (found !== null) opened.add(what);
     }
   }

@@ -1,5 +1,6 @@
 /** A vault of several principals in the core, each with an access token: those open in no time. */
 import type { Level } from '../../src/access/rights.ts';
+import { parseUtf8 } from '../../src/crypto/bytes.ts';
 import { parseToken } from '../../src/format/key-text.ts';
 import {
   addPrincipal,
@@ -8,10 +9,13 @@ import {
   removePrincipal,
   revokeAccess,
   type AccessChanged,
+  type Entrance,
 } from '../../src/vault/operations/access.ts';
+import { getSecret } from '../../src/vault/operations/get.ts';
+import { finishRequest, makeJoinRequest } from '../../src/vault/join.ts';
 import type { Place } from '../../src/vault/place.ts';
 import { Vault } from '../../src/vault/vault.ts';
-import { makeVault, openWith, placeIn, type SampleVault } from './sample-vault.ts';
+import { cheapKdf, makeVault, openWith, placeIn, type SampleVault } from './sample-vault.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 export const engine = 'native';
@@ -27,16 +31,25 @@ function wanted({ can, env = '' }: May): { levels: Level[]; environments: string
   return { levels: words(can) as Level[], environments: words(env) };
 }
 
-/** A new principal. @returns its token */
+/** A new principal that gets in by a token. @returns the token */
 export async function add(
   admin: Vault,
   name: string,
   may: May,
   expires: Date | null = null,
 ): Promise<string> {
-  const options = { name, access: wanted(may), expires, entrance: { type: 'token' }, engine } as const;
-  const { token } = await admin.write('access-add', async (scope) => addPrincipal(scope, options));
-  return token ?? '';
+  return (await addBy(admin, name, may, { type: 'token' }, expires)).token ?? '';
+}
+
+export async function addBy(
+  admin: Vault,
+  name: string,
+  may: May,
+  entrance: Entrance,
+  expires: Date | null = null,
+): Promise<AccessChanged> {
+  const options = { name, access: wanted(may), expires, entrance, engine } as const;
+  return admin.write('access-add', async (scope) => addPrincipal(scope, options));
 }
 
 export async function grant(
@@ -85,6 +98,41 @@ export async function as<T>(place: Place, token: string, work: (vault: Vault) =>
   } finally {
     vault.close();
   }
+}
+
+export async function openPassphrase(place: Place, passphrase: string, principal: string): Promise<Vault> {
+  const credentials = async (attempt: number) =>
+    Promise.resolve(attempt > 1 ? null : ({ type: 'passphrase', passphrase } as const));
+  return Vault.open(place, { principal, credentials });
+}
+
+/** Another machine: the same file, a memory of its own. */
+export function otherMachine({ place }: Pick<SampleVault, 'place'>): Place {
+  return { ...place, stateFolder: temporaryFolder() };
+}
+
+/** Somebody at a machine of their own, who asks for access. */
+export async function request(
+  place: Place,
+  name: string,
+  passphrase: string,
+): Promise<Extract<Entrance, { type: 'keys' }>> {
+  const credential = { type: 'passphrase', passphrase } as const;
+  const { id, signPub, sealPub } = await makeJoinRequest(place, name, { credential, kdf: cheapKdf });
+  return { type: 'keys', id, signPub, sealPub };
+}
+
+/** Bring the credentials of an accepted request. */
+export async function finish(place: Place, passphrase: string): Promise<string> {
+  return finishRequest(place, async (attempt) =>
+    Promise.resolve(attempt > 1 ? null : ({ type: 'passphrase', passphrase } as const)),
+  );
+}
+
+export async function getIn(vault: Vault, environment: string, name: string): Promise<string> {
+  const options = { environment, name, version: null, field: null, allowExpired: false };
+  const { value } = await vault.read('get', async (scope) => getSecret(scope, options));
+  return parseUtf8(value.bytes);
 }
 
 /** As the owner, by its recovery key. */

@@ -6,7 +6,13 @@ import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { nameHash } from '../../../src/audit/record.ts';
 import { addEnvironment } from '../../../src/vault/operations/environments.ts';
-import { everythingIn, keysFrom, openedBy, recoveryCredential, tokenCredential } from '../../support/reach.ts';
+import {
+  everythingIn,
+  keysFrom,
+  openedBy,
+  recoveryCredential,
+  tokenCredential,
+} from '../../support/reach.ts';
 import { put, type SampleVault } from '../../support/sample-vault.ts';
 import { add, as, asOwner, teamVault } from '../../support/team.ts';
 
