@@ -169,16 +169,16 @@ export class Authority {
   async #checkParts(document: VaultDocument, part: EnvironmentPart): Promise<void> {
     const { entry, names, values, changes } = part;
     const base = changes.length === 0 ? '' : await lineDigest(this.domain, values.raw);
+    if (changes.some((line) => line.value.base !== base))
+      throw new IntegrityError('changes: made for another values part');
+    for (const line of [names, values, ...changes])
+      this.checkSeen(document, line.value.seen, line.value.kind);
+    // Begun only now: what is thrown above would leave them behind, and a rejection that nobody waits for ends the process.
     const checks = [
       this.checkSigned(names, entry.id, ['write']),
       this.checkSigned(values, entry.id, ['write']),
+      ...changes.map(async (line) => this.checkSigned(line, entry.id, ['rotate', 'delete'])),
     ];
-    for (const line of changes) {
-      if (line.value.base !== base) throw new IntegrityError('changes: made for another values part');
-      checks.push(this.checkSigned(line, entry.id, ['rotate', 'delete']));
-    }
-    for (const line of [names, values, ...changes])
-      this.checkSeen(document, line.value.seen, line.value.kind);
     await Promise.all(checks);
   }
 
