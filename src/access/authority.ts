@@ -99,6 +99,12 @@ export class Authority {
     return this.#principals.get(id) ?? null;
   }
 
+  /** What somebody is called, or was when they were removed; the id of whom the header does not know. */
+  nameOf(id: string): string {
+    const retired = this.header.retired.findLast((entry) => entry.id === id);
+    return this.#principals.get(id)?.name ?? retired?.name ?? id;
+  }
+
   /** The public key of a principal at a header number: a retired one where a range says so. `null` if unknown. */
   keyAt(id: string, header: number): string | null {
     const retired = this.header.retired.find(
@@ -177,16 +183,16 @@ export class Authority {
   async #checkParts(document: VaultDocument, part: EnvironmentPart): Promise<void> {
     const { entry, names, values, changes } = part;
     const base = changes.length === 0 ? '' : await lineDigest(this.domain, values.raw);
+    if (changes.some((line) => line.value.base !== base))
+      throw new IntegrityError('changes: made for another values part');
+    for (const line of [names, values, ...changes])
+      this.checkSeen(document, line.value.seen, line.value.kind);
+    // Begun only now: what is thrown above would leave them behind, and a rejection that nobody waits for ends the process.
     const checks = [
       this.checkSigned(names, entry.id, ['write']),
       this.checkSigned(values, entry.id, ['write']),
+      ...changes.map(async (line) => this.checkSigned(line, entry.id, ['rotate', 'delete'])),
     ];
-    for (const line of changes) {
-      if (line.value.base !== base) throw new IntegrityError('changes: made for another values part');
-      checks.push(this.checkSigned(line, entry.id, ['rotate', 'delete']));
-    }
-    for (const line of [names, values, ...changes])
-      this.checkSeen(document, line.value.seen, line.value.kind);
     await Promise.all(checks);
   }
 

@@ -139,8 +139,10 @@ export class AccessDraft {
     this.#expose(entry, before, rights);
   }
 
+  /** @throws AccessDeniedError where no administrator without an end would be left */
   setExpiry(id: string, expires: string): void {
     this.#replace({ ...this.#principal(id), expires });
+    if (expires !== '' && this.isAdmin(id)) this.#checkLasting(this.#admins, this.#principal(id));
   }
 
   /** Remove a principal: its key verifies records of its time, and nothing else from now on. */
@@ -249,14 +251,27 @@ export class AccessDraft {
   #demote(entry: PrincipalEntry): void {
     if (!this.isAdmin(entry.id)) return;
     const rest = this.#admins.filter(([admin]) => admin !== entry.id);
-    const able = rest.some(([admin]) => !isAwaited(this.#principal(admin)));
-    if (!able) {
-      const hint = 'make somebody else an administrator first: `vault access grant NAME --can admin`';
-      throw new AccessDeniedError(`${entry.name} is the last administrator`, { hint });
-    }
+    this.#checkLasting(rest, entry);
+    // The header that says so would be signed by somebody who is none: nobody could open it.
+    if (entry.id === this.#signer.principal)
+      throw new UsageError('you cannot take the administration from yourself', {
+        hint: 'another administrator can',
+      });
     const before = this.rightsOf(entry);
     this.#admins = rest;
     this.#expose(entry, before, new Map());
+  }
+
+  /** Somebody can always go on: an administrator who has joined, and whose access has no end. */
+  #checkLasting(admins: Admins, without: PrincipalEntry): void {
+    const lasts = admins.some(([id]) => {
+      const admin = this.#principal(id);
+      return !isAwaited(admin) && admin.expires === '';
+    });
+    if (lasts) return;
+    const hint =
+      'make somebody else an administrator without an end first: `vault access grant NAME --can admin`';
+    throw new AccessDeniedError(`${without.name} is the last administrator`, { hint });
   }
 
   /** Everything that is lost makes new keys; who could read is remembered with the environment. */

@@ -16,12 +16,12 @@ import type { KdfEngine, KdfParameters } from '../../crypto/kdf.ts';
 import { limits } from '../../format/limits.ts';
 import { slotLine, type PrincipalEntry, type SlotLine } from '../../format/lines.ts';
 import { labelProblem } from '../../format/name.ts';
-import { matchesPattern } from '../../lifecycle/glob.ts';
 import { checkChosenKdf } from '../../crypto/kdf.ts';
 import type { AccessDraft } from '../access-draft.ts';
 import { checkKeyFile } from '../founding.ts';
 import { makePrincipalKeys, newToken, type Pins, type PrincipalKeys } from '../principal-keys.ts';
 import type { Scope, WriteScope } from '../scope.ts';
+import { meansEnvironment } from './environments.ts';
 
 /** What somebody is to be able to do. */
 export interface WantedAccess {
@@ -65,7 +65,7 @@ const detailBound = 1_000;
 function environmentIds(access: AccessDraft, wanted: readonly string[]): string[] {
   const ids = new Set<string>();
   for (const text of wanted) {
-    const found = access.environments.filter(({ name }) => name === text || matchesPattern(text, name));
+    const found = access.environments.filter(({ name }) => meansEnvironment(text, name));
     if (found.length === 0) {
       const known = access.environments.map(({ name }) => name).join(', ');
       throw new UsageError(`there is no environment ${text}; this vault has ${known}`);
@@ -222,6 +222,7 @@ export function revokeAccess(scope: WriteScope, name: string, wanted: WantedAcce
   if (levels.includes('admin')) {
     if (!admin) throw new UsageError(`${name} is no administrator`);
     access.setRights(entry.id, new Map());
+    markTokens(scope, access, entry.id);
   } else {
     const before = rightsOf(entry);
     const ids = environments.length === 0 ? [...before.keys()] : environmentIds(access, environments);
@@ -245,17 +246,18 @@ export function removePrincipal(scope: WriteScope, name: string): AccessChanged 
   }
   const wasAdmin = access.isAdmin(entry.id);
   access.removePrincipal(entry.id);
-  if (wasAdmin) access.setPolicy('tokens.reissue', tokenSlots(scope, entry.id).join(','));
+  if (wasAdmin) markTokens(scope, access, entry.id);
   const gone = { ...entry, list: [], read: [], rotate: [], write: [], delete: [] };
   return report(scope, access, gone, 'remove');
 }
 
-/** Token slots of everybody else: a removed administrator may have made them, and so may know them. */
-function tokenSlots(scope: WriteScope, removed: string): string[] {
+/** Token slots of everybody else: a former administrator may have made them, and so may know them. */
+function markTokens(scope: WriteScope, access: AccessDraft, former: string): void {
   const present = scope.document.all<SlotLine>('slot', slotLine, limits.principals * limits.slots);
-  return present
-    .filter(({ value }) => value.type === 'token' && value.principal !== removed)
+  const tokens = present
+    .filter(({ value }) => value.type === 'token' && value.principal !== former)
     .map(({ value }) => value.id);
+  access.setPolicy('tokens.reissue', tokens.length === 0 ? null : tokens.join(','));
 }
 
 /** New keys and a new credential for a principal; its old ones open nothing from now on. */

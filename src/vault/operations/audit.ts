@@ -89,9 +89,7 @@ function matches(
 }
 
 function principalName(scope: Scope, id: string): string | null {
-  if (id === '') return null;
-  const retired = scope.authority.header.retired.find((entry) => entry.id === id);
-  return scope.authority.principal(id)?.name ?? retired?.name ?? id;
+  return id === '' ? null : scope.authority.nameOf(id);
 }
 
 /** Names of all secrets that the principal can list, by hash, for showing them in records. */

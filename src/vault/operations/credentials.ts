@@ -332,8 +332,12 @@ export async function replaceCompromised(scope: WriteScope, wanted: NewPassphras
   const gone = ownSlots(scope).filter(isPassphrase);
   await changePassphrase(scope, { ...wanted, newRecoveryKey: false });
   const fresh = (scope.slots ?? []).filter((slot) => isPassphrase(slot));
-  const marks = leaveMarks(scope, gone);
-  scope.slots = sortSlots([...marks, ...fresh]);
+  const slots = [...leaveMarks(scope, gone), ...fresh];
+  if (slots.length > limits.slots) {
+    const hint = 'an administrator makes new ones: `vault access reissue`';
+    throw new AccessDeniedError('your keys have been due to be replaced too often', { hint });
+  }
+  scope.slots = sortSlots(slots);
   scope.trace.detail = 'compromised';
   return {
     renewed: false,

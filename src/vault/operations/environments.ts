@@ -22,6 +22,14 @@ export interface EnvironmentInfo {
   readonly secrets: number | null;
 }
 
+/**
+ * Whether a text means an environment: its name, or a pattern with wildcards. A compartment is not meant by the name of what it is in:
+ * it has keys of its own so that it is given and taken by itself.
+ */
+export function meansEnvironment(text: string, name: string): boolean {
+  return text === name || (/[*?]/u.test(text) && matchesPattern(text, name));
+}
+
 export async function listEnvironments(scope: Scope): Promise<EnvironmentInfo[]> {
   const meant = scope.entry(null).id;
   return Promise.all(
@@ -81,7 +89,7 @@ export function removeEnvironment(scope: WriteScope, name: string): void {
 export function rekeyEnvironments(scope: WriteScope, wanted: readonly string[]): string[] {
   const access = scope.administration();
   const chosen = access.environments.filter(
-    ({ name }) => wanted.length === 0 || wanted.some((text) => text === name || matchesPattern(text, name)),
+    ({ name }) => wanted.length === 0 || wanted.some((text) => meansEnvironment(text, name)),
   );
   if (chosen.length === 0) {
     const known = access.environments.map(({ name }) => name).join(', ');

@@ -41,7 +41,7 @@ export async function showSecret(
         state: line.value.state,
         current: line === current,
         time: line.value.time,
-        author: scope.authority.principal(line.value.author)?.name ?? line.value.author,
+        author: scope.authority.nameOf(line.value.author),
         operation: note.operation,
         expires: note.expires === '' ? null : note.expires,
       };

@@ -91,14 +91,12 @@ const fresh = new Set(['put', 'edit', 'rotate', 'import']);
 /** What was open to somebody who is gone and is still the current value. */
 export async function offboardStatus(scope: Scope, name: string | null): Promise<OffboardStatus> {
   const { authority } = scope;
-  const nameOf = (id: string): string =>
-    authority.principal(id)?.name ?? authority.header.retired.find((one) => one.id === id)?.name ?? id;
   const secrets: StillExposed[] = [];
   for (const environment of scope.accessible()) {
     const reader = await scope.readerOf(environment);
     const { policy } = await openCarry(authority.domain, environment, reader.keys);
     const exposures = exposuresOf(policy).filter(
-      ({ principal }) => name === null || nameOf(principal) === name,
+      ({ principal }) => name === null || authority.nameOf(principal) === name,
     );
     if (exposures.length === 0) continue;
     for (const entry of await reader.entries()) {
@@ -110,7 +108,7 @@ export async function offboardStatus(scope: Scope, name: string | null): Promise
         if (current.value.time > until && fresh.has(operation)) continue;
         if (!read && current.value.author !== principal) continue;
         secrets.push({
-          principal: nameOf(principal),
+          principal: authority.nameOf(principal),
           environment: environment.name,
           name: entry.name,
           version: current.value.version,

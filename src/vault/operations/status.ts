@@ -48,7 +48,6 @@ const soonMs = 30 * dayMs;
 export async function vaultStatus(scope: Scope, place: Place): Promise<VaultStatus> {
   const { document, authority, identity } = scope;
   const { n, time, by } = document.snapshot.value;
-  const nameOf = (id: string): string => authority.principal(id)?.name ?? id;
   const environments: EnvironmentStatus[] = [];
   for (const { entry } of document.environments) {
     environments.push(
@@ -63,8 +62,8 @@ export async function vaultStatus(scope: Scope, place: Place): Promise<VaultStat
     format: document.vault.value.format,
     generation: n,
     updated: time,
-    updatedBy: nameOf(by),
-    principal: nameOf(identity.principal),
+    updatedBy: authority.nameOf(by),
+    principal: authority.nameOf(identity.principal),
     slots: document.slotsOf(identity.principal).map(({ value }) => ({ type: value.type, kdf: value.kdf })),
     principals: document.header.value.principals.length,
     sizeBytes: document.source.size,
