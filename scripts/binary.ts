@@ -106,7 +106,10 @@ async function bundleProgram(entry: string, outfile: string): Promise<void> {
     // Names stay, since errors and tests show them.
     minifySyntax: true,
     minifyWhitespace: true,
-    charset: 'utf8',
+    // A package's own modules, of which only what is used is taken; its CommonJS form comes whole.
+    mainFields: ['module', 'main'],
+    // One character beyond Latin-1, and the heap holds two bytes for each of them.
+    charset: 'ascii',
     legalComments: 'eof',
     logLevel: 'warning',
     logOverride: { 'empty-import-meta': 'error' },
