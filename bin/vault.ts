@@ -11,7 +11,13 @@ import { SecretsManagerError, outcomes } from '../src/errors.ts';
 import { rehearse } from '../src/vault/rehearsal.ts';
 import { safeText } from '../src/terminal/table.ts';
 import { coloursAllowed, styleFor } from '../src/terminal/style.ts';
-import { errorIsTerminal, writeError, writeOutput } from '../src/terminal/streams.ts';
+import {
+  errorIsTerminal,
+  outputWidth,
+  usualWidth,
+  writeError,
+  writeOutput,
+} from '../src/terminal/streams.ts';
 
 /** `exec` keeps the codes of its child apart from ours: any failure before the child runs is this one. */
 const beforeChildStatus = 125;
@@ -133,7 +139,8 @@ function newProgram(): Command {
     (text: string): void => {
       if (!rehearsing) write(text);
     };
-  return makeProgram(act, { out: show(writeOutput), error: show(writeError) });
+  const width = (): number => (rehearsing ? usualWidth : outputWidth());
+  return makeProgram(act, { out: show(writeOutput), error: show(writeError), width });
 }
 
 async function run(program: Command, argv: readonly string[]): Promise<void> {

@@ -42,6 +42,8 @@ export const version: string = manifest.version;
 export interface ProgramOutput {
   readonly out: (text: string) => void;
   readonly error: (text: string) => void;
+  /** Columns that help may fill. */
+  readonly width: () => number;
 }
 
 export function makeProgram(act: Act, output: ProgramOutput): Command {
@@ -53,7 +55,15 @@ export function makeProgram(act: Act, output: ProgramOutput): Command {
     .showHelpAfterError(false)
     .showSuggestionAfterError(true)
     .exitOverride()
-    .configureOutput({ writeOut: output.out, writeErr: output.error, outputError: () => undefined });
+    .configureOutput({
+      writeOut: output.out,
+      writeErr: output.error,
+      outputError: () => undefined,
+      getOutHelpWidth: output.width,
+      getErrHelpWidth: output.width,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    });
   addGlobalOptions(program);
   for (const [group, declarations] of groups) {
     for (const declare of declarations) {

@@ -34,7 +34,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { log } from '@yao-pkg/pkg/lib-es5/log.js';
 import pkg from '@yao-pkg/pkg/lib-es5/sea.js';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 import { cacheFolder, hostTarget, nodeVersion, stockNode, type Target } from './target.ts';
 
 export interface BinaryOptions {
@@ -93,11 +93,32 @@ export async function buildBinary(options: BinaryOptions): Promise<void> {
   }
 }
 
+/**
+ * Built-in modules that are loaded when something of them is used, though they are imported at the top. What they bring along would be a
+ * good part of the snapshot, and most commands do without: commander could start subcommands that are programs of their own.
+ */
+const lateModules: Plugin = {
+  name: 'late-modules',
+  setup: (bundler) => {
+    bundler.onResolve({ filter: /^node:(child_process|tty)$/ }, ({ path: name, kind }) =>
+      kind === 'import-statement' ? { path: name, namespace: 'late' } : null,
+    );
+    bundler.onLoad({ filter: /^/, namespace: 'late' }, async ({ path: name }) => {
+      const names = Object.keys((await import(name)) as object);
+      const property = `{ enumerable: true, get: () => require('${name}')[key] }`;
+      return {
+        contents: `for (const key of ${JSON.stringify(names)}) Object.defineProperty(exports, key, ${property});`,
+      };
+    });
+  },
+};
+
 async function bundleProgram(entry: string, outfile: string): Promise<void> {
   await build({
     entryPoints: [entry],
     outfile,
     bundle: true,
+    plugins: [lateModules],
     platform: 'node',
     format: 'cjs',
     target: 'node26',
@@ -153,6 +174,8 @@ async function injectBlob(
     execArgv: nodeOptions(target),
     execArgvExtension: 'none',
   };
+  // A warning would be written through a stream of the builder's own, which would then be part of the snapshot.
+  process.env['NODE_NO_WARNINGS'] = '1';
   // pkg narrates on standard output; what matters is reported here, and failures are thrown.
   log.info = () => undefined;
   log.warn = () => undefined;
