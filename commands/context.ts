@@ -98,6 +98,11 @@ export class Context {
     return new Date();
   }
 
+  /** Monotonic milliseconds. Not by `performance`, which the runtime loads at its first use, at a millisecond a command. */
+  monotonic(): number {
+    return Number(process.hrtime.bigint()) / 1e6;
+  }
+
   random(length: number): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(length);
     // Web Crypto hands out at most 64 KiB a call.
@@ -267,7 +272,7 @@ export class Context {
       audit: { type: 'file', path: named === null ? logPathBeside(path) : resolve(this.host.cwd, named) },
       stateFolder: userFolder(this.#where, 'state'),
       now: () => this.now(),
-      monotonic: () => performance.now(),
+      monotonic: () => this.monotonic(),
       random: (length) => this.random(length),
       kdfEngine: engine,
       context,
