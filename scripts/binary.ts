@@ -49,9 +49,6 @@ export interface BinaryOptions {
   readonly report?: (step: string, bytes: number) => void;
 }
 
-/** Some of Web Crypto counts as experimental (decision 0006); with Node pinned, that is nothing to tell a user. */
-const withoutWarnings = '--disable-warning=ExperimentalWarning';
-
 /**
  * Options of Node itself, fixed in the binary.
  *
@@ -61,7 +58,8 @@ const withoutWarnings = '--disable-warning=ExperimentalWarning';
  * inherit that for good.) OPENSSL_CONF can name a library to load, as NODE_OPTIONS could: no configuration is read.
  */
 function nodeOptions(target: Target): string[] {
-  const fixed = ['--inspect-port=240.0.0.1:9229', withoutWarnings];
+  // Some of Web Crypto counts as experimental (decision 0006); with Node pinned, that is nothing to tell a user.
+  const fixed = ['--inspect-port=240.0.0.1:9229', '--disable-warning=ExperimentalWarning'];
   const more = target === 'win-x64' ? [] : ['--openssl-config=/dev/null'];
   return [...fixed, ...more, '--'];
 }
@@ -174,7 +172,8 @@ async function injectBlob(
     execArgv: nodeOptions(target),
     execArgvExtension: 'none',
   };
-  // A warning would be written through a stream of the builder's own, which would then be part of the snapshot.
+  // A warning would be written through a stream of the builder's own, which would then be part of the snapshot; and it is at its first
+  // warning that Node looks, once, which ones it was told to leave out: the options of the binary would come too late.
   process.env['NODE_NO_WARNINGS'] = '1';
   // pkg narrates on standard output; what matters is reported here, and failures are thrown.
   log.info = () => undefined;
@@ -187,33 +186,16 @@ async function injectBlob(
     output,
   };
   if (native) {
-    await withNodeOption(withoutWarnings, () =>
-      pkg.default(bundle, {
-        nodePath: base,
-        targets: [pkgTarget],
-        seaConfig,
-        signature: platform === 'darwin',
-      }),
-    );
+    await pkg.default(bundle, {
+      nodePath: base,
+      targets: [pkgTarget],
+      seaConfig,
+      signature: platform === 'darwin',
+    });
   } else {
     await withSeededCache(base, target, () =>
       pkg.default(bundle, { targets: [pkgTarget], seaConfig, signature: false }),
     );
-  }
-}
-
-/**
- * Node looks once, at its first warning, which warnings it was told to leave out. In a snapshot that has been during the
- * build, and the options of the binary come too late: so the Node that writes the snapshot gets them too.
- */
-async function withNodeOption(option: string, work: () => Promise<void>): Promise<void> {
-  const before = process.env['NODE_OPTIONS'];
-  process.env['NODE_OPTIONS'] = before === undefined ? option : `${before} ${option}`;
-  try {
-    await work();
-  } finally {
-    if (before === undefined) delete process.env['NODE_OPTIONS'];
-    else process.env['NODE_OPTIONS'] = before;
   }
 }
 
