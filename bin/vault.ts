@@ -6,7 +6,7 @@ import v8 from 'node:v8';
 import { CommanderError, type Command } from 'commander';
 import { Context, type GlobalOptions } from '../commands/context.ts';
 import type { Run } from '../commands/command.ts';
-import { makeProgram, version } from '../commands/program.ts';
+import { commandWord, makeProgram, version } from '../commands/program.ts';
 import { SecretsManagerError, outcomes } from '../src/errors.ts';
 import { rehearse } from '../src/vault/rehearsal.ts';
 import { safeText } from '../src/terminal/table.ts';
@@ -25,6 +25,9 @@ const coreFilter = '/proc/self/coredump_filter';
 
 /** Where what happened says it all. */
 const silentHints = new Set(['INTERRUPTED', 'DECLINED']);
+
+/** Programs of one command each, made during the build and used once: of those that scripts run, where a millisecond counts. */
+const readyPrograms = new Map<string, Command>();
 
 let rehearsing = false;
 let coreFilterBefore = '';
@@ -93,10 +96,11 @@ async function report(error: unknown, options: GlobalOptions, status: number | n
   }
 }
 
-function reportUsage(error: CommanderError, argv: readonly string[]): void {
+function reportUsage(error: CommanderError, program: Command, words: readonly string[]): void {
   if (error.exitCode === 0) return;
-  const json = argv.includes('--json');
-  process.exitCode = isExec(argv) ? beforeChildStatus : outcomes.USAGE.exit;
+  const json = words.includes('--json');
+  const isExec = ['exec', 'run'].includes(commandWord(program, words) ?? '');
+  process.exitCode = isExec ? beforeChildStatus : outcomes.USAGE.exit;
   // Commander shows help by an error of its own where no command was given.
   if (error.code === 'commander.help') return;
   const message = safeText(
@@ -110,7 +114,7 @@ function reportUsage(error: CommanderError, argv: readonly string[]): void {
 }
 
 /** Everything was written synchronously: leaving at once loses nothing, and saves what tidying up would cost. */
-async function main(program: Command): Promise<void> {
+async function main(): Promise<void> {
   // What nobody caught would be printed with the source around it; it is an internal error like any other.
   const leave = async (error: unknown): Promise<void> => {
     await report(error, {});
@@ -118,42 +122,38 @@ async function main(program: Command): Promise<void> {
   };
   process.on('uncaughtException', (error) => void leave(error));
   process.on('unhandledRejection', (error) => void leave(error));
-  await run(program, process.argv);
+  await run(process.argv.slice(2));
   process.exit();
 }
 
-const withValue = new Set(['--vault', '-e', '--env', '--as', '--key-file']);
-
-/** Whether the command is `exec`: the first word that is neither an option nor the value of one. */
-function isExec(argv: readonly string[]): boolean {
-  const words = argv.slice(2);
-  const command = words.find(
-    (word, index) => !word.startsWith('-') && !withValue.has(words[index - 1] ?? ''),
-  );
-  return command === 'exec' || command === 'run';
-}
-
-function newProgram(): Command {
+function newProgram(words: readonly string[] = []): Command {
   const show =
     (write: (text: string) => void) =>
     (text: string): void => {
       if (!rehearsing) write(text);
     };
   const width = (): number => (rehearsing ? usualWidth : outputWidth());
-  return makeProgram(act, { out: show(writeOutput), error: show(writeError), width });
+  return makeProgram(act, { out: show(writeOutput), error: show(writeError), width }, words);
 }
 
-async function run(program: Command, argv: readonly string[]): Promise<void> {
-  if (argv.length === 3 && argv[2] === '--version') {
+async function parse(program: Command, words: readonly string[]): Promise<void> {
+  try {
+    await program.parseAsync(words, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) await report(error, {});
+    // Words can be so intertwined that only parsing tells which one is the command.
+    else if (error.code === 'commander.unknownCommand' && program.commands.length === 1)
+      await parse(newProgram(), words);
+    else reportUsage(error, program, words);
+  }
+}
+
+async function run(words: readonly string[]): Promise<void> {
+  if (words.length === 1 && words[0] === '--version') {
     writeOutput(`${version}\n`);
     return;
   }
-  try {
-    await program.parseAsync(argv);
-  } catch (error) {
-    if (error instanceof CommanderError) reportUsage(error, argv);
-    else await report(error, {});
-  }
+  await parse(readyPrograms.get(words[0] ?? '') ?? newProgram(words), words);
 }
 
 /** Before anything else: nothing of this process goes into a core file, and no debugger opens. */
@@ -174,7 +174,7 @@ function restoreCoreDumps(): void {
 
 const { startupSnapshot } = v8;
 if (startupSnapshot.isBuildingSnapshot()) {
-  // A rehearsal leaves its bytecode in the snapshot; the program itself is kept whole, made and unused.
+  // A rehearsal leaves its bytecode in the snapshot. The first one makes a whole program, and so tells the others who declares what.
   rehearsing = true;
   for (const words of [
     ['--help'],
@@ -183,22 +183,26 @@ if (startupSnapshot.isBuildingSnapshot()) {
     ['exec', '-e', 'x', '--', 'true'],
     ['nothing'],
   ]) {
-    void run(newProgram(), ['vault', 'vault', ...words]);
+    void run(words);
   }
   // A rehearsal that fails must fail the build.
   void rehearse().catch((error: unknown) => {
     throw error;
   });
-  const program = newProgram();
+  for (const word of ['get', 'put', 'ls', 'exec']) {
+    const program = newProgram([word]);
+    for (const command of program.commands)
+      for (const name of [command.name(), ...command.aliases()]) readyPrograms.set(name, program);
+  }
   startupSnapshot.addSerializeCallback(() => {
     rehearsing = false;
     process.exitCode = undefined;
   });
   startupSnapshot.setDeserializeMainFunction(() => {
     harden();
-    void main(program);
+    void main();
   });
 } else {
   harden();
-  void main(newProgram());
+  void main();
 }
