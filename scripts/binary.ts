@@ -25,6 +25,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -35,6 +36,7 @@ import path from 'node:path';
 import { log } from '@yao-pkg/pkg/lib-es5/log.js';
 import pkg from '@yao-pkg/pkg/lib-es5/sea.js';
 import { build, type Plugin } from 'esbuild';
+import { trimCodeCache } from './code-cache.ts';
 import { cacheFolder, hostTarget, nodeVersion, stockNode, type Target } from './target.ts';
 
 export interface BinaryOptions {
@@ -71,14 +73,17 @@ export async function buildBinary(options: BinaryOptions): Promise<void> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'vault-build-'));
   try {
     const bundle = path.join(folder, 'main.cjs');
-    await bundleProgram(path.resolve(options.entry), bundle);
+    const builtins = await bundleProgram(path.resolve(options.entry), bundle);
     report?.('bundle', statSync(bundle).size);
 
     const base = native ? strippedNode(target) : stockNode(target);
     report?.('base', statSync(base).size);
 
     const binary = path.join(folder, 'binary');
-    await injectBlob(bundle, base, binary, target, native && (options.snapshot ?? true));
+    const snapshot = native && (options.snapshot ?? true);
+    await injectBlob(bundle, base, binary, target, snapshot);
+    // On macOS the binary is signed by now.
+    if (snapshot && process.platform !== 'darwin') trimSnapshot(binary, base, builtins);
     report?.('binary', statSync(binary).size);
 
     mkdirSync(path.dirname(output), { recursive: true });
@@ -111,8 +116,10 @@ const lateModules: Plugin = {
   },
 };
 
-async function bundleProgram(entry: string, outfile: string): Promise<void> {
-  await build({
+/** @returns modules of Node that it imports, early or late */
+async function bundleProgram(entry: string, outfile: string): Promise<readonly string[]> {
+  const { metafile } = await build({
+    metafile: true,
     entryPoints: [entry],
     outfile,
     bundle: true,
@@ -133,6 +140,21 @@ async function bundleProgram(entry: string, outfile: string): Promise<void> {
     logLevel: 'warning',
     logOverride: { 'empty-import-meta': 'error' },
   });
+  const imports = Object.values(metafile.outputs).flatMap((output) => output.imports);
+  return imports.filter(({ external }) => external === true).map((one) => one.path);
+}
+
+/** Only modules of Node that the program may load after its start keep their compiled code. */
+function trimSnapshot(binary: string, base: string, builtins: readonly string[]): void {
+  const load = `for (const name of ${JSON.stringify(builtins)}) require(name);`;
+  const list = execFileSync(base, ['-e', `${load} process.stdout.write(process.moduleLoadList.join('\\n'))`]);
+  const loaded = list
+    .toString()
+    .split('\n')
+    .map((line) => line.replace(/^NativeModule /, ''));
+  const bytes = readFileSync(binary);
+  trimCodeCache(bytes, new Set(loaded));
+  writeFileSync(binary, bytes);
 }
 
 /** A stock Node without its symbols, a fifth smaller; made once. After the injection `strip` would break the file. */
