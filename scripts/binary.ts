@@ -59,12 +59,18 @@ export interface BinaryOptions {
  * it cannot listen. The `--` at the end keeps Node from looking for options of its own, --env-file above all, among ours. (`--disable-sigusr1` blocks the signal, and a program that takes our place through execve would
  * inherit that for good.) OPENSSL_CONF can name a library to load, as NODE_OPTIONS could: no configuration is read.
  */
-function nodeOptions(target: Target): string[] {
+function nodeOptions(target: Target, snapshot: boolean): string[] {
   // Some of Web Crypto counts as experimental (decision 0006); with Node pinned, that is nothing to tell a user.
   const fixed = ['--inspect-port=240.0.0.1:9229', '--disable-warning=ExperimentalWarning'];
   const more = target === 'win-x64' ? [] : ['--openssl-config=/dev/null'];
-  return [...fixed, ...more, '--'];
+  return [...fixed, ...more, ...(snapshot ? [noBaseline] : []), '--'];
 }
+
+/**
+ * Not to compile functions by V8's baseline compiler, which a process of this length pays for and never gains by. The program sets it while
+ * the snapshot is built, too: the engine takes compiled code only from one that was set as it is itself.
+ */
+const noBaseline = '--no-sparkplug';
 
 export async function buildBinary(options: BinaryOptions): Promise<void> {
   const { target = hostTarget(), report } = options;
@@ -73,14 +79,14 @@ export async function buildBinary(options: BinaryOptions): Promise<void> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'vault-build-'));
   try {
     const bundle = path.join(folder, 'main.cjs');
-    const builtins = await bundleProgram(path.resolve(options.entry), bundle);
+    const snapshot = native && (options.snapshot ?? true);
+    const builtins = await bundleProgram(path.resolve(options.entry), bundle, snapshot);
     report?.('bundle', statSync(bundle).size);
 
     const base = native ? strippedNode(target) : stockNode(target);
     report?.('base', statSync(base).size);
 
     const binary = path.join(folder, 'binary');
-    const snapshot = native && (options.snapshot ?? true);
     await injectBlob(bundle, base, binary, target, snapshot);
     // On macOS the binary is signed by now.
     if (snapshot && process.platform !== 'darwin') trimSnapshot(binary, base, builtins);
@@ -117,13 +123,14 @@ const lateModules: Plugin = {
 };
 
 /** @returns modules of Node that it imports, early or late */
-async function bundleProgram(entry: string, outfile: string): Promise<readonly string[]> {
+async function bundleProgram(entry: string, outfile: string, snapshot: boolean): Promise<readonly string[]> {
   const { metafile } = await build({
     metafile: true,
     entryPoints: [entry],
     outfile,
     bundle: true,
     plugins: [lateModules],
+    banner: { js: snapshot ? `require('node:v8').setFlagsFromString('${noBaseline}');` : '' },
     platform: 'node',
     format: 'cjs',
     target: 'node26',
@@ -191,7 +198,7 @@ async function injectBlob(
     disableExperimentalSEAWarning: true,
     useSnapshot: snapshot,
     useCodeCache: native && !snapshot,
-    execArgv: nodeOptions(target),
+    execArgv: nodeOptions(target, snapshot),
     execArgvExtension: 'none',
   };
   // A warning would be written through a stream of the builder's own, which would then be part of the snapshot; and it is at its first
