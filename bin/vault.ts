@@ -4,10 +4,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { isSea } from 'node:sea';
 import v8 from 'node:v8';
 import { CommanderError, type Command } from 'commander';
-import { Context, type GlobalOptions } from '../commands/context.ts';
+import { Context, type GlobalOptions, type Host } from '../commands/context.ts';
 import type { Run } from '../commands/command.ts';
 import { commandWord, makeProgram, version } from '../commands/program.ts';
 import { SecretsManagerError, outcomes } from '../src/errors.ts';
+import { realFileSystem } from '../src/storage/file-system.ts';
+import { acquireLock } from '../src/storage/lock.ts';
 import { rehearse } from '../src/vault/rehearsal.ts';
 import { safeText } from '../src/terminal/table.ts';
 import { coloursAllowed, styleFor } from '../src/terminal/style.ts';
@@ -30,11 +32,13 @@ const silentHints = new Set(['INTERRUPTED', 'DECLINED']);
 const readyPrograms = new Map<string, Command>();
 
 let rehearsing = false;
+/** What a command is given in a rehearsal in place of the process's own; without it, words are parsed and nothing is run. */
+let stage: Pick<Host, 'env' | 'cwd' | 'fs' | 'acquireLock'> | null = null;
 let coreFilterBefore = '';
 
 function act<O>(handler: Run<O>) {
   return async function action(this: Command, ...args: unknown[]): Promise<void> {
-    if (rehearsing) return;
+    if (rehearsing && stage === null) return;
     // Commander hands over arguments, then options, then the command.
     const words = args
       .slice(0, -2)
@@ -44,6 +48,9 @@ function act<O>(handler: Run<O>) {
     const context = new Context(options, {
       env: process.env,
       cwd: process.cwd(),
+      fs: realFileSystem,
+      acquireLock,
+      ...stage,
       operation: this.name(),
       beforeReplacement: restoreCoreDumps,
       self: isSea() ? [process.execPath] : process.argv.slice(0, 2),
@@ -172,30 +179,44 @@ function restoreCoreDumps(): void {
   if (coreFilterBefore !== '') writeFileSync(coreFilter, coreFilterBefore);
 }
 
-const { startupSnapshot } = v8;
-if (startupSnapshot.isBuildingSnapshot()) {
-  // A rehearsal leaves its bytecode in the snapshot. The first one makes a whole program, and so tells the others who declares what.
-  rehearsing = true;
-  for (const words of [
+const hasFailed = (): boolean => process.exitCode !== undefined;
+
+/** Leaves the bytecode of what ran in the snapshot. The first program is a whole one, and tells the others who declares what. */
+async function rehearseAll(): Promise<void> {
+  const parsed = [
     ['--help'],
     ['get', '--help'],
     ['get', 'x', '--json'],
     ['exec', '-e', 'x', '--', 'true'],
     ['nothing'],
-  ]) {
-    void run(words);
+  ];
+  for (const words of parsed) await run(words);
+  const { place, token, passphrase, names } = await rehearse();
+  const { fs, acquireLock: lock, path } = place;
+  process.exitCode = undefined;
+  for (const credential of [{ VAULT_ACCESS_TOKEN: token }, { VAULT_PASSPHRASE: passphrase }]) {
+    stage = { env: { ...credential, HOME: '/v' }, cwd: '/v', fs, acquireLock: lock };
+    for (const name of names) await run(['get', name, '--vault', path]);
+    await run(['ls', '--vault', path]);
   }
-  // A rehearsal that fails must fail the build.
-  void rehearse().catch((error: unknown) => {
-    throw error;
-  });
+  if (hasFailed()) throw new Error('the rehearsal failed');
   for (const word of ['get', 'put', 'ls', 'exec']) {
     const program = newProgram([word]);
     for (const command of program.commands)
       for (const name of [command.name(), ...command.aliases()]) readyPrograms.set(name, program);
   }
+}
+
+const { startupSnapshot } = v8;
+if (startupSnapshot.isBuildingSnapshot()) {
+  rehearsing = true;
+  // A rehearsal that fails must fail the build.
+  void rehearseAll().catch((error: unknown) => {
+    throw error;
+  });
   startupSnapshot.addSerializeCallback(() => {
     rehearsing = false;
+    stage = null;
     process.exitCode = undefined;
   });
   startupSnapshot.setDeserializeMainFunction(() => {

@@ -4,8 +4,7 @@
  */
 import { resolve } from 'node:path';
 import { DeclinedError, UsageError } from '../src/errors.ts';
-import { realFileSystem } from '../src/storage/file-system.ts';
-import { acquireLock } from '../src/storage/lock.ts';
+import type { FileSystem } from '../src/storage/file-system.ts';
 import {
   readDescriptor,
   readUserFile,
@@ -47,6 +46,8 @@ export interface GlobalOptions {
 export interface Host {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
+  readonly fs: FileSystem;
+  readonly acquireLock: Place['acquireLock'];
   readonly operation: string;
   /** Undo what this process set for itself, before another program takes its place. */
   readonly beforeReplacement: () => void;
@@ -253,7 +254,8 @@ export class Context {
   }
 
   get #where(): Whereabouts {
-    return { env: this.host.env, cwd: this.host.cwd, named: this.globals.vault };
+    const { env, cwd, fs } = this.host;
+    return { env, cwd, fs, named: this.globals.vault };
   }
 
   /** Where a new vault goes; its folders are made. */
@@ -267,7 +269,7 @@ export class Context {
     const named = this.variable('VAULT_AUDIT_FILE');
     const context = auditContext(this.host.env);
     return {
-      fs: realFileSystem,
+      fs: this.host.fs,
       path,
       audit: { type: 'file', path: named === null ? logPathBeside(path) : resolve(this.host.cwd, named) },
       stateFolder: userFolder(this.#where, 'state'),
@@ -278,7 +280,7 @@ export class Context {
       context,
       holder: `process ${process.pid} (${this.host.operation}) of ${context.user} on ${context.host}`,
       lockWaitMs,
-      acquireLock,
+      acquireLock: this.host.acquireLock,
       warn: (message) => {
         this.warn(message);
       },

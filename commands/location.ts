@@ -2,12 +2,13 @@
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { UsageError } from '../src/errors.ts';
-import { realFileSystem } from '../src/storage/file-system.ts';
+import type { FileSystem } from '../src/storage/file-system.ts';
 import { locateVault, makeFolder, namedVaultPath, newVaultPath, vaultFolder } from '../src/storage/locate.ts';
 
 export interface Whereabouts {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
+  readonly fs: FileSystem;
   /** The vault by flag. */
   readonly named: string | undefined;
 }
@@ -28,7 +29,7 @@ function userVault(where: Whereabouts): string {
 /** The vault that is meant. @throws SecretNotFoundError VAULT_NOT_FOUND */
 export function locate(where: Whereabouts): string {
   return locateVault({
-    fs: realFileSystem,
+    fs: where.fs,
     cwd: where.cwd,
     named: where.named ?? where.env['VAULT_PATH'] ?? null,
     userVault: userVault(where),
@@ -41,8 +42,8 @@ export function locateNew(where: Whereabouts, file: string | undefined, user: bo
   const named = file ?? where.named ?? (user ? undefined : where.env['VAULT_PATH']);
   if (named !== undefined && user) throw new UsageError('give a FILE or --user, not both');
   const here = join(where.cwd, vaultFolder, 'secrets.vault');
-  const elsewhere = named === undefined ? here : namedVaultPath(realFileSystem, where.cwd, named);
+  const elsewhere = named === undefined ? here : namedVaultPath(where.fs, where.cwd, named);
   const wanted = user ? userVault(where) : elsewhere;
-  makeFolder(realFileSystem, dirname(wanted));
-  return newVaultPath(realFileSystem, wanted);
+  makeFolder(where.fs, dirname(wanted));
+  return newVaultPath(where.fs, wanted);
 }
