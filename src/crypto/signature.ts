@@ -6,13 +6,11 @@
  */
 import * as node from 'node:crypto';
 import { EncryptionError } from '../errors.ts';
-import { concatBytes, encodeBase64url, encodeHex, parseBase64url, parseHex, type Bytes } from './bytes.ts';
+import { encodeHex, type Bytes } from './bytes.ts';
 
 const publicKeyLength = 32;
 const signatureLength = 64;
-
-// RFC 8410 section 7: PrivateKeyInfo around a 32-byte seed.
-const pkcs8Prefix = parseHex('302e020100300506032b657004220420');
+const asymmetricKeyType = 'ed25519';
 
 /**
  * y coordinates of the points of small order (order 1, 2, 4 and 8), canonical and with p added where it fits in 255 bits;
@@ -52,13 +50,9 @@ export interface SigningKey {
 
 /** Import a 32-byte seed (RFC 8032 section 5.1.5). The seed is borrowed. */
 export async function importSigningKey(seed: Bytes): Promise<SigningKey> {
-  const pkcs8 = concatBytes(pkcs8Prefix, seed);
-  const handle = node.createPrivateKey({ key: Buffer.from(pkcs8.buffer), format: 'der', type: 'pkcs8' });
-  pkcs8.fill(0);
-  // The public half as a JSON Web Key (RFC 8037 section 2): nothing private is exported.
-  const { x } = node.createPublicKey(handle).export({ format: 'jwk' });
-  const publicKey = parseBase64url(x ?? '');
-  if (publicKey?.length !== publicKeyLength) throw new EncryptionError('the signing key has no public half');
+  const handle = node.createPrivateKey({ key: seed, format: 'raw-private', asymmetricKeyType });
+  // The public half of it: nothing private is exported.
+  const publicKey = Uint8Array.from(node.createPublicKey(handle).export({ format: 'raw-public' }));
   return Promise.resolve({ handle, publicKey });
 }
 
@@ -67,8 +61,7 @@ export async function importVerifyKey(publicKey: Bytes): Promise<VerifyKey> {
   if (publicKey.length !== publicKeyLength) throw new EncryptionError('public key is not 32 bytes');
   if (!isCanonical(publicKey)) throw new EncryptionError('public key has a second spelling');
   if (isSmallOrder(publicKey)) throw new EncryptionError('public key is a point of small order');
-  const jwk = { kty: 'OKP', crv: 'Ed25519', x: encodeBase64url(publicKey) };
-  return Promise.resolve(node.createPublicKey({ key: jwk, format: 'jwk' }));
+  return Promise.resolve(node.createPublicKey({ key: publicKey, format: 'raw-public', asymmetricKeyType }));
 }
 
 /** Signature, 64 bytes (RFC 8032 section 5.1.6). */
