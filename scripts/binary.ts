@@ -35,7 +35,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { log } from '@yao-pkg/pkg/lib-es5/log.js';
 import pkg from '@yao-pkg/pkg/lib-es5/sea.js';
-import { build, type Plugin } from 'esbuild';
+import { bundleProgram } from './bundle.ts';
 import { trimCodeCache } from './code-cache.ts';
 import { cacheFolder, hostTarget, nodeVersion, stockNode, type Target } from './target.ts';
 
@@ -80,7 +80,8 @@ export async function buildBinary(options: BinaryOptions): Promise<void> {
   try {
     const bundle = path.join(folder, 'main.cjs');
     const snapshot = native && (options.snapshot ?? true);
-    const builtins = await bundleProgram(path.resolve(options.entry), bundle, snapshot);
+    const banner = snapshot ? `require('node:v8').setFlagsFromString('${noBaseline}');` : '';
+    const builtins = await bundleProgram(path.resolve(options.entry), bundle, banner);
     report?.('bundle', statSync(bundle).size);
 
     const base = native ? strippedNode(target) : stockNode(target);
@@ -100,55 +101,6 @@ export async function buildBinary(options: BinaryOptions): Promise<void> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/**
- * Built-in modules that are loaded when something of them is used, though they are imported at the top. What they bring along would be a
- * good part of the snapshot, and most commands do without: commander could start subcommands that are programs of their own.
- */
-const lateModules: Plugin = {
-  name: 'late-modules',
-  setup: (bundler) => {
-    bundler.onResolve({ filter: /^node:(child_process|tty)$/ }, ({ path: name, kind }) =>
-      kind === 'import-statement' ? { path: name, namespace: 'late' } : null,
-    );
-    bundler.onLoad({ filter: /^/, namespace: 'late' }, async ({ path: name }) => {
-      const names = Object.keys((await import(name)) as object);
-      const property = `{ enumerable: true, get: () => require('${name}')[key] }`;
-      return {
-        contents: `for (const key of ${JSON.stringify(names)}) Object.defineProperty(exports, key, ${property});`,
-      };
-    });
-  },
-};
-
-/** @returns modules of Node that it imports, early or late */
-async function bundleProgram(entry: string, outfile: string, snapshot: boolean): Promise<readonly string[]> {
-  const { metafile } = await build({
-    metafile: true,
-    entryPoints: [entry],
-    outfile,
-    bundle: true,
-    plugins: [lateModules],
-    banner: { js: snapshot ? `require('node:v8').setFlagsFromString('${noBaseline}');` : '' },
-    platform: 'node',
-    format: 'cjs',
-    target: 'node26',
-    // In a snapshot there is no module loader for `import()`. Written as a lazy `require`, built-ins load there too.
-    supported: { 'dynamic-import': false },
-    // Names stay, since errors and tests show them.
-    minifySyntax: true,
-    minifyWhitespace: true,
-    // A package's own modules, of which only what is used is taken; its CommonJS form comes whole.
-    mainFields: ['module', 'main'],
-    // One character beyond Latin-1, and the heap holds two bytes for each of them.
-    charset: 'ascii',
-    legalComments: 'eof',
-    logLevel: 'warning',
-    logOverride: { 'empty-import-meta': 'error' },
-  });
-  const imports = Object.values(metafile.outputs).flatMap((output) => output.imports);
-  return imports.filter(({ external }) => external === true).map((one) => one.path);
 }
 
 /** Only modules of Node that the program may load after its start keep their compiled code. */
