@@ -4,14 +4,22 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { isSea } from 'node:sea';
 import v8 from 'node:v8';
 import { CommanderError, type Command } from 'commander';
-import { Context, type GlobalOptions } from '../commands/context.ts';
+import { Context, type GlobalOptions, type Host } from '../commands/context.ts';
 import type { Run } from '../commands/command.ts';
-import { makeProgram, version } from '../commands/program.ts';
+import { commandWord, makeProgram, version } from '../commands/program.ts';
 import { SecretsManagerError, outcomes } from '../src/errors.ts';
+import { realFileSystem } from '../src/storage/file-system.ts';
+import { acquireLock } from '../src/storage/lock.ts';
 import { rehearse } from '../src/vault/rehearsal.ts';
 import { safeText } from '../src/terminal/table.ts';
 import { coloursAllowed, styleFor } from '../src/terminal/style.ts';
-import { errorIsTerminal, writeError, writeOutput } from '../src/terminal/streams.ts';
+import {
+  errorIsTerminal,
+  outputWidth,
+  usualWidth,
+  writeError,
+  writeOutput,
+} from '../src/terminal/streams.ts';
 
 /** `exec` keeps the codes of its child apart from ours: any failure before the child runs is this one. */
 const beforeChildStatus = 125;
@@ -20,12 +28,17 @@ const coreFilter = '/proc/self/coredump_filter';
 /** Where what happened says it all. */
 const silentHints = new Set(['INTERRUPTED', 'DECLINED']);
 
+/** Programs of one command each, made during the build and used once: of those that scripts run, where a millisecond counts. */
+const readyPrograms = new Map<string, Command>();
+
 let rehearsing = false;
+/** What a command is given in a rehearsal in place of the process's own; without it, words are parsed and nothing is run. */
+let stage: Pick<Host, 'env' | 'cwd' | 'fs' | 'acquireLock'> | null = null;
 let coreFilterBefore = '';
 
 function act<O>(handler: Run<O>) {
   return async function action(this: Command, ...args: unknown[]): Promise<void> {
-    if (rehearsing) return;
+    if (rehearsing && stage === null) return;
     // Commander hands over arguments, then options, then the command.
     const words = args
       .slice(0, -2)
@@ -35,6 +48,9 @@ function act<O>(handler: Run<O>) {
     const context = new Context(options, {
       env: process.env,
       cwd: process.cwd(),
+      fs: realFileSystem,
+      acquireLock,
+      ...stage,
       operation: this.name(),
       beforeReplacement: restoreCoreDumps,
       self: isSea() ? [process.execPath] : process.argv.slice(0, 2),
@@ -87,10 +103,11 @@ async function report(error: unknown, options: GlobalOptions, status: number | n
   }
 }
 
-function reportUsage(error: CommanderError, argv: readonly string[]): void {
+function reportUsage(error: CommanderError, program: Command, words: readonly string[]): void {
   if (error.exitCode === 0) return;
-  const json = argv.includes('--json');
-  process.exitCode = isExec(argv) ? beforeChildStatus : outcomes.USAGE.exit;
+  const json = words.includes('--json');
+  const isExec = ['exec', 'run'].includes(commandWord(program, words) ?? '');
+  process.exitCode = isExec ? beforeChildStatus : outcomes.USAGE.exit;
   // Commander shows help by an error of its own where no command was given.
   if (error.code === 'commander.help') return;
   const message = safeText(
@@ -104,7 +121,7 @@ function reportUsage(error: CommanderError, argv: readonly string[]): void {
 }
 
 /** Everything was written synchronously: leaving at once loses nothing, and saves what tidying up would cost. */
-async function main(program: Command): Promise<void> {
+async function main(): Promise<void> {
   // What nobody caught would be printed with the source around it; it is an internal error like any other.
   const leave = async (error: unknown): Promise<void> => {
     await report(error, {});
@@ -112,41 +129,38 @@ async function main(program: Command): Promise<void> {
   };
   process.on('uncaughtException', (error) => void leave(error));
   process.on('unhandledRejection', (error) => void leave(error));
-  await run(program, process.argv);
+  await run(process.argv.slice(2));
   process.exit();
 }
 
-const withValue = new Set(['--vault', '-e', '--env', '--as', '--key-file']);
-
-/** Whether the command is `exec`: the first word that is neither an option nor the value of one. */
-function isExec(argv: readonly string[]): boolean {
-  const words = argv.slice(2);
-  const command = words.find(
-    (word, index) => !word.startsWith('-') && !withValue.has(words[index - 1] ?? ''),
-  );
-  return command === 'exec' || command === 'run';
-}
-
-function newProgram(): Command {
+function newProgram(words: readonly string[] = []): Command {
   const show =
     (write: (text: string) => void) =>
     (text: string): void => {
       if (!rehearsing) write(text);
     };
-  return makeProgram(act, { out: show(writeOutput), error: show(writeError) });
+  const width = (): number => (rehearsing ? usualWidth : outputWidth());
+  return makeProgram(act, { out: show(writeOutput), error: show(writeError), width }, words);
 }
 
-async function run(program: Command, argv: readonly string[]): Promise<void> {
-  if (argv.length === 3 && argv[2] === '--version') {
+async function parse(program: Command, words: readonly string[]): Promise<void> {
+  try {
+    await program.parseAsync(words, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) await report(error, {});
+    // Words can be so intertwined that only parsing tells which one is the command.
+    else if (error.code === 'commander.unknownCommand' && program.commands.length === 1)
+      await parse(newProgram(), words);
+    else reportUsage(error, program, words);
+  }
+}
+
+async function run(words: readonly string[]): Promise<void> {
+  if (words.length === 1 && words[0] === '--version') {
     writeOutput(`${version}\n`);
     return;
   }
-  try {
-    await program.parseAsync(argv);
-  } catch (error) {
-    if (error instanceof CommanderError) reportUsage(error, argv);
-    else await report(error, {});
-  }
+  await parse(readyPrograms.get(words[0] ?? '') ?? newProgram(words), words);
 }
 
 /** Before anything else: nothing of this process goes into a core file, and no debugger opens. */
@@ -165,33 +179,51 @@ function restoreCoreDumps(): void {
   if (coreFilterBefore !== '') writeFileSync(coreFilter, coreFilterBefore);
 }
 
-const { startupSnapshot } = v8;
-if (startupSnapshot.isBuildingSnapshot()) {
-  // A rehearsal leaves its bytecode in the snapshot; the program itself is kept whole, made and unused.
-  rehearsing = true;
-  for (const words of [
+const hasFailed = (): boolean => process.exitCode !== undefined;
+
+/** Leaves the bytecode of what ran in the snapshot. The first program is a whole one, and tells the others who declares what. */
+async function rehearseAll(): Promise<void> {
+  const parsed = [
     ['--help'],
     ['get', '--help'],
     ['get', 'x', '--json'],
     ['exec', '-e', 'x', '--', 'true'],
     ['nothing'],
-  ]) {
-    void run(newProgram(), ['vault', 'vault', ...words]);
+  ];
+  for (const words of parsed) await run(words);
+  const { place, token, passphrase, names } = await rehearse();
+  const { fs, acquireLock: lock, path } = place;
+  process.exitCode = undefined;
+  for (const credential of [{ VAULT_ACCESS_TOKEN: token }, { VAULT_PASSPHRASE: passphrase }]) {
+    stage = { env: { ...credential, HOME: '/v' }, cwd: '/v', fs, acquireLock: lock };
+    for (const name of names) await run(['get', name, '--vault', path]);
+    await run(['ls', '--vault', path]);
   }
+  if (hasFailed()) throw new Error('the rehearsal failed');
+  for (const word of ['get', 'put', 'ls', 'exec']) {
+    const program = newProgram([word]);
+    for (const command of program.commands)
+      for (const name of [command.name(), ...command.aliases()]) readyPrograms.set(name, program);
+  }
+}
+
+const { startupSnapshot } = v8;
+if (startupSnapshot.isBuildingSnapshot()) {
+  rehearsing = true;
   // A rehearsal that fails must fail the build.
-  void rehearse().catch((error: unknown) => {
+  void rehearseAll().catch((error: unknown) => {
     throw error;
   });
-  const program = newProgram();
   startupSnapshot.addSerializeCallback(() => {
     rehearsing = false;
+    stage = null;
     process.exitCode = undefined;
   });
   startupSnapshot.setDeserializeMainFunction(() => {
     harden();
-    void main(program);
+    void main();
   });
 } else {
   harden();
-  void main(newProgram());
+  void main();
 }

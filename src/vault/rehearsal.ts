@@ -1,15 +1,18 @@
 /**
  * A rehearsal: a vault made, unlocked, read and changed in memory. Run while the start-up snapshot is built, it leaves the bytecode of
- * all of it, and the crypto that it loads, in the snapshot, so that the first real command need not compile them.
+ * all of it, and the crypto that it loads, in the snapshot, so that the first real command need not compile them. The vault is
+ * handed on, for commands to be rehearsed on.
  *
  * It touches no file, clock or process, keeps nothing, and its keys protect nothing. Two things cannot be part of a snapshot and are left
- * out: the lock (a database engine) and Argon2id (WebAssembly), for which PBKDF2 stands in.
+ * out: the database engine of the lock, and Argon2id (WebAssembly), for which PBKDF2 stands in.
  */
 import { utf8, type Bytes } from '../crypto/bytes.ts';
 import { defaultPbkdf2 } from '../crypto/kdf.ts';
+import { acquireLock } from '../storage/lock.ts';
 import { memoryFileSystem } from '../storage/memory-file-system.ts';
 import { createVault } from './create.ts';
 import { defaultEnvironments } from './founding.ts';
+import { addSlot } from './operations/credentials.ts';
 import { getSecret } from './operations/get.ts';
 import { listInfo, listNames } from './operations/list.ts';
 import { putSecret } from './operations/put.ts';
@@ -41,21 +44,32 @@ function rehearsalPlace(): Place {
     holder: '',
     lockWaitMs: 0,
     warn: () => undefined,
-    acquireLock: async () => Promise.resolve({ release: () => undefined }),
+    acquireLock: async (options) =>
+      acquireLock(options, async () => Promise.resolve({ exec: () => undefined, close: () => undefined })),
   };
 }
 
-export async function rehearse(): Promise<void> {
+/** The vault in memory, with one way in for scripts and one for people, and its secrets, whose values are empty. */
+export interface RehearsalVault {
+  readonly place: Place;
+  readonly token: string;
+  readonly passphrase: string;
+  readonly names: readonly string[];
+}
+
+export async function rehearse(): Promise<RehearsalVault> {
   const place = rehearsalPlace();
+  const names = ['a', 'b'];
+  let token = '';
   const credential = { type: 'passphrase', passphrase: 'rehearsal' } as const;
   const kdf = { ...defaultPbkdf2, iterations: 100_000 };
   await createVault(place, { credential, kdf, environments: defaultEnvironments, recovery: false });
-  for (const name of ['a', 'b']) {
+  for (const name of names) {
     const vault = await Vault.open(place, {
       credentials: async () => Promise.resolve(credential),
       principal: null,
     });
-    const value = utf8('value');
+    const value = utf8('');
     await vault.write('put', async (scope) =>
       putSecret(scope, { environment: null, name, value, operation: 'put' }),
     );
@@ -71,6 +85,9 @@ export async function rehearse(): Promise<void> {
       due: false,
     };
     await vault.read('ls', async (scope) => [await listNames(scope, filter), await listInfo(scope, filter)]);
+    const slot = await vault.write('slot', async (scope) => addSlot(scope, { type: 'token' }, 'native'));
+    token = slot.text ?? '';
     vault.close();
   }
+  return { place, token, passphrase: credential.passphrase, names };
 }
