@@ -23,9 +23,11 @@ export function memoryFileSystem(): FileSystem {
     if (found === undefined) throw Object.assign(new Error('bad descriptor'), { code: 'EBADF' });
     return found;
   };
-  const statOf = (node: Node, bigint: boolean): unknown => {
+  const isFolder = (path: string): boolean =>
+    [...files.keys()].some((name) => name.startsWith(path.endsWith('/') ? path : `${path}/`));
+  const statOf = (node: Node, bigint: boolean, folder = false): unknown => {
     const numbers = { dev: 1, ino: node.id, size: node.bytes.length, mode: 0o100600, uid: 0 };
-    const facts = { isFile: () => true, isSymbolicLink: () => false, isDirectory: () => false };
+    const facts = { isFile: () => !folder, isSymbolicLink: () => false, isDirectory: () => folder };
     if (!bigint) return { ...numbers, ...facts };
     return {
       ...facts,
@@ -42,8 +44,7 @@ export function memoryFileSystem(): FileSystem {
       next += 1;
       let node = files.get(key);
       // A folder, opened to be flushed.
-      if (node === undefined && [...files.keys()].some((name) => name.startsWith(`${key}/`)))
-        node = { bytes: new Uint8Array(0), id: next };
+      if (node === undefined && isFolder(key)) node = { bytes: new Uint8Array(0), id: next };
       else if (node === undefined) {
         if ((flags & constants.O_CREAT) === 0) throw missing(path);
         node = { bytes: new Uint8Array(0), id: next };
@@ -56,10 +57,12 @@ export function memoryFileSystem(): FileSystem {
     closeSync: (descriptor: number): void => void open.delete(descriptor),
     fstatSync: (descriptor: number, options?: { bigint?: boolean }) =>
       statOf(handle(descriptor).node, options?.bigint === true),
-    lstatSync: (path: PathLike) => {
+    lstatSync: (path: PathLike, options?: { throwIfNoEntry?: boolean }) => {
       const node = files.get(String(path));
-      if (node === undefined) throw missing(path);
-      return statOf(node, false);
+      if (node !== undefined) return statOf(node, false);
+      if (!isFolder(String(path)) && options?.throwIfNoEntry === false) return undefined;
+      if (!isFolder(String(path))) throw missing(path);
+      return statOf({ bytes: new Uint8Array(0), id: 1 }, false, true);
     },
     readSync: (
       descriptor: number,
