@@ -616,7 +616,8 @@ def export(vault, opened, clock):
     for here, s in [(here, s) for here in opened.values() for s in here["secrets"].values()]:
         if not s["current"] or s["gone"]:
             continue
-        line, name = s["kept"][s["current"]], s["entry"]["name"] if s["entry"] else line["secret"]
+        line = s["kept"][s["current"]]
+        name = s["entry"]["name"] if s["entry"] else "secret " + line["secret"]
         if not here["key"] or line["form"] != "sym":
             note = f"not exported, sealed (HPKE) or not to be read: {here['name']} {name} version {s['current']}"
             sys.stderr.buffer.write(f"recover: note: {note}\n".encode())
