@@ -26,6 +26,7 @@ import {
   answered,
   renumber,
   purge,
+  remove,
   attempt,
   prune,
   runCases,
@@ -41,8 +42,9 @@ for (const [says, member, value] of [
   ['roots or header are not those', 'rootDigest', random(32)],
   ['roots or header are not those', 'floor', 99],
   ['(IndexError)', 'root', 9],
-  ['sealed text of a bundle: members', 'sealSeed', ''],
-  ['sealed text of a bundle: members', 'wrapKey', 1],
+  ...['signSeed', 'sealSeed', 'wrapKey', 'vault', 'principal', 'root', 'rootDigest', 'floor'].map(
+    (name) => ['sealed text of a bundle: members', name, name === 'root' ? '1' : ''] as const,
+  ),
 ] as const)
   refuses(says, `unlock: ${member} of the bundle`, async (file) => {
     const bundle = file.one('bundle', id('owner'));
@@ -287,22 +289,58 @@ refuses('kind removed has no place here', 'removed: in values', (file) => {
   const line = { ...file.one('removed'), environment: file.env('staging') };
   file.body.get(file.part('values', 'staging'))?.[0]?.push(line);
 });
+for (const [part, environment] of [
+  ['values', 'staging'],
+  ['changes', 'production'],
+] as const)
+  refuses('kind block has no place here', `block: in ${part}`, (file) => {
+    file.body.get(file.part(part, environment))?.[0]?.unshift(file.one('block'));
+  });
 refuses('kind value has no place here', 'value: in names', (file) => {
   file.body.get(file.part('names', 'staging'))?.[0]?.push(staged(file));
 });
 refuses('value: wrong signature', 'value: by another key', (file) => {
   file.signedWith.set(staged(file), file.key(id('bob')));
 });
-refuses('value: its signer has no right', 'value: by who may delete', (file) => {
-  file.set(lines(file, 'values', 'production')[0] ?? {}, 'by', id('dan'));
+for (const right of ['list', 'read', 'delete'])
+  refuses('value: its signer has no right', `value: by who may ${right}`, (file) => {
+    file.allow('ci', 'staging', right);
+    file.set(staged(file), 'author', id('ci'));
+    file.set(staged(file), 'by', id('ci'));
+  });
+accepts('a first version by who may write', (file) => {
+  file.allow('ci', 'staging', 'write');
+  file.set(staged(file), 'author', id('ci'));
+  file.set(staged(file), 'by', id('ci'));
+});
+for (const right of ['list', 'read', 'rotate'])
+  refuses('purged: its signer has no right', `purged: by who may ${right}`, (file) => {
+    file.allow('ci', 'development', right);
+    file.set(file.one('purged'), 'by', id('ci'));
+  });
+for (const right of ['write', 'delete'])
+  accepts(`a purged line by who may ${right}`, (file) => {
+    file.allow('ci', 'development', right);
+    file.set(file.one('purged'), 'by', id('ci'));
+  });
+for (const right of ['read', 'write'])
+  refuses('removed: its signer has no right', `removed: by who may rotate and ${right}`, (file) => {
+    file.allow('bob', 'production', 'rotate', right);
+    remove(file);
+  });
+accepts('a version, and the removal of its secret', (file) => {
+  file.allow('bob', 'production', 'rotate', 'delete');
+  remove(file);
+});
+refuses('lines: out of order', 'order: a removal before the version', (file) => {
+  file.allow('bob', 'production', 'rotate', 'delete');
+  file.swap(changed(file), remove(file));
 });
 refuses('purged: its signer has no right', 'purged: by who may rotate', (file) => {
   purge(file, 'bob');
 });
 refuses('removed: its signer has no right', 'removed: by who may rotate', (file) => {
-  const removed = file.one('removed');
-  const [mine] = [file.body.get(file.one('changes', id('bob')))?.[0] ?? []];
-  mine.push({ ...removed, by: id('bob'), secret: '_____________________w' });
+  remove(file);
 });
 refuses('changes: a line of another signer', 'changes: by somebody else', (file) => {
   const mine = file.body.get(file.one('changes', id('bob')))?.[0] ?? [];
@@ -413,6 +451,9 @@ for (const [member, ...wrong] of [
   ['detail', 'x'.repeat(1025)],
   ['context.user', 'x'.repeat(257)],
   ['context.host', 1],
+  ['context.address', 1],
+  ['context.program', 1],
+  ['context.session', 1],
   ['secrets', [[random(8), random(32)]]],
   ['header', 0],
   ['seq', 0],
@@ -432,6 +473,9 @@ for (const [member, value] of [
   ['ok', true],
   ['count', 0],
   ['time', 'now'],
+  ['seq', 'one'],
+  ['log', 1],
+  ['prev', 1],
 ] as const)
   refuses(
     ': members are not as they should be',

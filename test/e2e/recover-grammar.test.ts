@@ -72,6 +72,7 @@ const wrongValues: readonly (readonly [kind: string, path: string, ...wrong: rea
   ['header', 'n', 0, -1, 1.5, true],
   ['header', 'seen.header', -1],
   ['header', 'seen.parts.0.3', [['AAAAAAAAAAA', 0]]],
+  ['header', 'seen.parts.0.3', Array.from({ length: 1025 }, () => ['AAAAAAAAAAA', 1])],
   ['header', 'seen.parts', Array.from({ length: 257 }, () => ['AAAAAAAAAAA', 1, 1, []])],
   ['header', 'principals', []],
   ['header', 'principals.0.id', 'AAAAAAAAAAB', 'AAAAAAAAAAAA', 'AAAAAAAAAA='],
@@ -261,6 +262,10 @@ refuses('lines: out of order', 'order: a purged line after the versions', (file)
 refuses('lines: out of order', 'order: secrets', (file) => {
   const [first = {}, ...rest] = lines(file, 'values', 'production');
   file.swap(first, rest.at(-1) ?? {});
+});
+
+accepts('the mark of a credential that is removed', (file) => {
+  mark(file);
 });
 
 runCases('grammar and order');

@@ -19,7 +19,16 @@ import type { Vault } from '../../src/vault/vault.ts';
 import { LooseFile, str, type Json, type Line } from './loose-file.ts';
 import { cheapKdf, makeVault, placeIn, put, systemRandom, type SampleVault } from './sample-vault.ts';
 import { cannotRecover, recoverMany, recoverTitle, type Unlocking, type Verdict } from './second-reader.ts';
-import { add, addBy, as, asOwner, openPassphrase, reissue, remove, request } from './team.ts';
+import {
+  add,
+  addBy,
+  as,
+  asOwner,
+  openPassphrase,
+  reissue,
+  remove as removePrincipal,
+  request,
+} from './team.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 const environments = ['development', 'staging', 'production'] as const;
@@ -85,7 +94,7 @@ async function makeBase(): Promise<Base> {
   for (const name of ['old', 'zoe', 'ada', 'bob', 'dan'])
     await as(place, tokens.get(name) ?? '', async (vault) => learn(name, vault));
   await asOwner(sample, async (owner) => {
-    await remove(owner, 'old');
+    await removePrincipal(owner, 'old');
     tokens.set('ci', await reissue(owner, 'ci'));
     tokens.set('ci', await reissue(owner, 'ci'));
     const entrance = await request({ ...place, stateFolder: temporaryFolder() }, 'kim', 'kim’s passphrase');
@@ -187,6 +196,35 @@ export class Sound extends LooseFile {
 
   setPrincipal(name: string, member: string, value: Json | undefined): void {
     this.set(this.header, `principals.${this.principal(name)}.${member}`, value);
+  }
+
+  /** Somebody may do just this in an environment, as the grants say. */
+  allow(name: string, environment: string, ...rights: readonly string[]): void {
+    const here = this.env(environment);
+    const reads = rights.includes('read');
+    for (const right of ['list', 'read', 'rotate', 'write', 'delete'])
+      this.setPrincipal(
+        name,
+        right,
+        right !== 'list' ? (rights.includes(right) ? [here] : []) : reads ? [] : [here],
+      );
+    if (this.environment(environment)['sealPub'] === '') {
+      const index = (this.header['environments'] as Line[]).indexOf(this.environment(environment));
+      this.set(this.header, `environments.${index}.sealPub`, random(1216));
+    }
+    const own = this.all('grant').filter(({ principal }) => principal === id(name));
+    const [grant = {}] = own;
+    this.remove(...own);
+    const granted = { ...grant, environment: here, epoch: this.environment(environment)['epoch'] ?? 0 };
+    const before = this.all('grant').findLast((line) => this.#rank(line['principal']) < this.#rank(id(name)));
+    this.head.splice(this.head.indexOf(before ?? {}) + 1, 0, {
+      ...granted,
+      level: reads ? 'read' : 'list',
+    });
+  }
+
+  #rank(principal: Json | undefined): number {
+    return (this.header['principals'] as Line[]).findIndex((entry) => entry['id'] === principal);
   }
 
   async catalogKey(environment: string): Promise<Bytes> {
@@ -381,6 +419,14 @@ export function purge(file: Sound, by = 'dan'): Line {
   };
   mine.unshift(line);
   mine.sort((a, b) => Buffer.compare(raw(a['secret']), raw(b['secret'])));
+  return line;
+}
+
+/** bob removes the secret that he has rotated. @returns the line */
+export function remove(file: Sound): Line {
+  const { secret = '' } = changed(file);
+  const line = { ...file.one('removed'), by: id('bob'), secret };
+  file.body.get(file.one('changes', id('bob')))?.[0]?.push(line);
   return line;
 }
 
