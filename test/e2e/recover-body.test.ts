@@ -151,6 +151,7 @@ for (const [says, title, change] of [
   ['names: members', 'a long name', (entries) => set(entries, { name: 'x'.repeat(1025) })],
   ['names: members', 'an interval', (entries) => set(entries, { interval: -1 })],
   ['names: members', 'a tag without a key', (entries) => set(entries, { tags: [['', 'x']] })],
+  ['names: members', 'a long tag’s key', (entries) => set(entries, { tags: [['x'.repeat(257), 'x']] })],
   ['names: members', 'a long tag', (entries) => set(entries, { tags: [['x', 'x'.repeat(257)]] })],
   [
     'names: members',

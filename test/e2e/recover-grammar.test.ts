@@ -264,6 +264,9 @@ refuses('lines: out of order', 'order: secrets', (file) => {
   file.swap(first, rest.at(-1) ?? {});
 });
 
+refuses(malformed('grant'), 'grant: another form of the length of a sealed one', (file) => {
+  file.set(file.one('grant', 'seal'), 'form', 'other');
+});
 accepts('the mark of a credential that is removed', (file) => {
   mark(file);
 });
