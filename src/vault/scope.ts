@@ -85,7 +85,7 @@ export class Scope {
     const known = this.#readers.get(entry.id);
     if (known !== undefined) return known;
     const level = this.authority.grantLevel(this.identity.principal, entry.id);
-    if (level === null) throw new AccessDeniedError(`you have no access to the environment ${entry.name}`);
+    if (level === null) throw this.#noAccess(entry);
     const grants = this.document
       .grantsOf(this.identity.principal)
       .filter((line) => line.value.environment === entry.id);
@@ -100,6 +100,13 @@ export class Scope {
     this.#readers.set(entry.id, reader);
     if (grant.value.form === 'seal') this.#sealed.add(entry.id);
     return reader;
+  }
+
+  #noAccess({ name }: EnvironmentEntry): AccessDeniedError {
+    if (!this.authority.isNewcomer(this.identity.principal))
+      return new AccessDeniedError(`you have no access to the environment ${name}`);
+    const hint = 'any change by an administrator completes it';
+    return new AccessDeniedError('your access is not complete yet', { hint });
   }
 
   /** Environments that were opened by a grant that somebody else had sealed. */
