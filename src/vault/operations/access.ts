@@ -185,12 +185,21 @@ export async function addPrincipal(scope: WriteScope, wanted: NewPrincipal): Pro
     entrance.type === 'keys' || entrance.type === 'invitation'
       ? entrance.id
       : encodeBase64url(scope.stamp.random(shortIdLength));
-  const taken = scope.authority.keyAt(id, 0) !== null || access.principals.some((entry) => entry.id === id);
-  if (taken) throw new UsageError('these keys are in this vault already');
+  checkNewKeys(scope, access, id, entrance);
   const { keys, token } = await makeKeys(scope, id, entrance, wanted.engine);
   access.addPrincipal({ id, name: wanted.name, expires: expiryOf(scope, wanted.expires) }, keys, rights);
   const changed = report(scope, access, access.principalNamed(wanted.name), 'add');
   return token === undefined ? changed : { ...changed, token };
+}
+
+/** Ids and keys are used once: what was taken away comes back with keys that somebody else may have. */
+function checkNewKeys(scope: WriteScope, access: AccessDraft, id: string | null, entrance: Entrance): void {
+  const signPub = entrance.type === 'keys' ? entrance.signPub : null;
+  const used = [...access.principals, ...scope.authority.header.retired];
+  if (used.some((entry) => entry.id === id || entry.signPub === signPub))
+    throw new UsageError('these keys are, or were, in this vault already', {
+      hint: 'new ones are made with `vault join --request`',
+    });
 }
 
 export function grantAccess(
@@ -271,6 +280,7 @@ export async function reissuePrincipal(
   const entry = access.principalNamed(name);
   if (entry.id === scope.identity.principal)
     throw new UsageError('for yourself: `vault passwd --compromised`');
+  checkNewKeys(scope, access, null, entrance);
   if (entrance.type === 'keys' && entrance.id !== entry.id) {
     // Keys that were made for another id seal a bundle that says so.
     throw new UsageError('this request was made as somebody new: remove the old principal and add this one');
