@@ -86,6 +86,7 @@ async function entranceFrom(
   vault: Vault,
   name: string,
   flags: EntranceFlags,
+  id?: string,
 ): Promise<ChosenEntrance> {
   const chosen = [
     flags.token === true,
@@ -99,7 +100,7 @@ async function entranceFrom(
   }
   if (flags.token === true) return { entrance: { type: 'token' }, text: null, question: null };
   if (flags.invite === true) {
-    const { entrance, text } = await newInvitation(vault.place.random);
+    const { entrance, text } = await newInvitation(vault.place.random, id);
     return { entrance, text, question: null };
   }
   if (flags.request !== undefined) {
@@ -217,7 +218,8 @@ function declareChanges(command: Command, act: Act): void {
     .action(
       act<EntranceFlags>(async (context, flags, name = '') => {
         const vault = await context.openVault();
-        const { entrance, text, question } = await entranceFrom(context, vault, name, flags);
+        const id = [...vault.authority.principals].find((entry) => entry.name === name)?.id;
+        const { entrance, text, question } = await entranceFrom(context, vault, name, flags, id);
         if (question !== null) await context.confirm(question, flags.yes);
         const changed = await vault.write('access-reissue', async (scope) =>
           reissuePrincipal(scope, name, entrance, {

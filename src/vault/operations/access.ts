@@ -281,7 +281,11 @@ export async function reissuePrincipal(
   if (entry.id === scope.identity.principal)
     throw new UsageError('for yourself: `vault passwd --compromised`');
   checkNewKeys(scope, access, null, entrance);
-  if (entrance.type === 'keys' && entrance.id !== entry.id) {
+  if (entrance.type === 'invitation' && access.isAdmin(entry.id)) {
+    const hint = 'take that away first, or use --token or --passphrase';
+    throw new UsageError('an administrator has keys, which an invitation brings only later', { hint });
+  }
+  if ((entrance.type === 'keys' || entrance.type === 'invitation') && entrance.id !== entry.id) {
     // Keys that were made for another id seal a bundle that says so.
     throw new UsageError('this request was made as somebody new: remove the old principal and add this one');
   }
