@@ -18,7 +18,6 @@ import {
   type Entrance,
   type WantedAccess,
 } from '../src/vault/operations/access.ts';
-import { defaultKdf } from '../src/vault/operations/kdf-choice.ts';
 import type { Vault } from '../src/vault/vault.ts';
 import { examples, group, words, type Act, type Declare } from './command.ts';
 import type { Context } from './context.ts';
@@ -115,7 +114,7 @@ async function entranceFrom(
     const question = `add ${context.shown(request.name)} as ${context.shown(name)}, with the keys ${print}?`;
     return { entrance: { type: 'keys', id, signPub, sealPub }, text: null, question };
   }
-  const kdf = (await kdfFrom(context, flags)) ?? defaultKdf;
+  const kdf = await kdfFrom(context, flags);
   const passphrase =
     flags.newPassphraseFile === undefined
       ? await newPassphrase(context, `passphrase for ${name}:`, false)

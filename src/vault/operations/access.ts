@@ -16,9 +16,9 @@ import type { KdfEngine, KdfParameters } from '../../crypto/kdf.ts';
 import { limits } from '../../format/limits.ts';
 import { slotLine, type PrincipalEntry, type SlotLine } from '../../format/lines.ts';
 import { labelProblem } from '../../format/name.ts';
-import { checkChosenKdf } from '../../crypto/kdf.ts';
 import type { AccessDraft, PrincipalKeys } from '../access-draft.ts';
 import { checkKeyFile } from '../founding.ts';
+import { kdfFor } from '../kdf-policy.ts';
 import { makePrincipalKeys, newToken, type Pins } from '../principal-keys.ts';
 import type { Scope, WriteScope } from '../scope.ts';
 import { meansEnvironment } from './environments.ts';
@@ -36,7 +36,8 @@ export type Entrance =
   | {
       readonly type: 'passphrase';
       readonly credential: Extract<Credential, { type: 'passphrase' }>;
-      readonly kdf: KdfParameters;
+      /** `null` for what the policy has by default. */
+      readonly kdf: KdfParameters | null;
     }
   | { readonly type: 'keys'; readonly id: string; readonly signPub: string; readonly sealPub: string }
   | { readonly type: 'invitation'; readonly id: string; readonly publicKey: string };
@@ -151,12 +152,11 @@ async function makeKeys(
   const { authority, stamp, document } = scope;
   const token = entrance.type === 'token' ? newToken(stamp.random) : null;
   if (entrance.type === 'passphrase') {
-    checkChosenKdf(entrance.kdf);
     checkKeyFile(entrance.credential.keyFile);
   }
   const first =
     entrance.type === 'passphrase'
-      ? { credential: entrance.credential, kdf: entrance.kdf }
+      ? { credential: entrance.credential, kdf: kdfFor(scope.policy, entrance.kdf) }
       : token === null
         ? null
         : { credential: token.credential, kdf: null };
