@@ -18,7 +18,6 @@ import {
   type Entrance,
   type WantedAccess,
 } from '../src/vault/operations/access.ts';
-import { defaultKdf } from '../src/vault/operations/kdf-choice.ts';
 import type { Vault } from '../src/vault/vault.ts';
 import { examples, group, listed, type Act, type Declare } from './command.ts';
 import type { Context } from './context.ts';
@@ -86,6 +85,7 @@ async function entranceFrom(
   vault: Vault,
   name: string,
   flags: EntranceFlags,
+  id?: string,
 ): Promise<ChosenEntrance> {
   const chosen = [
     flags.token === true,
@@ -99,7 +99,7 @@ async function entranceFrom(
   }
   if (flags.token === true) return { entrance: { type: 'token' }, text: null, question: null };
   if (flags.invite === true) {
-    const { entrance, text } = await newInvitation(vault.place.random);
+    const { entrance, text } = await newInvitation(vault.place.random, id);
     return { entrance, text, question: null };
   }
   if (flags.request !== undefined) {
@@ -114,7 +114,7 @@ async function entranceFrom(
     const question = `add ${context.shown(request.name)} as ${context.shown(name)}, with the keys ${print}?`;
     return { entrance: { type: 'keys', id, signPub, sealPub }, text: null, question };
   }
-  const kdf = (await kdfFrom(context, flags)) ?? defaultKdf;
+  const kdf = await kdfFrom(context, flags);
   const passphrase =
     flags.newPassphraseFile === undefined
       ? await newPassphrase(context, `passphrase for ${name}:`, false)
@@ -217,7 +217,8 @@ function declareChanges(command: Command, act: Act): void {
     .action(
       act<EntranceFlags>(async (context, flags, name = '') => {
         const vault = await context.openVault();
-        const { entrance, text, question } = await entranceFrom(context, vault, name, flags);
+        const id = [...vault.authority.principals].find((entry) => entry.name === name)?.id;
+        const { entrance, text, question } = await entranceFrom(context, vault, name, flags, id);
         if (question !== null) await context.confirm(question, flags.yes);
         const changed = await vault.write('access-reissue', async (scope) =>
           reissuePrincipal(scope, name, entrance, {

@@ -1,7 +1,6 @@
 /** `vault join`: coming into a vault that is there, by request or by invitation. */
 import { UsageError } from '../src/errors.ts';
 import { encodeJoinRequest, parseInvitation } from '../src/format/join-text.ts';
-import { defaultKdf } from '../src/vault/operations/kdf-choice.ts';
 import {
   acceptInvitation,
   finishRequest,
@@ -42,7 +41,7 @@ export const declareJoin: Declare = (program, act) => {
 };
 
 async function newcomer(context: Context, flags: JoinFlags): Promise<Newcomer> {
-  const kdf = (await kdfFrom(context, flags)) ?? defaultKdf;
+  const kdf = await kdfFrom(context, flags);
   const passphrase =
     flags.newPassphraseFile === undefined
       ? await newPassphrase(context, 'a passphrase of your own:', true)

@@ -18,7 +18,6 @@ import {
   checkRights,
   checkRoots,
   effectivePrincipals,
-  isAwaited,
 } from './header-rules.ts';
 
 export type Right = 'rotate' | 'write' | 'delete';
@@ -37,6 +36,8 @@ export class Authority {
   /** H of every root, by number. */
   readonly rootDigests: readonly string[];
   readonly #principals: ReadonlyMap<string, PrincipalEntry>;
+  /** Of whom the header has no keys. */
+  readonly #keyless: ReadonlySet<string>;
   readonly #snapshotTime: string;
 
   private constructor(
@@ -51,6 +52,8 @@ export class Authority {
     this.lastRoot = lastRoot.value;
     this.rootDigests = rootDigests;
     this.#principals = new Map(principals.map((principal) => [principal.id, principal]));
+    const keyless = this.header.principals.filter(({ signPub }) => signPub === '');
+    this.#keyless = new Set(keyless.map(({ id }) => id));
     this.#snapshotTime = document.snapshot.value.time;
   }
 
@@ -117,16 +120,15 @@ export class Authority {
     return this.lastRoot.admins.some(([admin]) => admin === id);
   }
 
-  /** Whether somebody has taken up an invitation, and no header has folded that in: there are no grants yet. */
-  awaitsGrants(id: string): boolean {
-    const principal = this.#principals.get(id);
-    return principal !== undefined && isAwaited(principal) && principal.signPub !== principal.invited;
+  /** Whether somebody took up an invitation and the header does not know their keys yet: until then they have rights and no grant. */
+  isNewcomer(id: string): boolean {
+    return this.#keyless.has(id);
   }
 
   /** The level of grant that the header gives, or `null`. */
   grantLevel(id: string, environment: string): 'list' | 'read' | null {
     if (this.isAdmin(id)) return 'read';
-    if (this.awaitsGrants(id)) return null;
+    if (this.isNewcomer(id)) return null;
     const principal = this.#principals.get(id);
     if (principal?.read.includes(environment) === true) return 'read';
     return principal?.list.includes(environment) === true ? 'list' : null;

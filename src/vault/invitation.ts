@@ -12,9 +12,12 @@ export interface NewInvitation {
   readonly text: string;
 }
 
-export async function newInvitation(random: RandomSource): Promise<NewInvitation> {
+/** @param id of a principal that is there and is to make new keys; else somebody new */
+export async function newInvitation(
+  random: RandomSource,
+  id = encodeBase64url(random(shortIdLength)),
+): Promise<NewInvitation> {
   const seed = random(32);
-  const id = encodeBase64url(random(shortIdLength));
   const { publicKey } = await importSigningKey(seed);
   const text = encodeInvitation({ principal: id, seed });
   seed.fill(0);

@@ -13,7 +13,7 @@ import { signLine } from '../access/signing.ts';
 import { openSlot, shortIdLength, unwrapBundleKey, type Credential } from '../access/slot.ts';
 import { encodeBase64url, encodeHex, parseUtf8, utf8 } from '../crypto/bytes.ts';
 import { sha256 } from '../crypto/hash.ts';
-import { checkChosenKdf, type KdfParameters } from '../crypto/kdf.ts';
+import type { KdfParameters } from '../crypto/kdf.ts';
 import { Domain } from '../crypto/pae.ts';
 import { importSigningKey } from '../crypto/signature.ts';
 import { VaultDocument } from '../format/document.ts';
@@ -31,14 +31,17 @@ import {
 } from '../format/lines.ts';
 import { loadPendingJoin, removePendingJoin, savePendingJoin } from '../storage/pending-join.ts';
 import { openVaultFile } from '../storage/vault-file.ts';
+import { readPolicy } from '../lifecycle/policy.ts';
 import { checkKeyFile } from './founding.ts';
+import { kdfFor } from './kdf-policy.ts';
 import type { Place } from './place.ts';
 import { makePrincipalKeys, type PrincipalKeys } from './principal-keys.ts';
 import { Vault, type CredentialSource } from './vault.ts';
 
 export interface Newcomer {
   readonly credential: Extract<Credential, { type: 'passphrase' }>;
-  readonly kdf: KdfParameters;
+  /** `null` for what the policy of the vault has by default. */
+  readonly kdf: KdfParameters | null;
 }
 
 const requestLabel = 'join-request';
@@ -54,14 +57,13 @@ async function makeOwnKeys(
   principal: string,
   { credential, kdf }: Newcomer,
 ): Promise<{ keys: PrincipalKeys; identity: Identity }> {
-  checkChosenKdf(kdf);
   checkKeyFile(credential.keyFile);
   return makePrincipalKeys(authority.domain, place.random, {
     principal,
     pins: pinsOf(authority),
     time: place.now().toISOString(),
     n: 1,
-    credentials: [{ credential, kdf }],
+    credentials: [{ credential, kdf: kdfFor(readPolicy(authority.header.policy), kdf) }],
     engine: place.kdfEngine,
   });
 }

@@ -102,11 +102,11 @@ export class Scope {
     return reader;
   }
 
-  #noAccess(entry: EnvironmentEntry): AccessDeniedError {
-    const message = `you have no access to the environment ${entry.name}`;
-    if (!this.authority.awaitsGrants(this.identity.principal)) return new AccessDeniedError(message);
-    const hint = 'you have just joined: the next change that an administrator makes completes your access';
-    return new AccessDeniedError(`${message} yet`, { hint });
+  #noAccess({ name }: EnvironmentEntry): AccessDeniedError {
+    if (!this.authority.isNewcomer(this.identity.principal))
+      return new AccessDeniedError(`you have no access to the environment ${name}`);
+    const hint = 'any change by an administrator completes it';
+    return new AccessDeniedError('your access is not complete yet', { hint });
   }
 
   /** Environments that were opened by a grant that somebody else had sealed. */

@@ -136,7 +136,8 @@ export async function keysFrom(path: string, credential: Credential, principal: 
     keys.add(slotKey, bundleKey);
     const opened = { slot: slot.id, slotKey, bundleKey };
     const line = { value: bundle, raw: utf8(JSON.stringify(bundle)) };
-    const identity = await openBundle(domain, line, opened, entry.signPub);
+    const joined = file.all('succession').find((one) => one.principal === entry.id);
+    const identity = await openBundle(domain, line, opened, joined?.signPub ?? entry.signPub);
     const { signSeed, sealSeed } = identity.content;
     keys.add(identity.wrapKey, raw(signSeed), raw(sealSeed));
     for (const grant of file.all('grant').filter((one) => one.principal === entry.id)) {

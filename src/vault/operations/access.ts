@@ -16,9 +16,9 @@ import type { KdfEngine, KdfParameters } from '../../crypto/kdf.ts';
 import { limits } from '../../format/limits.ts';
 import { slotLine, type PrincipalEntry, type SlotLine } from '../../format/lines.ts';
 import { labelProblem } from '../../format/name.ts';
-import { checkChosenKdf } from '../../crypto/kdf.ts';
 import type { AccessDraft } from '../access-draft.ts';
 import { checkKeyFile } from '../founding.ts';
+import { kdfFor } from '../kdf-policy.ts';
 import { makePrincipalKeys, newToken, type Pins, type PrincipalKeys } from '../principal-keys.ts';
 import type { Scope, WriteScope } from '../scope.ts';
 import { meansEnvironment } from './environments.ts';
@@ -36,7 +36,8 @@ export type Entrance =
   | {
       readonly type: 'passphrase';
       readonly credential: Extract<Credential, { type: 'passphrase' }>;
-      readonly kdf: KdfParameters;
+      /** `null` for what the policy has by default. */
+      readonly kdf: KdfParameters | null;
     }
   | { readonly type: 'keys'; readonly id: string; readonly signPub: string; readonly sealPub: string }
   | { readonly type: 'invitation'; readonly id: string; readonly publicKey: string };
@@ -151,12 +152,11 @@ async function makeKeys(
   const { authority, stamp, document } = scope;
   const token = entrance.type === 'token' ? newToken(stamp.random) : null;
   if (entrance.type === 'passphrase') {
-    checkChosenKdf(entrance.kdf);
     checkKeyFile(entrance.credential.keyFile);
   }
   const first =
     entrance.type === 'passphrase'
-      ? { credential: entrance.credential, kdf: entrance.kdf }
+      ? { credential: entrance.credential, kdf: kdfFor(scope.policy, entrance.kdf) }
       : token === null
         ? null
         : { credential: token.credential, kdf: null };
@@ -185,12 +185,21 @@ export async function addPrincipal(scope: WriteScope, wanted: NewPrincipal): Pro
     entrance.type === 'keys' || entrance.type === 'invitation'
       ? entrance.id
       : encodeBase64url(scope.stamp.random(shortIdLength));
-  const taken = scope.authority.keyAt(id, 0) !== null || access.principals.some((entry) => entry.id === id);
-  if (taken) throw new UsageError('these keys are in this vault already');
+  checkNewKeys(scope, access, id, entrance);
   const { keys, token } = await makeKeys(scope, id, entrance, wanted.engine);
   access.addPrincipal({ id, name: wanted.name, expires: expiryOf(scope, wanted.expires) }, keys, rights);
   const changed = report(scope, access, access.principalNamed(wanted.name), 'add');
   return token === undefined ? changed : { ...changed, token };
+}
+
+/** Ids and keys are used once: what was taken away comes back with keys that somebody else may have. */
+function checkNewKeys(scope: WriteScope, access: AccessDraft, id: string | null, entrance: Entrance): void {
+  const signPub = entrance.type === 'keys' ? entrance.signPub : null;
+  const used = [...access.principals, ...scope.authority.header.retired];
+  if (used.some((entry) => entry.id === id || entry.signPub === signPub))
+    throw new UsageError('these keys are, or were, in this vault already', {
+      hint: 'new ones are made with `vault join --request`',
+    });
 }
 
 export function grantAccess(
@@ -271,7 +280,12 @@ export async function reissuePrincipal(
   const entry = access.principalNamed(name);
   if (entry.id === scope.identity.principal)
     throw new UsageError('for yourself: `vault passwd --compromised`');
-  if (entrance.type === 'keys' && entrance.id !== entry.id) {
+  checkNewKeys(scope, access, null, entrance);
+  if (entrance.type === 'invitation' && access.isAdmin(entry.id)) {
+    const hint = 'take that away first, or use --token or --passphrase';
+    throw new UsageError('an administrator has keys, which an invitation brings only later', { hint });
+  }
+  if ((entrance.type === 'keys' || entrance.type === 'invitation') && entrance.id !== entry.id) {
     // Keys that were made for another id seal a bundle that says so.
     throw new UsageError('this request was made as somebody new: remove the old principal and add this one');
   }

@@ -7,21 +7,14 @@
  */
 import { AccessDeniedError, UsageError } from '../../errors.ts';
 import { makeSlot, removedSlot, slotTypeOf, sortSlots, type Credential } from '../../access/slot.ts';
-import {
-  checkChosenKdf,
-  defaultArgon2,
-  defaultPbkdf2,
-  type Argon2Parameters,
-  type KdfEngine,
-  type KdfParameters,
-} from '../../crypto/kdf.ts';
+import type { KdfEngine, KdfParameters } from '../../crypto/kdf.ts';
 import { encodeRecoveryKey } from '../../format/key-text.ts';
 import type { Line } from '../../format/json-line.ts';
 import { limits } from '../../format/limits.ts';
 import type { SlotLine } from '../../format/lines.ts';
-import { policyValue } from '../../lifecycle/policy.ts';
 import { factorsWanted } from '../credential-policy.ts';
 import { checkKeyFile } from '../founding.ts';
+import { kdfFor } from '../kdf-policy.ts';
 import { makePrincipalKeys, newToken } from '../principal-keys.ts';
 import type { Scope, WriteScope } from '../scope.ts';
 import { presentPins } from './access.ts';
@@ -44,6 +37,9 @@ export interface PassphraseChanged {
 
 const passphraseTypes: ReadonlySet<SlotLine['type']> = new Set(['passphrase', 'passphrase+keyfile']);
 const isPassphrase = ({ value }: Line<SlotLine>): boolean => passphraseTypes.has(value.type);
+
+const kdfsOf = (slots: readonly Line<SlotLine>[]): SlotLine['kdf'][] =>
+  slots.filter(isPassphrase).map(({ value }) => value.kdf);
 
 function ownSlots(scope: Scope): Line<SlotLine>[] {
   return scope.document.slotsOf(scope.identity.principal);
@@ -76,8 +72,7 @@ export async function changePassphrase(scope: WriteScope, wanted: NewPassphrase)
   checkFactors(scope, wanted.credential);
   const slots = ownSlots(scope);
   const replaced = slots.filter(isPassphrase);
-  const kdf = wanted.kdf ?? nextKdf(scope, replaced);
-  checkChosenKdf(kdf);
+  const kdf = kdfFor(scope.policy, wanted.kdf, kdfsOf(replaced));
   const made = [await slotOver(scope, wanted.credential, kdf, wanted.engine)];
   let kept = slots.filter((slot) => !replaced.includes(slot));
   let recoveryKey: string | null = null;
@@ -107,27 +102,6 @@ async function slotOver(
   slotKey.fill(0);
   return line;
 }
-
-/**
- * Parameters for the next slot: today's default, or the present ones where they ask for more work. PBKDF2 gives way to Argon2id,
- * unless the policy allows nothing else.
- */
-function nextKdf(scope: Scope, slots: readonly Line<SlotLine>[]): KdfParameters {
-  if (policyValue(scope.policy, 'kdf.function') === 'pbkdf2') {
-    const known = slots.flatMap(({ value }) =>
-      value.kdf.name === 'pbkdf2-hmac-sha256' ? [value.kdf.iterations] : [],
-    );
-    return { ...defaultPbkdf2, iterations: Math.max(defaultPbkdf2.iterations, ...known) };
-  }
-  let best: Argon2Parameters = defaultArgon2;
-  for (const { value } of slots) {
-    const { kdf } = value;
-    if (kdf.name === 'argon2id' && work(kdf) > work(best)) best = kdf;
-  }
-  return best;
-}
-
-const work = (kdf: Argon2Parameters): number => kdf.memoryKiB * kdf.passes;
 
 export interface SlotInfo {
   readonly id: string;
@@ -189,13 +163,11 @@ export async function addSlot(
   if (wanted.type === 'given') {
     checkKeyFile(wanted.credential.keyFile);
     checkFactors(scope, wanted.credential);
-    const kdf = wanted.kdf ?? nextKdf(scope, slots.filter(isPassphrase));
-    checkChosenKdf(kdf);
+    const kdf = kdfFor(scope.policy, wanted.kdf, kdfsOf(slots));
     line = await slotOver(scope, wanted.credential, kdf, engine);
   } else if (wanted.type === 'device') {
     const { credential, hint } = wanted;
-    const kdf = credential.type === 'age' ? null : (wanted.kdf ?? nextKdf(scope, slots.filter(isPassphrase)));
-    if (kdf !== null) checkChosenKdf(kdf);
+    const kdf = credential.type === 'age' ? null : kdfFor(scope.policy, wanted.kdf, kdfsOf(slots));
     line = await slotOver(scope, credential, kdf, engine, hint);
   } else if (wanted.type === 'token') {
     const token = newToken(scope.stamp.random);
@@ -246,8 +218,7 @@ async function renewOwnKeys(scope: WriteScope, wanted: Renewal): Promise<Renewed
     const { credential } = wanted.passphrase;
     checkKeyFile(credential.keyFile);
     checkFactors(scope, credential);
-    const kdf = wanted.passphrase.kdf ?? nextKdf(scope, present.filter(isPassphrase));
-    checkChosenKdf(kdf);
+    const kdf = kdfFor(scope.policy, wanted.passphrase.kdf, kdfsOf(present));
     credentials.push({ credential, kdf });
   }
   let recoveryKey: string | null = null;

@@ -91,6 +91,9 @@ const fresh = new Set(['put', 'edit', 'rotate', 'import']);
 /** What was open to somebody who is gone and is still the current value. */
 export async function offboardStatus(scope: Scope, name: string | null): Promise<OffboardStatus> {
   const { authority } = scope;
+  const known = [...authority.principals, ...authority.header.retired];
+  if (name !== null && !known.some((one) => one.name === name))
+    throw new UsageError(`there is and was no principal ${name}`);
   const secrets: StillExposed[] = [];
   for (const environment of scope.accessible()) {
     const reader = await scope.readerOf(environment);
