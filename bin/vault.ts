@@ -145,14 +145,13 @@ function newProgram(words: readonly string[] = []): Command {
   return makeProgram(act, { out: show(writeOutput), error: show(writeError), width }, words);
 }
 
-async function parse(program: Command, words: readonly string[]): Promise<void> {
+async function parse(program: Command, words: readonly string[], isWhole = false): Promise<void> {
   try {
     await program.parseAsync(words, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) await report(error, {});
     // Words can be so intertwined that only parsing tells which one is the command.
-    else if (error.code === 'commander.unknownCommand' && program.commands.length === 1)
-      await parse(newProgram(), words);
+    else if (error.code === 'commander.unknownCommand' && !isWhole) await parse(newProgram(), words, true);
     else reportUsage(error, program, words);
   }
 }
