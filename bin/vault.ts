@@ -11,7 +11,7 @@ import type { Run } from '../commands/command.ts';
 import { commandWord, makeProgram, version } from '../commands/program.ts';
 import { SecretsManagerError, outcomes } from '../src/errors.ts';
 import { realFileSystem } from '../src/storage/file-system.ts';
-import { acquireLock } from '../src/storage/lock.ts';
+import { acquireLock, loadEngine } from '../src/storage/lock.ts';
 import { rehearse } from '../src/vault/rehearsal.ts';
 import { safeText } from '../src/terminal/table.ts';
 import { coloursAllowed, styleFor } from '../src/terminal/style.ts';
@@ -131,6 +131,8 @@ async function main(): Promise<void> {
   };
   process.on('uncaughtException', (error) => void leave(error));
   process.on('unhandledRejection', (error) => void leave(error));
+  // The first time that this thread waits for another one, signatures are being checked: a lock will be wanted after that.
+  setImmediate(() => void loadEngine());
   await run(process.argv.slice(2));
   process.exit();
 }
