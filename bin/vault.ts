@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 /** Entry: parse, run, map an error to message and exit code. Nothing else. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { isSea } from 'node:sea';
 import v8 from 'node:v8';
 import { CommanderError, type Command } from 'commander';
@@ -9,7 +11,7 @@ import type { Run } from '../commands/command.ts';
 import { commandWord, makeProgram, version } from '../commands/program.ts';
 import { SecretsManagerError, outcomes } from '../src/errors.ts';
 import { realFileSystem } from '../src/storage/file-system.ts';
-import { acquireLock } from '../src/storage/lock.ts';
+import { acquireLock, loadEngine } from '../src/storage/lock.ts';
 import { rehearse } from '../src/vault/rehearsal.ts';
 import { safeText } from '../src/terminal/table.ts';
 import { coloursAllowed, styleFor } from '../src/terminal/style.ts';
@@ -129,6 +131,8 @@ async function main(): Promise<void> {
   };
   process.on('uncaughtException', (error) => void leave(error));
   process.on('unhandledRejection', (error) => void leave(error));
+  // The first time that this thread waits for another one, signatures are being checked: a lock will be wanted after that.
+  setImmediate(() => void loadEngine());
   await run(process.argv.slice(2));
   process.exit();
 }
@@ -143,14 +147,13 @@ function newProgram(words: readonly string[] = []): Command {
   return makeProgram(act, { out: show(writeOutput), error: show(writeError), width }, words);
 }
 
-async function parse(program: Command, words: readonly string[]): Promise<void> {
+async function parse(program: Command, words: readonly string[], isWhole = false): Promise<void> {
   try {
     await program.parseAsync(words, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) await report(error, {});
     // Words can be so intertwined that only parsing tells which one is the command.
-    else if (error.code === 'commander.unknownCommand' && program.commands.length === 1)
-      await parse(newProgram(), words);
+    else if (error.code === 'commander.unknownCommand' && !isWhole) await parse(newProgram(), words, true);
     else reportUsage(error, program, words);
   }
 }
@@ -166,8 +169,12 @@ async function run(words: readonly string[]): Promise<void> {
 /** Before anything else: nothing of this process goes into a core file, and no debugger opens. */
 function harden(): void {
   process.on('SIGUSR1', () => undefined);
+  denyCoreDumps();
+}
+
+function denyCoreDumps(): void {
   try {
-    coreFilterBefore = `0x${readFileSync(coreFilter, 'latin1').trim()}`;
+    coreFilterBefore = `0x${readFileSync(coreFilter, 'utf8').trim()}`;
     writeFileSync(coreFilter, '0');
   } catch {
     // Not Linux, or not allowed: docs/threat-model.md says so.
@@ -179,10 +186,20 @@ function restoreCoreDumps(): void {
   if (coreFilterBefore !== '') writeFileSync(coreFilter, coreFilterBefore);
 }
 
+/**
+ * Node comes with all its modules compiled, and ours have just run: what of that no rehearsal uses is not worth its place in the heap, and
+ * is compiled when it is called. Asking for objects collects garbage first; the flag makes code that is not running part of it.
+ */
+function forgetCompiledCode(): void {
+  v8.setFlagsFromString('--stress-flush-code');
+  v8.queryObjects(Context);
+  v8.setFlagsFromString('--no-stress-flush-code');
+}
+
 const hasFailed = (): boolean => process.exitCode !== undefined;
 
 /** Leaves the bytecode of what ran in the snapshot. The first program is a whole one, and tells the others who declares what. */
-async function rehearseAll(): Promise<void> {
+async function rehearseAll(folder: string): Promise<void> {
   const parsed = [
     ['--help'],
     ['get', '--help'],
@@ -191,11 +208,13 @@ async function rehearseAll(): Promise<void> {
     ['nothing'],
   ];
   for (const words of parsed) await run(words);
-  const { place, token, passphrase, names } = await rehearse();
+  denyCoreDumps();
+  restoreCoreDumps();
+  const { place, token, passphrase, names } = await rehearse(folder);
   const { fs, acquireLock: lock, path } = place;
   process.exitCode = undefined;
   for (const credential of [{ VAULT_ACCESS_TOKEN: token }, { VAULT_PASSPHRASE: passphrase }]) {
-    stage = { env: { ...credential, HOME: '/v' }, cwd: '/v', fs, acquireLock: lock };
+    stage = { env: { ...credential, HOME: folder }, cwd: folder, fs, acquireLock: lock };
     for (const name of names) await run(['get', name, '--vault', path]);
     await run(['ls', '--vault', path]);
   }
@@ -210,13 +229,20 @@ async function rehearseAll(): Promise<void> {
 const { startupSnapshot } = v8;
 if (startupSnapshot.isBuildingSnapshot()) {
   rehearsing = true;
+  forgetCompiledCode();
+  const folder = mkdtempSync(join(tmpdir(), 'vault-rehearsal-'));
   // A rehearsal that fails must fail the build.
-  void rehearseAll().catch((error: unknown) => {
-    throw error;
-  });
+  void rehearseAll(folder)
+    .finally(() => {
+      rmSync(folder, { recursive: true });
+    })
+    .catch((error: unknown) => {
+      throw error;
+    });
   startupSnapshot.addSerializeCallback(() => {
     rehearsing = false;
     stage = null;
+    coreFilterBefore = '';
     process.exitCode = undefined;
   });
   startupSnapshot.setDeserializeMainFunction(() => {
