@@ -99,7 +99,7 @@ async function entranceFrom(
   }
   if (flags.token === true) return { entrance: { type: 'token' }, text: null, question: null };
   if (flags.invite === true) {
-    const { entrance, text } = await newInvitation(vault.place.random, id);
+    const { entrance, text } = await newInvitation(vault.place.random, vault.authority, id);
     return { entrance, text, question: null };
   }
   if (flags.request !== undefined) {

@@ -11,6 +11,7 @@ import { Domain } from '../crypto/pae.ts';
 import type { EnvironmentPart, VaultDocument } from '../format/document.ts';
 import type { Line } from '../format/json-line.ts';
 import type { HeaderLine, PrincipalEntry, RootLine, Seen } from '../format/lines.ts';
+import { boundSlots } from './bound-slots.ts';
 import { headDigest, lineDigest, signatureHolds } from './digest.ts';
 import {
   broken,
@@ -18,6 +19,7 @@ import {
   checkRights,
   checkRoots,
   effectivePrincipals,
+  isAwaited,
 } from './header-rules.ts';
 
 export type Right = 'rotate' | 'write' | 'delete';
@@ -67,6 +69,7 @@ export class Authority {
       authority.#checkHeader(document),
       authority.checkSigned(document.snapshot, null),
       ...document.environments.map((part) => authority.#checkParts(document, part)),
+      ...authority.#checkArrivals(document),
     ]);
     return authority;
   }
@@ -180,6 +183,14 @@ export class Authority {
         if (n > found) older('changes', n, found);
       }
     }
+  }
+
+  /** Who was awaited and is there has signed its credentials: a writer that completes its access relies on that. */
+  #checkArrivals(document: VaultDocument): Promise<unknown>[] {
+    const arrived = [...this.#principals.values()].filter(
+      (principal) => isAwaited(principal) && document.bundleOf(principal.id) !== null,
+    );
+    return arrived.map(async ({ id }) => boundSlots(document, this, id));
   }
 
   async #checkParts(document: VaultDocument, part: EnvironmentPart): Promise<void> {

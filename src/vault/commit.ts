@@ -12,6 +12,8 @@ export interface StagedFile {
   readonly file: BuiltFile;
   /** Who signs the new snapshot: the unlocked principal, with new keys where those changed, and pins moved. */
   readonly identity: Identity;
+  /** Whether anybody's credentials, rights or keys change. */
+  readonly credentials: boolean;
 }
 
 /** @returns `null` where nothing was staged */
@@ -40,7 +42,8 @@ export async function buildStaged(scope: WriteScope): Promise<StagedFile | null>
     );
   await wrapOwnGrants(scope, head);
   identity = await renewBundle(scope, head, identity, slots !== null);
-  return { file: await buildFile(document, domain, head, environments), identity };
+  const credentials = slots !== null || succession !== null || scope.access !== null;
+  return { file: await buildFile(document, domain, head, environments), identity, credentials };
 }
 
 /** Somebody who was awaited and has put credentials into the file: the next header says so, and gives the grants. */

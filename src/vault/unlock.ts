@@ -5,7 +5,7 @@
  * (INTEGRITY) are never confused.
  */
 import { AccessDeniedError, IntegrityError, UnlockError, UsageError } from '../errors.ts';
-import { lineDigest } from '../access/digest.ts';
+import { boundSlots } from '../access/bound-slots.ts';
 import type { Authority } from '../access/authority.ts';
 import { openBundle, type Identity, type OpenedSlot } from '../access/bundle.ts';
 import { openSlot, slotTypeOf, unwrapBundleKey, type Credential } from '../access/slot.ts';
@@ -57,25 +57,6 @@ async function choosePrincipal(
     throw new UsageError(`say who you are: ${names}`, { hint: 'with --as NAME, or VAULT_PRINCIPAL' });
   }
   return only;
-}
-
-/** The slots of a principal, bound to its signed bundle. @throws IntegrityError */
-export async function boundSlots(
-  document: VaultDocument,
-  authority: Authority,
-  principal: string,
-): Promise<Line<SlotLine>[]> {
-  const bundle = document.bundleOf(principal);
-  if (bundle === null)
-    throw new UnlockError('this principal has not joined yet', { hint: 'finish with `vault join`' });
-  await authority.checkSigned(bundle, null);
-  const slots = document.slotsOf(principal);
-  const digests = await Promise.all(slots.map((slot) => lineDigest(authority.domain, slot.raw)));
-  const { slots: listed } = bundle.value;
-  if (digests.length !== listed.length || digests.some((digest, index) => digest !== listed[index])) {
-    throw new IntegrityError('the slots are not those that their principal signed');
-  }
-  return slots;
 }
 
 /**
@@ -138,6 +119,18 @@ export async function identityFor(
   const bundle = document.bundleOf(principal.id);
   if (bundle === null) throw new IntegrityError('the bundle is missing');
   const identity = await openBundle(authority.domain, bundle, opened, principal.signPub);
+  checkPins(document, authority, principal, identity, now);
+  return identity;
+}
+
+/** The document descends from what the principal knew, is not older, and the principal's time is not over. @throws IntegrityError; AccessDeniedError */
+export function checkPins(
+  document: VaultDocument,
+  authority: Authority,
+  principal: PrincipalEntry,
+  identity: Identity,
+  now: Date,
+): void {
   const { root, rootDigest, floor } = identity.content;
   if (authority.rootDigests[root] !== rootDigest) {
     throw new IntegrityError(
@@ -156,5 +149,4 @@ export async function identityFor(
   if (principal.expires !== '' && latest > principal.expires) {
     throw new AccessDeniedError(`the access of ${principal.name} expired at ${principal.expires}`);
   }
-  return identity;
 }

@@ -26,6 +26,7 @@ import { lockLog, lockVault } from './locks.ts';
 import { Journal, type RecordFields } from './journal.ts';
 import { checkMemory, openMemory, remember, type Memory } from './memory.ts';
 import type { Place } from './place.ts';
+import { checkOwnTime, proveFile } from './proof.ts';
 import { Scope, WriteScope } from './scope.ts';
 import { identityFor, unlock } from './unlock.ts';
 
@@ -227,6 +228,7 @@ export class Vault {
             { hint },
           );
         }
+        checkOwnTime(authority, this.#identity, time);
         const stamp = { time, seen: seenOf(document), identity: this.#identity, random: place.random };
         const scope = new WriteScope(document, authority, this.#identity, now, stamp);
         try {
@@ -279,12 +281,12 @@ export class Vault {
       return;
     }
     const { file: built, identity: next } = staged;
+    const before = document.snapshot.value;
+    const signed = { time: scope.stamp.time, head: built.headDigest };
+    const trial = await makeSnapshot(authority.domain, next, before, { ...signed, log: journal.head });
+    await proveFile(built, joinLines([trial.raw]), staged.credentials);
     await journal.append(this.#identity, document.header.value.n, { ...fields, to: built.headDigest });
-    const snapshot = await makeSnapshot(authority.domain, next, document.snapshot.value, {
-      time: scope.stamp.time,
-      head: built.headDigest,
-      log: journal.head,
-    });
+    const snapshot = await makeSnapshot(authority.domain, next, before, { ...signed, log: journal.head });
     try {
       replaceVaultFile(place.fs, place.path, [built.head, ...built.body, joinLines([snapshot.raw])]);
     } catch (error) {

@@ -15,7 +15,7 @@ import { shardNumber } from '../environment-layout.ts';
 import type { EnvironmentReader } from '../environment-reader.ts';
 import type { Place } from '../place.ts';
 import type { Scope } from '../scope.ts';
-import { boundSlots } from '../unlock.ts';
+import { boundSlots } from '../../access/bound-slots.ts';
 import { sealPublicKeyOf } from '../value-line.ts';
 
 export interface VerifyReport {
