@@ -67,6 +67,7 @@ export async function verifyChain(
   const parsed: Line<AnyRecord>[] = [];
   const found = new Map<number, string>();
   const walk: Walk = { log: '', seq: 0, prev: '' };
+  const voided = abortedJoins(lines);
   let unsealed = 0;
   // Checked while the walk goes on; settled in order, so that the first fault is the one that is told.
   let signatures: Promise<IntegrityError | null>[] = [];
@@ -91,7 +92,7 @@ export async function verifyChain(
     walk.prev = await recordDigest(authority.domain, raw);
     if (anchors.has(value.seq)) found.set(value.seq, walk.prev);
     unsealed = isSigned(line) ? 0 : unsealed + 1;
-    if (isSigned(line)) signatures.push(signatureFault(authority, line, index));
+    if (isSigned(line) && !voided.has(index)) signatures.push(signatureFault(authority, line, index));
     if (signatures.length >= batch) await settle();
     parsed.push(line);
   }
@@ -102,6 +103,37 @@ export async function verifyChain(
   await settle();
   const { log, seq: lastSeq, prev: lastDigest } = walk;
   return { log, records: lines.length, lastSeq, lastDigest, unsealed, anchors: found, parsed };
+}
+
+/**
+ * Records of somebody who was joining and was killed before the vault was replaced: their keys reached no file, so nobody can check
+ * them. They count as unsigned ones, sealed by the `aborted` record of whoever came next.
+ * @returns line indexes
+ */
+function abortedJoins(lines: readonly Bytes[]): ReadonlySet<number> {
+  const voided = new Set<number>();
+  const recordAt = (index: number): SignedRecord | null => {
+    const raw = lines[index];
+    const line = raw === undefined ? null : parseAt(raw, index);
+    return line === null || line instanceof IntegrityError || !isSigned(line) ? null : line.value;
+  };
+  const wanted = Buffer.from('"op":"aborted"');
+  for (const [index, raw] of lines.entries()) {
+    if (!Buffer.from(raw.buffer, raw.byteOffset, Math.min(raw.length, 256)).includes(wanted)) continue;
+    const aborted = recordAt(index);
+    // Attempts that nobody signed may stand between.
+    let at = index - 1;
+    while (at >= 0 && recordAt(at) === null) at -= 1;
+    const join = recordAt(at);
+    if (aborted?.detail !== String(join?.seq) || join?.op !== 'join') continue;
+    voided.add(at);
+    for (let before = at - 1; ; before--) {
+      const record = recordAt(before);
+      if (record?.principal !== join.principal || !['log', 'torn'].includes(record.op)) break;
+      voided.add(before);
+    }
+  }
+  return voided;
 }
 
 function parseAt(raw: Bytes, index: number): Line<AnyRecord> | IntegrityError {

@@ -79,14 +79,27 @@ export async function fingerprintOf(
 }
 
 /** Make keys and a request. The sealed private half stays on this machine. @throws UsageError on a machine without a state folder */
-export async function makeJoinRequest(place: Place, name: string, newcomer: Newcomer): Promise<JoinRequest> {
+export async function makeJoinRequest(
+  place: Place,
+  name: string,
+  newcomer: () => Promise<Newcomer>,
+  replace = false,
+): Promise<JoinRequest> {
   const folder = place.stateFolder;
   if (folder === null)
     throw new UsageError('there is no folder to keep your keys in', { hint: 'set HOME or XDG_STATE_HOME' });
   const made: JoinRequest[] = [];
   const vault = await Vault.arrive(place, async (document, authority) => {
     const principal = encodeBase64url(place.random(shortIdLength));
-    const { keys, identity } = await makeOwnKeys(place, authority, principal, newcomer);
+    if (!replace && loadPendingJoin(place.fs, folder, document.vaultId) !== null) {
+      const hint = 'finish it with `vault join`, or give its keys up with --replace';
+      throw new ConcurrencyError(
+        'you have made a request for this vault already',
+        { hint },
+        'ALREADY_EXISTS',
+      );
+    }
+    const { keys, identity } = await makeOwnKeys(place, authority, principal, await newcomer());
     const { signPub, sealPub, slots, bundle } = keys;
     if (bundle === null) throw new UsageError('no keys were made');
     const fields = {

@@ -13,8 +13,8 @@ import type { CatalogEntry, Carry, Note } from '../format/catalog.ts';
 import type { Line } from '../format/json-line.ts';
 import { purgedLine, type PurgedLine, type ValueLine } from '../format/lines.ts';
 import { layOutWhole, type WriteStamp } from './environment-layout.ts';
-import type { EnvironmentReader, SecretHistory } from './environment-reader.ts';
-import { withKeysSince } from './exposure.ts';
+import { currentVersion, type EnvironmentReader, type SecretHistory } from './environment-reader.ts';
+import { isFresh, withKeysSince, withoutDone } from './exposure.ts';
 import { makeEnvironmentKeys, openCarry, type MadeEnvironment } from './new-environment.ts';
 import { storedLine, type StoredLine } from './stored-line.ts';
 import { makeValueLine } from './value-line.ts';
@@ -43,7 +43,7 @@ export async function rekeyEnvironment(
   const before = await openCarry(domain, old, reader.keys);
   const content: Carry = {
     auditKeys: [...before.auditKeys, [old.epoch, encodeBase64url(reader.keys.audit)]],
-    policy: withKeysSince(policy(before.policy), stamp.time),
+    policy: withKeysSince(policy(withoutDone(before.policy, await oldestValue(reader))), stamp.time),
   };
   const place = { id: old.id, name: old.name, epoch: old.epoch + 1 };
   const made = await makeEnvironmentKeys(domain, stamp.random, stamp.identity, place, content);
@@ -66,6 +66,22 @@ export async function rekeyEnvironment(
   const n = { names: names.value.n + 1, values: values.value.n + 1 };
   const built = await layOutWhole(domain, stamp, { keys: made.keys, entries, lines, n });
   return { ...made, built, setAside };
+}
+
+/** Time of the oldest current value that somebody brought anew; `""` where one came back from before, the present where there is none. */
+async function oldestValue(reader: EnvironmentReader): Promise<string> {
+  let oldest = reader.part.values.value.time;
+  for (const entry of await reader.entries()) {
+    if (entry.removed !== '') continue;
+    const current = currentVersion(await reader.history(entry.secret));
+    if (current === null) continue;
+    const { time } = current.value;
+    const [value, { operation }] = await openOrName(reader, current);
+    value.wipe();
+    if (!isFresh(operation)) return '';
+    if (time < oldest) oldest = time;
+  }
+  return oldest;
 }
 
 /** Every secret of an environment, those of which only a trace is left too. */

@@ -17,7 +17,7 @@ import { closeIdentity, type Identity } from '../access/bundle.ts';
 import type { Credential } from '../access/slot.ts';
 import type { Bytes } from '../crypto/bytes.ts';
 import { VaultDocument } from '../format/document.ts';
-import type { SlotLine } from '../format/lines.ts';
+import type { PrincipalEntry, SlotLine } from '../format/lines.ts';
 import { openVaultFile, replaceVaultFile, vaultFileStamp, type OpenFile } from '../storage/vault-file.ts';
 import { joinLines, makeSnapshot, seenOf, writeTime } from './build.ts';
 import { buildStaged } from './commit.ts';
@@ -79,6 +79,7 @@ export class Vault {
   readonly #memory: Memory;
   #loaded: Loaded;
   #identity: Identity;
+  #arriving = false;
 
   private constructor(place: Place, memory: Memory, loaded: Loaded, identity: Identity) {
     this.place = place;
@@ -140,7 +141,9 @@ export class Vault {
     const loaded = await load(place, memory);
     try {
       const identity = await newcomer(loaded.document, loaded.authority);
-      return new Vault(place, memory, loaded, identity);
+      const vault = new Vault(place, memory, loaded, identity);
+      vault.#arriving = true;
+      return vault;
     } catch (error) {
       loaded.file.close();
       throw error;
@@ -232,13 +235,15 @@ export class Vault {
         const stamp = { time, seen: seenOf(document), identity: this.#identity, random: place.random };
         const scope = new WriteScope(document, authority, this.#identity, now, stamp);
         try {
+          const newcomers = await scope.findNewcomers();
           const outcome = await settle(async () => this.#allowed(op).then(async () => work(scope)));
           const from = document.snapshot.value.head;
           if ('error' in outcome) {
             await this.#record(journal, { op, ...result(outcome), ...scope.trace.fields(), from });
             throw outcome.error;
           }
-          await this.#commit(journal, scope, { op, ok: true, ...scope.trace.fields(), from });
+          await this.#commit(journal, scope, newcomers, op);
+          for (const notice of scope.notices) place.warn(notice);
           return outcome.value;
         } finally {
           scope.close();
@@ -272,10 +277,17 @@ export class Vault {
     );
   }
 
-  async #commit(journal: Journal, scope: WriteScope, fields: RecordFields): Promise<void> {
+  async #commit(
+    journal: Journal,
+    scope: WriteScope,
+    newcomers: readonly PrincipalEntry[],
+    op: string,
+  ): Promise<void> {
     const { place } = this;
     const { document, authority } = this.#loaded;
-    const staged = await buildStaged(scope);
+    const staged = await buildStaged(scope, newcomers);
+    const from = document.snapshot.value.head;
+    const fields: RecordFields = { op, ok: true, ...scope.trace.fields(), from };
     if (staged === null) {
       await this.#record(journal, fields);
       return;
@@ -326,6 +338,8 @@ export class Vault {
     const { document, authority } = loaded;
     const principal = authority.principal(this.#identity.principal);
     if (principal === null) throw new UnlockError('your access to this vault was removed meanwhile');
+    // A newcomer has nothing in the file yet that could have changed.
+    if (this.#arriving && document.bundleOf(principal.id) === null) return;
     try {
       this.#identity = await identityFor(document, authority, principal, this.#identity, this.place.now());
     } catch (cause) {

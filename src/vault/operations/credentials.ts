@@ -12,7 +12,7 @@ import { encodeRecoveryKey } from '../../format/key-text.ts';
 import type { Line } from '../../format/json-line.ts';
 import { limits } from '../../format/limits.ts';
 import type { SlotLine } from '../../format/lines.ts';
-import { factorsWanted } from '../credential-policy.ts';
+import { credentialProblem, factorsWanted } from '../credential-policy.ts';
 import { checkKeyFile } from '../founding.ts';
 import { kdfFor } from '../kdf-policy.ts';
 import { makePrincipalKeys, newToken } from '../principal-keys.ts';
@@ -155,6 +155,9 @@ export async function addSlot(
   wanted: NewCredential,
   engine: KdfEngine,
 ): Promise<AddedSlot> {
+  const problem = credentialProblem(scope.document, scope.authority, scope.identity, scope.now);
+  // Who is to bring a second factor, or a new passphrase, does not get in by the side door.
+  if (problem !== null && wanted.type !== 'given' && wanted.type !== 'device') throw problem;
   const slots = ownSlots(scope);
   if (slots.length >= limits.slots)
     throw new UsageError(`a principal has at most ${limits.slots} credentials`);

@@ -66,9 +66,10 @@ function checkGrants({ document, authority }: Scope): void {
   const found = document
     .all('grant', grantLine, most)
     .map(({ value }) => `${value.principal} ${value.environment} ${value.epoch} ${value.level}`);
-  const wanted = [...authority.principals].flatMap(({ id }) =>
+  const wanted = [...authority.principals].flatMap(({ id, expires }) =>
     authority.header.environments.flatMap((entry) => {
-      const level = authority.grantLevel(id, entry.id);
+      const level =
+        expires !== '' && expires < authority.header.time ? null : authority.grantLevel(id, entry.id);
       return level === null ? [] : [`${id} ${entry.id} ${entry.epoch} ${level}`];
     }),
   );
