@@ -2,6 +2,7 @@
 on standard output a line a run, [exit status, bytes written to standard output, text of standard error]."""
 import importlib.util, io, json, sys
 
+sys.dont_write_bytecode = True
 spec = importlib.util.spec_from_file_location("recover", sys.argv[1])
 recover = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(recover)
