@@ -6,7 +6,7 @@ import { showSecret } from '../../../src/vault/operations/history.ts';
 import { setPolicy, showPolicy, type PolicyRule } from '../../../src/vault/operations/policy.ts';
 import { vaultStatus } from '../../../src/vault/operations/status.ts';
 import { verifyVault } from '../../../src/vault/operations/verify.ts';
-import { Vault } from '../../../src/vault/vault.ts';
+import type { Vault } from '../../../src/vault/vault.ts';
 import { failureOf } from '../../support/failure.ts';
 import { put, type SampleVault } from '../../support/sample-vault.ts';
 import { add, as, asOwner, teamVault } from '../../support/team.ts';
