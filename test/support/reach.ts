@@ -54,10 +54,8 @@ function sealedIn(file: Forgery): Sealed[] {
   const plain = { info: null, bucket: 64, environment: '', epoch: 0 };
   const all: Sealed[] = [];
   for (const { principal, id, type, kdf, salt, hint, commit, wrapped } of file.all('slot')) {
-    const aad = domain.encode(
-      'slot-wrap',
-      ...[principal, id, type, JSON.stringify(kdf), raw(salt), hint, raw(commit)],
-    );
+    const parameters = JSON.stringify(kdf);
+    const aad = domain.encode('slot-wrap', principal, id, type, parameters, raw(salt), hint, raw(commit));
     if (wrapped !== '')
       all.push({ ...plain, what: `slot ${principalName(principal)} ${type}`, text: raw(wrapped), aad });
   }

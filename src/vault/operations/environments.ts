@@ -97,6 +97,6 @@ export function rekeyEnvironments(scope: WriteScope, wanted: readonly string[]):
   }
   for (const { id } of chosen) access.rekey(id);
   const names = chosen.map(({ name }) => name);
-  scope.trace.detail = `rekey ${names.join(', ')}`.slice(0, 250);
+  scope.trace.detail = `rekey ${names.join(', ')}`.slice(0, 250).toWellFormed();
   return names;
 }

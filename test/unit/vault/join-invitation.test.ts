@@ -1,7 +1,7 @@
 /** Coming into a vault by an invitation: a one-time key, for keys of one's own making. */
 import { readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { type Bytes } from '../../../src/crypto/bytes.ts';
+import type { Bytes } from '../../../src/crypto/bytes.ts';
 import { encodeInvitation, parseInvitation } from '../../../src/format/join-text.ts';
 import { newInvitation } from '../../../src/vault/invitation.ts';
 import { acceptInvitation } from '../../../src/vault/join.ts';

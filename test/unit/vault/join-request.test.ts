@@ -73,8 +73,8 @@ describe('a request', () => {
     const lines = [...slots, bundle].map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(lines.map(({ kind }) => kind)).toEqual(['slot', 'bundle']);
     // None of what is sealed there stands in the request.
-    const request = Buffer.from(encodeJoinRequest(made)).toString('utf8');
-    for (const { wrapped, sealed } of lines) expect(request).not.toContain(String(wrapped ?? sealed));
+    const travels = Buffer.from(encodeJoinRequest(made)).toString('utf8');
+    for (const { wrapped, sealed } of lines) expect(travels).not.toContain(String(wrapped ?? sealed));
   });
 
   test('becomes access in three steps: before the second it is nothing, before the third nobody', async () => {
