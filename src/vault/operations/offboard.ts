@@ -88,9 +88,15 @@ export interface OffboardStatus {
 /** Operations that bring a value which nobody had before. */
 const fresh = new Set(['put', 'edit', 'rotate', 'import']);
 
-/** What was open to somebody who is gone and is still the current value. */
+/**
+ * What was open to somebody who is gone and is still the current value.
+ * @throws UsageError for a name that nobody has or had: a mistyped one must not look done
+ */
 export async function offboardStatus(scope: Scope, name: string | null): Promise<OffboardStatus> {
   const { authority } = scope;
+  const known = [...authority.principals, ...authority.header.retired];
+  if (name !== null && !known.some((one) => one.name === name))
+    throw new UsageError(`nobody who came into this vault is called ${name}`);
   const secrets: StillExposed[] = [];
   for (const environment of scope.accessible()) {
     const reader = await scope.readerOf(environment);
