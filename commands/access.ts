@@ -132,16 +132,22 @@ function rightsText({ admin, environments }: Pick<AccessEntry, 'admin' | 'enviro
   return all.length === 0 ? 'nothing' : all.join('; ');
 }
 
-function report(context: Context, changed: AccessChanged, text: string | null): void {
-  const { token, ...rest } = changed;
-  const once = token ?? text;
-  if (context.json)
-    context.outputJson({
-      ...rest,
-      ...(token === undefined ? {} : { token }),
-      ...(text === null ? {} : { invitation: text }),
-    });
+/** Rights as they are now. */
+function reportRights(context: Context, changed: AccessChanged): void {
+  if (context.json) context.outputJson(changed);
+  informOfRights(context, changed);
+}
+
+/** Rights, and what lets somebody in: shown once. */
+function reportEntrance(context: Context, changed: AccessChanged, invitation: string | null): void {
+  const { token = null, ...rights } = changed;
+  const once = token ?? invitation;
+  if (context.json) context.outputJson({ ...rights, token, invitation });
   else if (once !== null) context.output(`${once}\n`);
+  informOfRights(context, changed);
+}
+
+function informOfRights(context: Context, changed: AccessChanged): void {
   context.inform(`${context.shown(changed.name)} may do now: ${rightsText(changed)}`);
   if (changed.rekeyed.length > 0) context.inform(`new keys for ${changed.rekeyed.join(', ')}`);
 }
@@ -166,7 +172,7 @@ function declareChanges(command: Command, act: Act): void {
         const changed = await vault.write('access-grant', async (scope) =>
           Promise.resolve(grantAccess(scope, name, wantedAccess(context, flags), expires)),
         );
-        report(context, changed, null);
+        reportRights(context, changed);
       }),
     );
   command
@@ -184,7 +190,7 @@ function declareChanges(command: Command, act: Act): void {
         const changed = await vault.write('access-revoke', async (scope) =>
           Promise.resolve(revokeAccess(scope, name, wanted)),
         );
-        report(context, changed, null);
+        reportRights(context, changed);
       }),
     );
   command
@@ -200,7 +206,7 @@ function declareChanges(command: Command, act: Act): void {
         const changed = await vault.write('access-rm', async (scope) =>
           Promise.resolve(removePrincipal(scope, name)),
         );
-        if (context.json) context.outputJson(changed);
+        if (context.json) context.outputJson({ name, rekeyed: changed.rekeyed });
         context.inform(`${context.shown(name)} removed`);
         if (changed.rekeyed.length > 0) {
           context.inform(`new keys for ${changed.rekeyed.join(', ')}`);
@@ -226,7 +232,7 @@ function declareChanges(command: Command, act: Act): void {
             exposed: flags.compromised === true,
           }),
         );
-        report(context, changed, text);
+        reportEntrance(context, changed, text);
       }),
     );
 }
@@ -239,7 +245,7 @@ async function runAdd(context: Context, flags: EntranceFlags, name = ''): Promis
   if (question !== null) await context.confirm(question, flags.yes);
   const wanted = { name, access, expires, entrance, engine: vault.place.kdfEngine };
   const changed = await vault.write('access-add', async (scope) => addPrincipal(scope, wanted));
-  report(context, changed, text);
+  reportEntrance(context, changed, text);
   const next = {
     token: 'the token is shown once: keep it where your CI keeps secrets',
     invitation:

@@ -79,6 +79,7 @@ async function runJoin(context: Context, flags: JoinFlags, file?: string): Promi
   const text = await invitationText(context, flags, place);
   if (text === null) {
     const name = await finishRequest(place, context.credentials(place.path));
+    if (context.json) context.outputJson({ name, complete: true });
     context.inform(`you are ${context.shown(name)} now`);
     return;
   }
@@ -86,6 +87,7 @@ async function runJoin(context: Context, flags: JoinFlags, file?: string): Promi
   if (invitation === null) throw new UsageError('this is not an invitation: those begin with vli1_');
   try {
     const name = await acceptInvitation(place, invitation, async () => newcomer(context, flags));
+    if (context.json) context.outputJson({ name, complete: false });
     context.inform(
       `you are ${context.shown(name)} now; an administrator’s next change completes your access`,
     );

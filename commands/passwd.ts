@@ -12,7 +12,7 @@ import type { Context } from './context.ts';
 import { newPassphrase } from './credentials.ts';
 import { withRecoveryKey, type KeepKey, type RecoveryFlags } from './recovery-key.ts';
 import type { Credential } from '../src/access/slot.ts';
-import { reportRenewal } from './slot.ts';
+import { outputRenewal, reportRenewal } from './slot.ts';
 import { addKdfOptions, kdfFrom, type KdfOptions } from './kdf-options.ts';
 
 interface PasswdFlags extends KdfOptions, RecoveryFlags {
@@ -60,14 +60,15 @@ async function change(
   flags: PasswdFlags,
   operation: 'passwd' | 'recover',
   keep: KeepKey | null,
-): Promise<void> {
+): Promise<RenewedKeys> {
   const kdf = await kdfFrom(context, flags);
   const passphrase = await wantedPassphrase(context, flags, operation === 'recover');
   const credential = { type: 'passphrase', passphrase, keyFile: context.keyFile() } as const;
   const wanted = { credential, kdf, engine: vault.place.kdfEngine, newRecoveryKey: keep !== null };
-  await vault.write(operation, async (scope) => {
-    const { recoveryKey } = await changePassphrase(scope, wanted);
-    if (recoveryKey !== null) keep?.(recoveryKey);
+  return vault.write(operation, async (scope) => {
+    const done = await changePassphrase(scope, wanted);
+    if (done.recoveryKey !== null) keep?.(done.recoveryKey);
+    return done;
   });
 }
 
@@ -78,7 +79,8 @@ async function runPasswd(context: Context, flags: PasswdFlags): Promise<void> {
     await replace(context, vault, flags);
     return;
   }
-  await change(context, vault, flags, 'passwd', null);
+  const done = await change(context, vault, flags, 'passwd', null);
+  outputRenewal(context, done);
   context.inform(
     'passphrase changed; whoever has the old one and an old copy of the file can still open this vault',
   );
@@ -117,11 +119,12 @@ async function recoveryCredential(context: Context, flags: PasswdFlags): Promise
 }
 
 async function runRecover(context: Context, flags: PasswdFlags): Promise<void> {
-  await withRecoveryKey(context, flags, async (keep) => {
+  const done = await withRecoveryKey(context, flags, async (keep) => {
     const credentials: CredentialSource = async (attempt) =>
       attempt > 1 ? null : recoveryCredential(context, flags);
     const vault = await context.openVault({ credentials });
-    await change(context, vault, flags, 'recover', flags.recovery === false ? null : keep);
-    context.inform('passphrase changed');
+    return change(context, vault, flags, 'recover', flags.recovery === false ? null : keep);
   });
+  outputRenewal(context, done);
+  context.inform('passphrase changed');
 }

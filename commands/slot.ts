@@ -122,9 +122,12 @@ async function runAdd(context: Context, flags: SlotAddFlags): Promise<void> {
   const vault = await context.openVault({ keyFileFlag: false });
   const wanted = await wantedCredential(context, flags);
   const added = await vault.write('slot-add', async (scope) => addSlot(scope, wanted, vault.place.kdfEngine));
-  if (context.json) context.outputJson(added);
-  else if (added.text !== null) context.output(`${added.text}\n`);
-  context.inform(`${added.type} added, ${added.id}`);
+  const { id, type, text } = added;
+  const token = type === 'token' ? text : null;
+  const recoveryKey = type === 'recovery' ? text : null;
+  if (context.json) context.outputJson({ id, type, token, recoveryKey });
+  else if (text !== null) context.output(`${text}\n`);
+  context.inform(`${type} added, ${id}`);
 }
 
 async function runRemove(context: Context, flags: SlotRemoveFlags, id = ''): Promise<void> {
@@ -150,10 +153,13 @@ async function runRemove(context: Context, flags: SlotRemoveFlags, id = ''): Pro
   reportRenewal(context, done);
 }
 
-/** What became of keys and credentials. The recovery key is not in it: it has been shown. */
-export function reportRenewal(context: Context, done: RenewedKeys): void {
-  const { renewed, removed, rekeyed } = done;
+/** What became of keys and credentials, for scripts. The recovery key is not in it: it has been shown. */
+export function outputRenewal(context: Context, { renewed, removed, rekeyed }: RenewedKeys): void {
   if (context.json) context.outputJson({ renewed, removed, rekeyed });
+}
+
+export function reportRenewal(context: Context, done: RenewedKeys): void {
+  outputRenewal(context, done);
   if (done.renewed) {
     const gone = done.removed.map(({ type }) => type).join(', ');
     context.inform(`new keys for you${done.rekeyed.length > 0 ? ` and for ${done.rekeyed.join(', ')}` : ''}`);

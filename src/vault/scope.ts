@@ -70,10 +70,16 @@ export class Scope {
       const known = environments.map((entry) => entry.name).join(', ');
       throw new UsageError(`there is no environment ${name}; this vault has ${known}`);
     }
+    return this.meantBy(this.policy);
+  }
+
+  /** The environment that is meant by none under a policy. */
+  meantBy(policy: Policy): EnvironmentEntry {
+    const { environments } = this.authority.header;
     const granted = environments.filter(
       (entry) => this.authority.grantLevel(this.identity.principal, entry.id) !== null,
     );
-    const byDefault = policyValue(this.policy, 'environment.default');
+    const byDefault = policyValue(policy, 'environment.default');
     const chosen =
       (granted.length === 1 ? granted[0] : undefined) ??
       environments.find((entry) => entry.id === byDefault) ??

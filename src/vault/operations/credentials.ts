@@ -30,11 +30,6 @@ export interface NewPassphrase {
   readonly newRecoveryKey: boolean;
 }
 
-export interface PassphraseChanged {
-  readonly kdf: KdfParameters;
-  readonly recoveryKey: string | null;
-}
-
 const passphraseTypes: ReadonlySet<SlotLine['type']> = new Set(['passphrase', 'passphrase+keyfile']);
 const isPassphrase = ({ value }: Line<SlotLine>): boolean => passphraseTypes.has(value.type);
 
@@ -67,24 +62,25 @@ async function recoverySlot(
 /**
  * Replace the principal's passphrase slots by a new one over the same bundle key. @throws UsageError for bad parameters or key files
  */
-export async function changePassphrase(scope: WriteScope, wanted: NewPassphrase): Promise<PassphraseChanged> {
+export async function changePassphrase(scope: WriteScope, wanted: NewPassphrase): Promise<RenewedKeys> {
   checkKeyFile(wanted.credential.keyFile);
   checkFactors(scope, wanted.credential);
   const slots = ownSlots(scope);
-  const replaced = slots.filter(isPassphrase);
+  const replaced = slots.filter(
+    (slot) => isPassphrase(slot) || (wanted.newRecoveryKey && slot.value.type === 'recovery'),
+  );
   const kdf = kdfFor(scope.policy, wanted.kdf, kdfsOf(replaced));
   const made = [await slotOver(scope, wanted.credential, kdf, wanted.engine)];
-  let kept = slots.filter((slot) => !replaced.includes(slot));
+  const kept = slots.filter((slot) => !replaced.includes(slot));
   let recoveryKey: string | null = null;
   if (wanted.newRecoveryKey) {
-    kept = kept.filter(({ value }) => value.type !== 'recovery');
     const recovery = await recoverySlot(scope, wanted.engine);
     made.push(recovery.line);
     recoveryKey = recovery.text;
   }
   scope.slots = sortSlots([...kept, ...made]);
   scope.trace.detail = slotTypeOf(wanted.credential);
-  return { kdf, recoveryKey };
+  return { renewed: false, removed: named(replaced), recoveryKey, rekeyed: [] };
 }
 
 async function slotOver(
@@ -187,7 +183,7 @@ export async function addSlot(
 }
 
 export interface RenewedKeys {
-  /** Whether all keys are new; else they are due. */
+  /** Whether all keys are new. Else the lock alone is; if that was not all that was wanted, new keys are due. */
   readonly renewed: boolean;
   /** Credentials of one's own that are gone. */
   readonly removed: readonly { readonly id: string; readonly type: SlotLine['type'] }[];
@@ -247,12 +243,11 @@ async function renewOwnKeys(scope: WriteScope, wanted: Renewal): Promise<Renewed
   const stays = keeps ? inUse : null;
   const gone = present.filter((slot) => slot !== stays && slot.value.type !== 'removed');
   const names = access.rekeyed.map((id) => access.environments.find((one) => one.id === id)?.name ?? id);
-  return {
-    renewed: true,
-    removed: gone.map(({ value }) => ({ id: value.id, type: value.type })),
-    recoveryKey,
-    rekeyed: names,
-  };
+  return { renewed: true, removed: named(gone), recoveryKey, rekeyed: names };
+}
+
+function named(slots: readonly Line<SlotLine>[]): RenewedKeys['removed'] {
+  return slots.map(({ value }) => ({ id: value.id, type: value.type }));
 }
 
 /** Own slots without these; marks that new keys are due stand in their place. */
@@ -286,8 +281,7 @@ export async function removeSlot(
   if (scope.authority.isAdmin(scope.identity.principal))
     return renewOwnKeys(scope, { ...wanted, exposed: false, passphrase: null });
   scope.slots = sortSlots(leaveMarks(scope, [chosen]));
-  const removed = [{ id, type: chosen.value.type }];
-  return { renewed: false, removed, recoveryKey: null, rekeyed: [] };
+  return { renewed: false, removed: named([chosen]), recoveryKey: null, rekeyed: [] };
 }
 
 /** A new passphrase because somebody may know the old one. */
@@ -304,7 +298,7 @@ export async function replaceCompromised(scope: WriteScope, wanted: NewPassphras
     return renewOwnKeys(scope, renewal);
   }
   const gone = ownSlots(scope).filter(isPassphrase);
-  await changePassphrase(scope, { ...wanted, newRecoveryKey: false });
+  const done = await changePassphrase(scope, { ...wanted, newRecoveryKey: false });
   const fresh = (scope.slots ?? []).filter((slot) => isPassphrase(slot));
   const slots = [...leaveMarks(scope, gone), ...fresh];
   if (slots.length > limits.slots) {
@@ -313,10 +307,5 @@ export async function replaceCompromised(scope: WriteScope, wanted: NewPassphras
   }
   scope.slots = sortSlots(slots);
   scope.trace.detail = 'compromised';
-  return {
-    renewed: false,
-    removed: gone.map(({ value }) => ({ id: value.id, type: value.type })),
-    recoveryKey: null,
-    rekeyed: [],
-  };
+  return done;
 }

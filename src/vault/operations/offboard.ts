@@ -85,7 +85,10 @@ export interface OffboardStatus {
   readonly tokens: readonly string[];
 }
 
-/** What was open to somebody who is gone and is still the current value. */
+/**
+ * What was open to somebody who is gone and is still the current value.
+ * @throws UsageError for a name that nobody has or had: a mistyped one must not look done
+ */
 export async function offboardStatus(scope: Scope, name: string | null): Promise<OffboardStatus> {
   const { authority } = scope;
   const known = [...authority.principals, ...authority.header.retired];
