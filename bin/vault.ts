@@ -9,6 +9,7 @@ import { CommanderError, type Command } from 'commander';
 import { Context, type GlobalOptions, type Host } from '../commands/context.ts';
 import type { Run } from '../commands/command.ts';
 import { commandWord, makeProgram, version } from '../commands/program.ts';
+import { warmUp } from '../src/crypto/warm-up.ts';
 import { SecretsManagerError, outcomes } from '../src/errors.ts';
 import { realFileSystem } from '../src/storage/file-system.ts';
 import { acquireLock, loadEngine } from '../src/storage/lock.ts';
@@ -41,6 +42,7 @@ let coreFilterBefore = '';
 function act<O>(handler: Run<O>) {
   return async function action(this: Command, ...args: unknown[]): Promise<void> {
     if (rehearsing && stage === null) return;
+    prepare();
     // Commander hands over arguments, then options, then the command.
     const words = args
       .slice(0, -2)
@@ -66,6 +68,14 @@ function act<O>(handler: Run<O>) {
       context.close();
     }
   };
+}
+
+/** What every vault needs, begun before it is needed: on other threads, and the lock's engine when this one first waits for them. */
+function prepare(): void {
+  warmUp();
+  setImmediate(() => {
+    if (!rehearsing) void loadEngine();
+  });
 }
 
 /** A command's own options win over those before its name; what was declined in either place is declined. */
@@ -131,8 +141,6 @@ async function main(): Promise<void> {
   };
   process.on('uncaughtException', (error) => void leave(error));
   process.on('unhandledRejection', (error) => void leave(error));
-  // The first time that this thread waits for another one, signatures are being checked: a lock will be wanted after that.
-  setImmediate(() => void loadEngine());
   await run(process.argv.slice(2));
   process.exit();
 }
@@ -210,6 +218,8 @@ async function rehearseAll(folder: string): Promise<void> {
   for (const words of parsed) await run(words);
   denyCoreDumps();
   restoreCoreDumps();
+  // How the engine of the lock will be loaded.
+  await import('node:path');
   const { place, token, passphrase, names } = await rehearse(folder);
   const { fs, acquireLock: lock, path } = place;
   process.exitCode = undefined;
