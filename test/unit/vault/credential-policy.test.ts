@@ -79,7 +79,7 @@ const passwd = async (
   { factor, kdf = cheapKdf }: { factor?: typeof keyFile; kdf?: KdfParameters | null } = {},
 ): Promise<unknown> => {
   const credential = { type: 'passphrase', passphrase, keyFile: factor } as const;
-  const wanted = { credential, kdf, engine, newRecoveryKey: false };
+  const wanted = { credential, kdf, engine, newRecoveryKey: false } as const;
   await vault.write('passwd', async (scope) => changePassphrase(scope, wanted));
   const slots = await vault.read('slot-ls', async (scope) => Promise.resolve(listSlots(scope)));
   return slots.find(({ type }) => type.startsWith('passphrase'))?.kdf;
