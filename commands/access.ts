@@ -85,7 +85,7 @@ async function entranceFrom(
   vault: Vault,
   name: string,
   flags: EntranceFlags,
-  id?: string,
+  present?: string,
 ): Promise<ChosenEntrance> {
   const chosen = [
     flags.token === true,
@@ -99,7 +99,7 @@ async function entranceFrom(
   }
   if (flags.token === true) return { entrance: { type: 'token' }, text: null, question: null };
   if (flags.invite === true) {
-    const { entrance, text } = await newInvitation(vault.place.random, vault.authority, id);
+    const { entrance, text } = await newInvitation(vault.place.random, vault.authority, present);
     return { entrance, text, question: null };
   }
   if (flags.request !== undefined) {

@@ -65,12 +65,12 @@ export function encodeInvitation({ principal, seed, pin }: Invitation): string {
 
 export function parseInvitation(given: string): Invitation | null {
   if (!given.startsWith(invitationPrefix)) return null;
-  const bytes = parseKeyText(invitationPrefix, given, idLength + seedLength + pinLength);
-  if (bytes === null)
+  const content = parseKeyText(invitationPrefix, given, idLength + seedLength + pinLength);
+  if (content === null)
     throw new UnlockError('the invitation is mistyped or cut: its checksum is wrong', {
       hint: 'ask for it to be sent again, whole',
     });
-  const pin = bytes.slice(idLength + seedLength);
-  const seed = bytes.slice(idLength, idLength + seedLength);
-  return { principal: encodeBase64url(bytes.subarray(0, idLength)), seed, pin };
+  const pin = content.slice(idLength + seedLength);
+  const seed = content.slice(idLength, idLength + seedLength);
+  return { principal: encodeBase64url(content.subarray(0, idLength)), seed, pin };
 }
