@@ -8,6 +8,7 @@ import { newInvitation } from '../../../src/vault/invitation.ts';
 import { acceptInvitation } from '../../../src/vault/join.ts';
 import { verifyVault, type VerifyReport } from '../../../src/vault/operations/verify.ts';
 import type { Place } from '../../../src/vault/place.ts';
+import { records } from '../../support/audit-records.ts';
 import { failureOf } from '../../support/failure.ts';
 import { cheapKdf, get, put, systemRandom, type SampleVault } from '../../support/sample-vault.ts';
 import { add, addBy, asOwner, openPassphrase, otherMachine, remove, teamVault } from '../../support/team.ts';
@@ -39,13 +40,7 @@ async function accept(place: Place): Promise<string> {
 const verified = async (): Promise<VerifyReport> =>
   asOwner(team, async (owner) => owner.read('verify', async (scope) => verifyVault(scope, owner.place)));
 
-const records = (): SignedRecord[] =>
-  readFileSync(team.place.audit.path, 'utf8')
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as SignedRecord);
-
-const operations = (): string[] => records().map(({ op }) => op);
+const operations = (): string[] => records(team.place).map(({ op }) => op);
 
 /** A machine of the newcomer’s where the file is never replaced, for the disk is full. */
 function failing(atRename: () => void = () => undefined): Place {
