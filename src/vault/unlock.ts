@@ -39,6 +39,12 @@ async function tokenOwner(
   return owners[0] ?? null;
 }
 
+/** Slots that somebody took out are damage, not a credential that is missing. @throws IntegrityError */
+async function checkAllBound(document: VaultDocument, authority: Authority): Promise<void> {
+  for (const principal of authority.principals)
+    if (!isAwaited(principal)) await boundSlots(document, authority, principal.id);
+}
+
 /** Whose slots a credential is tried on. */
 async function choosePrincipal(
   document: VaultDocument,
@@ -48,10 +54,12 @@ async function choosePrincipal(
 ): Promise<PrincipalEntry> {
   if (credential.type === 'token') {
     const owner = await tokenOwner(document, authority, credential);
-    if (owner === null)
+    if (owner === null) {
+      await checkAllBound(document, authority);
       throw new UnlockError('the access token opens nothing here: revoked, or of another vault', {
         hint: 'ask an administrator for a new one: `vault access add NAME --token`, or `access reissue`',
       });
+    }
     if (wanted !== null && owner.name !== wanted)
       throw new UsageError(`the access token belongs to ${owner.name}, not to ${wanted}`);
     return owner;
@@ -68,9 +76,7 @@ async function choosePrincipal(
   );
   const [only, ...more] = able;
   if (only === undefined) {
-    // Slots that somebody took out are damage, not a credential that is missing.
-    for (const principal of all)
-      if (!isAwaited(principal)) await boundSlots(document, authority, principal.id);
+    await checkAllBound(document, authority);
     throw new UnlockError(`nobody in this vault unlocks with a ${type.replace('+', ' and ')}`);
   }
   if (more.length > 0) {
