@@ -39,10 +39,21 @@ async function tokenOwner(
   return owners[0] ?? null;
 }
 
-/** Slots that somebody took out are damage, not a credential that is missing. @throws IntegrityError */
+/** The slots of somebody who may have joined. Those that somebody took out are damage, not a credential that is missing. @throws IntegrityError */
+async function soundSlots(
+  document: VaultDocument,
+  authority: Authority,
+  principal: PrincipalEntry,
+): Promise<Line<SlotLine>[]> {
+  if (!isAwaited(principal) && document.bundleOf(principal.id) === null)
+    throw new IntegrityError(`the credentials of ${principal.name} were taken out of the vault`);
+  return boundSlots(document, authority, principal.id);
+}
+
+/** @throws IntegrityError where credentials of anybody were taken out or exchanged */
 async function checkAllBound(document: VaultDocument, authority: Authority): Promise<void> {
   for (const principal of authority.principals)
-    if (!isAwaited(principal)) await boundSlots(document, authority, principal.id);
+    if (!isAwaited(principal)) await soundSlots(document, authority, principal);
 }
 
 /** Whose slots a credential is tried on. */
@@ -99,9 +110,7 @@ export async function unlock(
   now: Date,
 ): Promise<Identity> {
   const principal = await choosePrincipal(document, authority, credential, wanted);
-  if (!isAwaited(principal) && document.bundleOf(principal.id) === null)
-    throw new IntegrityError(`the credentials of ${principal.name} were taken out of the vault`);
-  const slots = await boundSlots(document, authority, principal.id);
+  const slots = await soundSlots(document, authority, principal);
   const type = slotTypeOf(credential);
   const tried = slots.filter(
     (slot) => slot.value.type === type && (credential.type !== 'token' || slot.value.id === credential.slot),
