@@ -1,6 +1,6 @@
 /** A principal's keys and credentials as they are made: fresh keys, slots over them, the bundle that signs the slots. docs/format.md section 3. */
 import { identityOf, makeBundle, type Identity } from '../access/bundle.ts';
-import { makeSlot, shortIdLength, sortSlots, wrapSlot, type Credential } from '../access/slot.ts';
+import { makeSlot, newSlotId, sortSlots, wrapSlot, type Credential } from '../access/slot.ts';
 import type { RandomSource } from '../crypto/aead.ts';
 import { encodeBase64url, parseBase64url, type Bytes } from '../crypto/bytes.ts';
 import { sealPublicKey } from '../crypto/hpke.ts';
@@ -105,7 +105,7 @@ export interface NewToken {
 
 /** A machine token of 256 random bits. Caller wipes the credential's secret. */
 export function newToken(random: RandomSource): NewToken {
-  const [slot, secret] = [random(shortIdLength), random(32)];
+  const [slot, secret] = [newSlotId(random), random(32)];
   return {
     credential: { type: 'token', slot: encodeBase64url(slot), secret },
     text: encodeToken(slot, secret),
