@@ -70,7 +70,10 @@ export function encodeToken(slot: Bytes, secret: Bytes): string {
 export function parseToken(text: string): TokenParts | null {
   if (!text.startsWith(tokenPrefix)) return null;
   const parts = parseKeyText(tokenPrefix, text);
-  if (parts === null) throw new UnlockError('the access token is mistyped or cut: its checksum is wrong');
+  if (parts === null)
+    throw new UnlockError('the access token is mistyped or cut: its checksum is wrong', {
+      hint: 'copy it again, whole; a new one is made with `vault access reissue NAME --token`',
+    });
   return { slot: encodeBase64url(parts.id), secret: parts.secret };
 }
 
