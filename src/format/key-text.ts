@@ -71,7 +71,6 @@ export function parseToken(text: string): TokenParts | null {
   if (!text.startsWith(tokenPrefix)) return null;
   const bytes = parseKeyText(tokenPrefix, text, slotIdLength + secretLength);
   if (bytes === null) throw new UnlockError('the access token is mistyped or cut: its checksum is wrong');
-  return { slot: encodeBase64url(bytes.subarray(0, slotIdLength)), secret: bytes.slice(slotIdLength) };
 }
 
 async function recoveryChecksum(secret: Bytes): Promise<Bytes> {
