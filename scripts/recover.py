@@ -66,7 +66,7 @@ PRINCIPAL = members("id:ID name:WORD signPub:KEY? sealPub:SEAL? " + " ".join(f"{
 RETIRED = members("id:ID name:WORD signPub:KEY from:N1 until:N1")
 ENVIRONMENT = members("id:ID name:WORD epoch:N1 commitEnv:HASH commitCatalog:HASH sealPub:SEAL? sealed:CT")
 PART = "environment:ID epoch:N1 n:N1 time:TIME by:ID seen:SEEN "
-SHARDED = PART + f"bits:N shards:{many(row('HASH', 'N'), 4096, 1)} sig:SIG"
+SHARDED = PART + f"bits:([0-9]|1[0-2]) shards:{many(row('HASH', 'N'), 4096, 1)} sig:SIG"
 SLOT = "principal:ID id:ID type:{} kdf:{} salt:{} hint:{} commit:{} wrapped:{}"
 SLOTS = [SLOT.format(type, kdf, octets(16), hint, "HASH", "WRAPPED") for type, kdf, hint in [
     (r'"passphrase(\+keyfile)?"', "KDF", "TIME?"), ('"(recovery|token)"', "NOKDF", '""'),
@@ -155,7 +155,9 @@ def lines(data, *kinds):
     for raw in whole:
         kind = (re.match(rb'{"kind":"(\w{1,20})"', raw) or [b"", b"of no line"])[1].decode()
         need(kind in kinds, f"kind {kind} has no place here, or is not known to this reader")
-        yield parse(raw, LINES[kind], kind)
+        line = parse(raw, LINES[kind], kind)
+        [unbase64(line[member]) for member in ("sealed", "ct", "note") if member in line]
+        yield line
 
 def pae(*pieces):
     return b"".join([len(pieces).to_bytes(8, "little"), *(len(x).to_bytes(8, "little") + x for x in pieces)])
@@ -356,7 +358,7 @@ class Vault:
                 need(line["base"] == self.H(part["values"]), "changes: to other values")
             else:
                 part[kind] = line
-                need(line["bits"] <= 12 and len(line["shards"]) == 2 ** line["bits"], f"{kind}: not 2^bits shards")
+                need(len(line["shards"]) == 2 ** line["bits"], f"{kind}: not 2^bits shards")
         self.check_signer(self.snapshot)
         need(self.snapshot["by"] in self.bundles, "snapshot: of a principal that has not joined")
         ascend([unbase64(log) for log, *_ in self.snapshot["logs"]], "logs")
