@@ -63,7 +63,6 @@ function addEntranceOptions(command: Command): Command {
       .option('--token', 'a machine token, printed once on standard output')
       .option('--passphrase', 'a passphrase that is set here and now, at their hands')
       .option('--new-passphrase-file <file>', 'take that passphrase from a file; - is standard input')
-      .option('--request <file>', 'what `vault join --request` printed for them; - is standard input')
       .option(
         '--invite',
         'a one-time invitation, printed once; they make keys of their own with `vault join`',
@@ -94,7 +93,8 @@ async function entranceFrom(
     flags.invite === true,
   ].filter(Boolean).length;
   if (chosen !== 1) {
-    const hint = 'one of --request FILE, --invite, --token, --passphrase';
+    const request = present === undefined ? '--request FILE, ' : '';
+    const hint = `one of ${request}--invite, --token, --passphrase`;
     throw new UsageError(chosen === 0 ? 'say how they get in' : 'one way to get in is enough', { hint });
   }
   if (flags.token === true) return { entrance: { type: 'token' }, text: null, question: null };
@@ -156,6 +156,7 @@ function declareChanges(command: Command, act: Act): void {
   addEntranceOptions(command.command('add'))
     .description('add a person or a machine')
     .argument('<name>', 'what they are called in this vault')
+    .option('--request <file>', 'what `vault join --request` printed for them; - is standard input')
     .option('--can <levels>', `with commas: ${levels.join(', ')}; each implies list`)
     .option('--expires <time>', 'until when; a time or a duration from now')
     .action(act<EntranceFlags>(runAdd));

@@ -65,12 +65,12 @@ export function encodeInvitation({ principal, seed, pin }: Invitation): string {
 
 export function parseInvitation(given: string): Invitation | null {
   if (!given.startsWith(invitationPrefix)) return null;
-  const content = parseKeyText(invitationPrefix, given, idLength + seedLength + pinLength);
-  if (content === null)
+  const payload = parseKeyText(invitationPrefix, given, idLength + seedLength + pinLength);
+  if (payload === null)
     throw new UnlockError('the invitation is mistyped or cut: its checksum is wrong', {
       hint: 'ask for it to be sent again, whole',
     });
-  const pin = content.slice(idLength + seedLength);
-  const seed = content.slice(idLength, idLength + seedLength);
-  return { principal: encodeBase64url(content.subarray(0, idLength)), seed, pin };
+  const pin = payload.slice(idLength + seedLength);
+  const seed = payload.slice(idLength, idLength + seedLength);
+  return { principal: encodeBase64url(payload.subarray(0, idLength)), seed, pin };
 }

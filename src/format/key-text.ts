@@ -70,7 +70,10 @@ export function encodeToken(slot: Bytes, secret: Bytes): string {
 export function parseToken(text: string): TokenParts | null {
   if (!text.startsWith(tokenPrefix)) return null;
   const bytes = parseKeyText(tokenPrefix, text, slotIdLength + secretLength);
-  if (bytes === null) throw new UnlockError('the access token is mistyped or cut: its checksum is wrong');
+  if (bytes === null)
+    throw new UnlockError('the access token is mistyped or cut: its checksum is wrong', {
+      hint: 'copy it again, whole; a new one is made with `vault access reissue NAME --token`',
+    });
   return { slot: encodeBase64url(bytes.subarray(0, slotIdLength)), secret: bytes.slice(slotIdLength) };
 }
 

@@ -10,7 +10,7 @@ import type { Authority } from '../access/authority.ts';
 import { openBundle, type Identity } from '../access/bundle.ts';
 import { lineDigest, signatureHolds } from '../access/digest.ts';
 import { signLine } from '../access/signing.ts';
-import { openSlot, shortIdLength, unwrapBundleKey, type Credential } from '../access/slot.ts';
+import { openSlot, shortIdLength, slotTypeOf, unwrapBundleKey, type Credential } from '../access/slot.ts';
 import { encodeBase64url, encodeHex, equalBytes, parseUtf8, utf8 } from '../crypto/bytes.ts';
 import { sha256 } from '../crypto/hash.ts';
 import type { KdfParameters } from '../crypto/kdf.ts';
@@ -220,6 +220,10 @@ async function openOwn(
   for (let attempt = 1, failure = new UnlockError('no credential was given'); ; attempt++) {
     const credential = await credentials(attempt, new Set([slot.value.type]));
     if (credential === null) throw failure;
+    if (slotTypeOf(credential) !== slot.value.type)
+      throw new UnlockError('the request was made with another kind of credential', {
+        hint: 'a passphrase, with or without a key file, as it was then',
+      });
     try {
       const slotKey = await openSlot(authority.domain, slot.value, credential, place.kdfEngine);
       const bundleKey = await unwrapBundleKey(authority.domain, slot.value, slotKey);

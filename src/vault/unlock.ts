@@ -15,6 +15,17 @@ import type { VaultDocument } from '../format/document.ts';
 import type { Line } from '../format/json-line.ts';
 import type { PrincipalEntry, SlotLine } from '../format/lines.ts';
 
+/** Credentials by the type of their slot, for people. */
+const words: Readonly<Record<SlotLine['type'], string>> = {
+  passphrase: 'a passphrase alone',
+  'passphrase+keyfile': 'a passphrase and a key file',
+  recovery: 'a recovery key',
+  token: 'an access token',
+  pkcs11: 'a passphrase and a device',
+  age: 'an age identity',
+  removed: 'what was removed',
+};
+
 /** Passphrases tried cost a KDF each; random keys cost nothing. */
 const passphraseSlotsTried = 4;
 
@@ -88,7 +99,7 @@ async function choosePrincipal(
   const [only, ...more] = able;
   if (only === undefined) {
     await checkAllBound(document, authority);
-    throw new UnlockError(`nobody in this vault unlocks with a ${type.replace('+', ' and ')}`);
+    throw new UnlockError(`nobody in this vault unlocks with ${words[type]}`);
   }
   if (more.length > 0) {
     const names = able.map((principal) => principal.name).join(', ');
@@ -115,8 +126,7 @@ export async function unlock(
   const tried = slots.filter(
     (slot) => slot.value.type === type && (credential.type !== 'token' || slot.value.id === credential.slot),
   );
-  if (tried.length === 0)
-    throw new UnlockError(`${principal.name} has no ${type.replace('+', ' and ')} slot`);
+  if (tried.length === 0) throw new UnlockError(`${principal.name} does not unlock with ${words[type]}`);
   let failure: unknown = null;
   for (const slot of await chosen(tried, credential)) {
     try {
@@ -141,8 +151,9 @@ async function chosen(
   if (credential.type !== 'pkcs11') return slots;
   // A PIN goes to one device and no other.
   for (const slot of slots) if (await credential.present(slot.value.hint)) return [slot];
-  throw new UnlockError('the device of this credential is not there', {
-    hint: 'plug it in, or unlock with another credential',
+  const wanted = slots.map(({ value }) => value.hint).join(', ');
+  throw new UnlockError(`the device is not there: ${wanted}`, {
+    hint: 'plug it in; to unlock with something else, unset VAULT_PKCS11_PIN_FILE and VAULT_PKCS11_MODULE',
   });
 }
 

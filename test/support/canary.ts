@@ -26,6 +26,7 @@ export class Canary {
 
   /** Look for this, too: a token, a passphrase, an invitation. */
   watch(text: string): void {
+    if (text.length < 12) throw new Error('too short to be told from anything else');
     this.#needles.push(...formsOf(text));
   }
 

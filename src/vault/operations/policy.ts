@@ -7,6 +7,7 @@ import {
   type Policy,
   type PolicyKey,
 } from '../../lifecycle/policy.ts';
+import { twoFactors } from '../credential-policy.ts';
 import type { Scope, WriteScope } from '../scope.ts';
 
 export interface PolicyRule {
@@ -69,8 +70,7 @@ export function setPolicy(scope: WriteScope, key: string, value: string): Policy
 /** Who demands two factors has two: else the next command of the only administrator would be refused. */
 function checkOwnFactors(scope: WriteScope): void {
   const own = scope.document.slotsOf(scope.identity.principal);
-  const two = own.some(({ value }) => value.type === 'passphrase+keyfile' || value.type === 'pkcs11');
-  if (two) return;
-  const hint = 'add one first: `vault slot add --passphrase --key-file FILE`';
+  if (own.some(({ value }) => twoFactors.has(value.type))) return;
+  const hint = 'add one first: `vault slot add --passphrase --key-file FILE`, or --pkcs11 URI';
   throw new AccessDeniedError('you have no credential of two factors yourself', { hint });
 }

@@ -12,6 +12,7 @@ import { records } from '../../support/audit-records.ts';
 import { failureOf } from '../../support/failure.ts';
 import { cheapKdf, get, put, systemRandom, type SampleVault } from '../../support/sample-vault.ts';
 import { add, addBy, asOwner, openPassphrase, otherMachine, remove, teamVault } from '../../support/team.ts';
+import { cannotRecover, recover, recoverTitle } from '../../support/second-reader.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const passphrase = 'hers alone';
@@ -129,6 +130,27 @@ test('a second one who comes too late leaves a log that verifies', async () => {
   await verified();
   await asOwner(team, async (owner) => put(owner, 'db', 'another'));
   await verified();
+});
+
+describe.skipIf(cannotRecover)(`the second reader: ${recoverTitle}`, () => {
+  const read = async (): Promise<unknown> => {
+    const { path, audit } = team.place;
+    const args = ['--list', '--principal', 'owner', '--recovery', '--audit', audit.path];
+    const { status, stderr } = await recover(path, args, team.recoveryKey);
+    return [status, stderr];
+  };
+
+  test('accepts the log of joins that came to nothing', async () => {
+    await killed();
+    expect(await read()).toEqual([0, '']);
+    await killed();
+    await diskFull();
+    expect(await read()).toEqual([0, '']);
+    await accept(otherMachine(team));
+    expect(await read()).toEqual([0, '']);
+    await asOwner(team, async (owner) => put(owner, 'db', 'another'));
+    expect(await read()).toEqual([0, '']);
+  });
 });
 
 describe('a record that somebody forges', () => {

@@ -171,7 +171,7 @@ describe('an invitation', () => {
   });
 });
 
-const invitation = async (id: string): ReturnType<typeof newInvitation> =>
+const invitationFor = async (id: string): ReturnType<typeof newInvitation> =>
   asOwner(team, async (owner) => newInvitation(systemRandom, owner.authority, id));
 
 describe('a reissue by invitation', () => {
@@ -179,7 +179,7 @@ describe('a reissue by invitation', () => {
     const entrance = await request(hers, 'ada', passphrase);
     await asOwner(team, async (owner) => addBy(owner, 'ada', staging, entrance));
     await finish(hers, passphrase);
-    const { entrance: invited, text } = await invitation(entrance.id);
+    const { entrance: invited, text } = await invitationFor(entrance.id);
     await asOwner(team, async (owner) =>
       owner.write('access-reissue', async (scope) =>
         reissuePrincipal(scope, 'ada', invited, { engine, exposed: false }),
@@ -211,7 +211,7 @@ describe('a reissue by invitation', () => {
     await asOwner(team, async (owner) => put(owner, 'db', 'two'));
     await asAda(async (ada) => put(ada, 'db', 'three'));
     await asAda(async (ada) => get(ada, 'db'), second);
-    const { entrance: invited, text } = await invitation(entrance.id);
+    const { entrance: invited, text } = await invitationFor(entrance.id);
     await asOwner(team, async (owner) =>
       owner.write('access-reissue', async (scope) =>
         reissuePrincipal(scope, 'ada', invited, { engine, exposed: false }),
@@ -225,7 +225,7 @@ describe('a reissue by invitation', () => {
   test('is not there for an administrator', async () => {
     const entrance = await request(hers, 'ada', passphrase);
     await asOwner(team, async (owner) => addBy(owner, 'ada', { can: 'admin' }, entrance));
-    const { entrance: invited } = await invitation(entrance.id);
+    const { entrance: invited } = await invitationFor(entrance.id);
     await asOwner(team, async (owner) => {
       const work = owner.write('access-reissue', async (scope) =>
         reissuePrincipal(scope, 'ada', invited, { engine, exposed: false }),
