@@ -111,12 +111,13 @@ export class Authority {
     return this.#principals.get(id)?.name ?? retired?.name ?? id;
   }
 
-  /** The public key of a principal at a header number: a retired one where a range says so. `null` if unknown. */
+  /** The public key of a principal at a header number: a retired one where a range says so. `null` for who has, or had, none. */
   keyAt(id: string, header: number): string | null {
     const retired = this.header.retired.find(
       (entry) => entry.id === id && header >= entry.from && header <= entry.until,
     );
-    return retired?.signPub ?? this.#principals.get(id)?.signPub ?? null;
+    const key = retired?.signPub ?? this.#principals.get(id)?.signPub ?? '';
+    return key === '' ? null : key;
   }
 
   isAdmin(id: string): boolean {

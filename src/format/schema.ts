@@ -72,11 +72,11 @@ export const time: Shape<string> = (value, path) =>
 
 const timeForm = /^\d\d\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ$/;
 
-function isTime(text: string): boolean {
-  if (!timeForm.test(text)) return false;
-  const part = (at: number): number => Number(text.slice(at, at + 2));
+function isTime(given: string): boolean {
+  if (!timeForm.test(given)) return false;
+  const part = (at: number): number => Number(given.slice(at, at + 2));
   const [month, day] = [part(5), part(8)];
-  const isDay = month >= 1 && month <= 12 && day >= 1 && day <= daysIn(Number(text.slice(0, 4)), month);
+  const isDay = month >= 1 && month <= 12 && day >= 1 && day <= daysIn(Number(given.slice(0, 4)), month);
   return isDay && part(11) <= 23 && part(14) <= 59 && part(17) <= 59;
 }
 

@@ -360,6 +360,8 @@ export class AccessDraft {
     for (const lines of [head.successions, head.slots, head.bundles, head.grants]) {
       for (const id of lines.keys()) if (!listed.has(id)) lines.delete(id);
     }
+    // Slots that no bundle binds were put there by somebody else.
+    for (const id of head.slots.keys()) if (!head.bundles.has(id)) head.slots.delete(id);
     for (const [id, { slots, bundle }] of this.#credentials) {
       head.grants.delete(id);
       if (bundle === null) {

@@ -50,6 +50,23 @@ async function tokenOwner(
   return owners[0] ?? null;
 }
 
+/** The slots of somebody who may have joined. Those that somebody took out are damage, not a credential that is missing. @throws IntegrityError */
+async function soundSlots(
+  document: VaultDocument,
+  authority: Authority,
+  principal: PrincipalEntry,
+): Promise<Line<SlotLine>[]> {
+  if (!isAwaited(principal) && document.bundleOf(principal.id) === null)
+    throw new IntegrityError(`the credentials of ${principal.name} were taken out of the vault`);
+  return boundSlots(document, authority, principal.id);
+}
+
+/** @throws IntegrityError where credentials of anybody were taken out or exchanged */
+async function checkAllBound(document: VaultDocument, authority: Authority): Promise<void> {
+  for (const principal of authority.principals)
+    if (!isAwaited(principal)) await soundSlots(document, authority, principal);
+}
+
 /** Whose slots a credential is tried on. */
 async function choosePrincipal(
   document: VaultDocument,
@@ -59,10 +76,12 @@ async function choosePrincipal(
 ): Promise<PrincipalEntry> {
   if (credential.type === 'token') {
     const owner = await tokenOwner(document, authority, credential);
-    if (owner === null)
+    if (owner === null) {
+      await checkAllBound(document, authority);
       throw new UnlockError('the access token opens nothing here: revoked, or of another vault', {
         hint: 'ask an administrator for a new one: `vault access add NAME --token`, or `access reissue`',
       });
+    }
     if (wanted !== null && owner.name !== wanted)
       throw new UsageError(`the access token belongs to ${owner.name}, not to ${wanted}`);
     return owner;
@@ -79,9 +98,7 @@ async function choosePrincipal(
   );
   const [only, ...more] = able;
   if (only === undefined) {
-    // Slots that somebody took out are damage, not a credential that is missing.
-    for (const principal of all)
-      if (!isAwaited(principal)) await boundSlots(document, authority, principal.id);
+    await checkAllBound(document, authority);
     throw new UnlockError(`nobody in this vault unlocks with ${words[type]}`);
   }
   if (more.length > 0) {
@@ -104,9 +121,7 @@ export async function unlock(
   now: Date,
 ): Promise<Identity> {
   const principal = await choosePrincipal(document, authority, credential, wanted);
-  if (!isAwaited(principal) && document.bundleOf(principal.id) === null)
-    throw new IntegrityError(`the credentials of ${principal.name} were taken out of the vault`);
-  const slots = await boundSlots(document, authority, principal.id);
+  const slots = await soundSlots(document, authority, principal);
   const type = slotTypeOf(credential);
   const tried = slots.filter(
     (slot) => slot.value.type === type && (credential.type !== 'token' || slot.value.id === credential.slot),

@@ -220,18 +220,12 @@ export class Vault {
     try {
       if (vaultFileStamp(place.fs, place.path) !== this.#loaded.file.stamp) await this.#reload();
       const { document, authority } = this.#loaded;
+      const now = place.now();
+      const time = writeTime(document, now);
+      checkClock(time, now);
+      checkOwnTime(authority, this.#identity, time);
       const journal = await Journal.open(place, this.#memory, document, authority, this.#identity);
       try {
-        const now = place.now();
-        const time = writeTime(document, now);
-        if (Date.parse(time) - now.getTime() > clockToleranceMs) {
-          const hint = 'set this machine’s clock, or find out who wrote with a wrong one';
-          throw new IntegrityError(
-            `the vault was last written at ${time}, far ahead of this machine's clock`,
-            { hint },
-          );
-        }
-        checkOwnTime(authority, this.#identity, time);
         const stamp = { time, seen: seenOf(document), identity: this.#identity, random: place.random };
         const scope = new WriteScope(document, authority, this.#identity, now, stamp);
         try {
@@ -349,6 +343,14 @@ export class Vault {
       throw cause;
     }
   }
+}
+
+/** @throws IntegrityError for a vault from the future */
+function checkClock(time: string, now: Date): void {
+  if (Date.parse(time) - now.getTime() <= clockToleranceMs) return;
+  const hint = 'set this machine’s clock, or find out who wrote with a wrong one';
+  const message = `the vault was last written at ${time}, far ahead of this machine's clock`;
+  throw new IntegrityError(message, { hint });
 }
 
 function slotTypes({ document, authority }: Loaded, named: string | null): ReadonlySet<SlotLine['type']> {

@@ -189,9 +189,9 @@ describe('a reissue by invitation', () => {
   }
 
   const accept = async (text: string): Promise<string> => {
-    const invitation = parseInvitation(text);
-    if (invitation === null) throw new Error('not an invitation');
-    return acceptInvitation(hers, invitation, async () => Promise.resolve(newcomer));
+    const parsed = parseInvitation(text);
+    if (parsed === null) throw new Error('not an invitation');
+    return acceptInvitation(hers, parsed, async () => Promise.resolve(newcomer));
   };
 
   test('brings the same principal back with keys of its own making, on the machine that it had', async () => {
