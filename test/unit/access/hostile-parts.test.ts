@@ -73,7 +73,7 @@ async function version(
         note: { operation: 'rotate', rotations: 1, expires: '', graceUntil: '' },
       },
     );
-    return structuredClone(line.value) as Open<ValueLine>;
+    return structuredClone(line.value);
   });
 }
 
