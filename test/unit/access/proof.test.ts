@@ -5,7 +5,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { AccessDraft, type BuiltAccess } from '../../../src/vault/access-draft.ts';
+import type { AccessDraft, BuiltAccess } from '../../../src/vault/access-draft.ts';
 import type { HeadLines } from '../../../src/vault/build.ts';
 import { rekeyEnvironments } from '../../../src/vault/operations/environments.ts';
 import { setPolicy } from '../../../src/vault/operations/policy.ts';
