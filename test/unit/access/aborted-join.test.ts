@@ -1,6 +1,10 @@
 /** A join by invitation that does not come to an end: its records are of keys that reached no file, and the log still verifies. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { makeRecord, recordDigest } from '../../../src/audit/record.ts';
+import { parseUtf8, utf8 } from '../../../src/crypto/bytes.ts';
+import { Domain } from '../../../src/crypto/pae.ts';
+import { importSigningKey } from '../../../src/crypto/signature.ts';
 import type { SignedRecord } from '../../../src/format/audit-record.ts';
 import { parseInvitation } from '../../../src/format/join-text.ts';
 import type { FileSystem } from '../../../src/storage/file-system.ts';
@@ -173,5 +177,48 @@ describe('a record that somebody forges', () => {
 
   test.each(['put', 'access-add', 'aborted', 'join'])('in place of %s is found', async (op) => {
     await changed((record) => record.op === op);
+  });
+
+  /** Append records in somebody’s name, rightly chained, and signed with a key that is nobody’s. */
+  async function appended(
+    ...forged: readonly ((last: SignedRecord) => Partial<SignedRecord>)[]
+  ): Promise<void> {
+    const { path } = team.place.audit;
+    const domain = new Domain(team.vaultId);
+    const key = await importSigningKey(systemRandom(32));
+    let text = readFileSync(path, 'utf8');
+    const owner = records(team.place).findLast(({ op }) => op === 'put');
+    for (const change of forged) {
+      const raw = text.trimEnd().split('\n').at(-1) ?? '';
+      const last = JSON.parse(raw) as SignedRecord;
+      const prev = await recordDigest(domain, utf8(raw));
+      const { sig: _, ...fields } = { ...(owner ?? last), ...change(last), seq: last.seq + 1, prev };
+      text += `${parseUtf8((await makeRecord(domain, key, fields)).raw)}\n`;
+    }
+    writeFileSync(path, text);
+    const error = await failureOf(verified());
+    expect([error.exitCode, error.message]).toEqual([7, expect.stringContaining('its signature is wrong')]);
+  }
+
+  test.each(['get', 'put', 'aborted', 'log', 'replaced'])('and appends, %s, is found', async (op) => {
+    await appended(() => ({ op }));
+  });
+
+  test('and appends, a join that somebody says was aborted, is found by who says it', async () => {
+    const ada = records(team.place).find(({ op }) => op === 'join')?.principal ?? '';
+    await appended(
+      () => ({ op: 'join', principal: ada }),
+      ({ seq }) => ({ op: 'aborted', detail: String(seq) }),
+    );
+  });
+
+  test('and appends, something else in the name of who was joining, is found', async () => {
+    const ada = records(team.place).find(({ op }) => op === 'join')?.principal ?? '';
+    const { path } = team.place.audit;
+    const log = readFileSync(path);
+    await accept(otherMachine(team));
+    await verified();
+    expect(readFileSync(path).length).toBeGreaterThan(log.length);
+    await appended(() => ({ op: 'get', principal: ada }));
   });
 });
