@@ -186,16 +186,16 @@ describe('a record that somebody forges', () => {
     const { path } = team.place.audit;
     const domain = new Domain(team.vaultId);
     const key = await importSigningKey(systemRandom(32));
-    let text = readFileSync(path, 'utf8');
+    let log = readFileSync(path, 'utf8');
     const owner = records(team.place).findLast(({ op }) => op === 'put');
     for (const change of forged) {
-      const raw = text.trimEnd().split('\n').at(-1) ?? '';
+      const raw = log.trimEnd().split('\n').at(-1) ?? '';
       const last = JSON.parse(raw) as SignedRecord;
       const prev = await recordDigest(domain, utf8(raw));
       const { sig: _, ...fields } = { ...(owner ?? last), ...change(last), seq: last.seq + 1, prev };
-      text += `${parseUtf8((await makeRecord(domain, key, fields)).raw)}\n`;
+      log += `${parseUtf8((await makeRecord(domain, key, fields)).raw)}\n`;
     }
-    writeFileSync(path, text);
+    writeFileSync(path, log);
     const error = await failureOf(verified());
     expect([error.exitCode, error.message]).toEqual([7, expect.stringContaining('its signature is wrong')]);
   }
