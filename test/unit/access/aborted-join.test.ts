@@ -1,6 +1,10 @@
 /** A join by invitation that does not come to an end: its records are of keys that reached no file, and the log still verifies. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { makeRecord, recordDigest } from '../../../src/audit/record.ts';
+import { parseUtf8, utf8 } from '../../../src/crypto/bytes.ts';
+import { Domain } from '../../../src/crypto/pae.ts';
+import { importSigningKey } from '../../../src/crypto/signature.ts';
 import type { SignedRecord } from '../../../src/format/audit-record.ts';
 import { parseInvitation } from '../../../src/format/join-text.ts';
 import type { FileSystem } from '../../../src/storage/file-system.ts';
@@ -12,6 +16,7 @@ import { records } from '../../support/audit-records.ts';
 import { failureOf } from '../../support/failure.ts';
 import { cheapKdf, get, put, systemRandom, type SampleVault } from '../../support/sample-vault.ts';
 import { add, addBy, asOwner, openPassphrase, otherMachine, remove, teamVault } from '../../support/team.ts';
+import { cannotRecover, recover, recoverTitle } from '../../support/second-reader.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const passphrase = 'hers alone';
@@ -131,6 +136,27 @@ test('a second one who comes too late leaves a log that verifies', async () => {
   await verified();
 });
 
+describe.skipIf(cannotRecover)(`the second reader: ${recoverTitle}`, () => {
+  const read = async (): Promise<unknown> => {
+    const { path, audit } = team.place;
+    const args = ['--list', '--principal', 'owner', '--recovery', '--audit', audit.path];
+    const { status, stderr } = await recover(path, args, team.recoveryKey);
+    return [status, stderr];
+  };
+
+  test('accepts the log of joins that came to nothing', async () => {
+    await killed();
+    expect(await read()).toEqual([0, '']);
+    await killed();
+    await diskFull();
+    expect(await read()).toEqual([0, '']);
+    await accept(otherMachine(team));
+    expect(await read()).toEqual([0, '']);
+    await asOwner(team, async (owner) => put(owner, 'db', 'another'));
+    expect(await read()).toEqual([0, '']);
+  });
+});
+
 describe('a record that somebody forges', () => {
   /** Change one record, and nothing else: its signature is wrong then, or the next one does not continue it. */
   async function changed(choose: (record: SignedRecord) => boolean): Promise<void> {
@@ -151,5 +177,48 @@ describe('a record that somebody forges', () => {
 
   test.each(['put', 'access-add', 'aborted', 'join'])('in place of %s is found', async (op) => {
     await changed((record) => record.op === op);
+  });
+
+  /** Append records in somebody’s name, rightly chained, and signed with a key that is nobody’s. */
+  async function appended(
+    ...forged: readonly ((last: SignedRecord) => Partial<SignedRecord>)[]
+  ): Promise<void> {
+    const { path } = team.place.audit;
+    const domain = new Domain(team.vaultId);
+    const key = await importSigningKey(systemRandom(32));
+    let text = readFileSync(path, 'utf8');
+    const owner = records(team.place).findLast(({ op }) => op === 'put');
+    for (const change of forged) {
+      const raw = text.trimEnd().split('\n').at(-1) ?? '';
+      const last = JSON.parse(raw) as SignedRecord;
+      const prev = await recordDigest(domain, utf8(raw));
+      const { sig: _, ...fields } = { ...(owner ?? last), ...change(last), seq: last.seq + 1, prev };
+      text += `${parseUtf8((await makeRecord(domain, key, fields)).raw)}\n`;
+    }
+    writeFileSync(path, text);
+    const error = await failureOf(verified());
+    expect([error.exitCode, error.message]).toEqual([7, expect.stringContaining('its signature is wrong')]);
+  }
+
+  test.each(['get', 'put', 'aborted', 'log', 'replaced'])('and appends, %s, is found', async (op) => {
+    await appended(() => ({ op }));
+  });
+
+  test('and appends, a join that somebody says was aborted, is found by who says it', async () => {
+    const ada = records(team.place).find(({ op }) => op === 'join')?.principal ?? '';
+    await appended(
+      () => ({ op: 'join', principal: ada }),
+      ({ seq }) => ({ op: 'aborted', detail: String(seq) }),
+    );
+  });
+
+  test('and appends, something else in the name of who was joining, is found', async () => {
+    const ada = records(team.place).find(({ op }) => op === 'join')?.principal ?? '';
+    const { path } = team.place.audit;
+    const log = readFileSync(path);
+    await accept(otherMachine(team));
+    await verified();
+    expect(readFileSync(path).length).toBeGreaterThan(log.length);
+    await appended(() => ({ op: 'get', principal: ada }));
   });
 });

@@ -270,16 +270,19 @@ test('a part that was changed by somebody else is refused by readers', async () 
   await asOwner(team, async (owner) => expect((await failureOf(get(owner, 'db'))).exitCode).toBe(7));
 });
 
-test('renaming on top of a part makes a new values part, and keeps what it brought', async () => {
-  await rotate('first', 'db', 'two');
-  const before = Forgery.read(team.place.path).one('values');
-  await asOwner(team, async (owner) =>
-    owner.write('mv', async (scope) => renameSecret(scope, 'production', 'other', 'renamed')),
-  );
-  const after = Forgery.read(team.place.path);
-  expect(after.one('values').n).toBe(before.n + 1);
-  expect(after.all('changes')).toEqual([]);
-  expect(await asOwner(team, async (owner) => get(owner, 'db'))).toBe('two');
-  expect(await verified()).toBe(3);
-  expect(told).toEqual([]);
-});
+test.each(['honest', 'hostile'] as const)(
+  'renaming on top of an %s part makes a new values part',
+  async (kind) => {
+    await (kind === 'honest' ? rotate('first', 'db', 'two') : publish(nothing));
+    const before = Forgery.read(team.place.path).one('values');
+    await asOwner(team, async (owner) =>
+      owner.write('mv', async (scope) => renameSecret(scope, 'production', 'other', 'renamed')),
+    );
+    const after = Forgery.read(team.place.path);
+    expect(after.one('values').n).toBe(before.n + 1);
+    expect(after.all('changes')).toEqual([]);
+    expect(await asOwner(team, async (owner) => get(owner, 'db'))).toBe(kind === 'honest' ? 'two' : 'one');
+    expect(await verified()).toBe(kind === 'honest' ? 3 : 2);
+    expect(told).toHaveLength(kind === 'honest' ? 0 : 1);
+  },
+);
