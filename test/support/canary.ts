@@ -4,11 +4,12 @@ import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 export class Canary {
-  /** Letters and digits, so that no encoding of text changes it. */
-  readonly value = `canary${randomBytes(12).toString('hex')}`;
+  readonly value: string;
   readonly #needles: readonly Buffer[];
 
-  constructor() {
+  /** @param value letters and digits, so that no encoding of text changes it */
+  constructor(value = `canary${randomBytes(12).toString('hex')}`) {
+    this.value = value;
     const bytes = Buffer.from(this.value);
     // What surrounds it shifts it within a base64 group of three: the middle of each of the three forms.
     const base64 = [0, 1, 2].flatMap((shift) => {
