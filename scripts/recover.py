@@ -140,7 +140,8 @@ def encode(value):
 
 def parse(raw, expression, what):
     """What is parsed encodes to the same bytes: that finds repeated members, for instance. Times are real dates."""
-    need(len(raw) <= LINE and re.fullmatch(expression.encode(), raw), f"{what}: members are not as they should be")
+    need(len(raw) <= LINE, f"{what}: longer than 32 MiB")
+    need(re.fullmatch(expression.encode(), raw), f"{what}: members are not as they should be")
     value = json.loads(raw.decode(), parse_int=integer)
     need(encode(value) == raw, f"{what}: not in the strict encoding")
     for time in re.findall(rb'"(?:time|expires|last|created|removed|graceUntil|hint)":"(\d{4}-[^"]{18}Z)"', raw):

@@ -64,13 +64,17 @@ export class Authority {
    * @throws IntegrityError naming the first part that does not hold.
    */
   static async of(document: VaultDocument): Promise<Authority> {
-    const authority = await Authority.#prepare(document);
-    await Promise.all([
+    const { authority, roots } = await Authority.#prepare(document);
+    const others = Promise.all([
       authority.#checkHeader(document),
       authority.checkSigned(document.snapshot, null),
       ...document.environments.map((part) => authority.#checkParts(document, part)),
       ...authority.#checkArrivals(document),
     ]);
+    // All are checked at once; what is wrong with the roots is told first.
+    others.catch(() => undefined);
+    await roots;
+    await others;
     return authority;
   }
 
@@ -81,10 +85,13 @@ export class Authority {
   static async ofOwn(document: VaultDocument, builtHead: Bytes): Promise<Authority> {
     if (compareBytes(document.head, builtHead) !== 0)
       throw new IntegrityError('the vault is not the one that was written');
-    return Authority.#prepare(document);
+    const { authority, roots } = await Authority.#prepare(document);
+    await roots;
+    return authority;
   }
 
-  static async #prepare(document: VaultDocument): Promise<Authority> {
+  /** What everything is checked against; the chain of roots is being checked itself, by a promise that the caller awaits. */
+  static async #prepare(document: VaultDocument): Promise<{ authority: Authority; roots: Promise<void> }> {
     const domain = new Domain(document.vaultId);
     const [head, rootDigests] = await Promise.all([
       headDigest(domain, document.head),
@@ -92,9 +99,11 @@ export class Authority {
     ]);
     if (head !== document.snapshot.value.head)
       throw new IntegrityError('the parts of the vault do not belong together');
-    await checkRoots(domain, document, rootDigests);
+    const roots = checkRoots(domain, document, rootDigests);
+    // It may fail before it is awaited.
+    roots.catch(() => undefined);
     const principals = await effectivePrincipals(domain, document);
-    return new Authority(document, rootDigests, principals);
+    return { authority: new Authority(document, rootDigests, principals), roots };
   }
 
   get principals(): IterableIterator<PrincipalEntry> {

@@ -193,6 +193,12 @@ for (const [title, note] of [
     const named = [str(line['secret']), Number(line['version'])] as const;
     file.set(line, 'note', await file.sealed('note', 'staging', note, ...named));
   });
+refuses('note of a version: members', 'note: of a version that is not the current one', async (file) => {
+  const { secret = '' } = file.one('purged');
+  const line = file.one('value', secret, 2);
+  const named = [str(secret), 2] as const;
+  file.set(line, 'note', await file.sealed('note', 'development', { operation: 'other' }, ...named));
+});
 refuses(
   'this value has expired',
   'note: the time is over',
@@ -217,6 +223,14 @@ for (const [says, title, plain] of [
     const bytes = plain ?? Buffer.concat([createHash('sha256').update(large).digest(), large]);
     const named = [str(line['secret']), Number(line['version'])] as const;
     file.set(line, 'ct', await file.sealed('value', 'staging', bytes, ...named));
+  });
+for (const length of [28, 29, 92, 65_500, 65_501])
+  accepts(`a value of ${length} bytes`, async (file) => {
+    const line = staged(file);
+    const value = Buffer.alloc(length, 1);
+    const plain = Buffer.concat([createHash('sha256').update(value).digest(), value]);
+    const named = [str(line['secret']), Number(line['version'])] as const;
+    file.set(line, 'ct', await file.sealed('value', 'staging', plain, ...named));
   });
 for (const [title, change] of [
   ['a larger bucket', (padded) => Buffer.concat([padded, new Uint8Array(padded.length)])],

@@ -367,6 +367,15 @@ accepts('who saw changes that were folded since, or an environment that is gone'
   file.set(file.header, 'seen.parts', [folded, ['AAAAAAAAAAA', 99, 99, []]]);
 });
 
+accepts('a vault without environments', (file) => {
+  const { header } = file;
+  for (const name of ['ada', 'bob', 'dan', 'ci', 'kim', 'ivy', 'eve'])
+    for (const right of ['list', 'read', 'rotate', 'write', 'delete']) file.setPrincipal(name, right, []);
+  file.set(header, 'environments', []);
+  file.set(header, 'policy', []);
+  for (const kind of ['grant', 'names', 'values', 'changes']) file.remove(...file.all(kind));
+});
+
 // ---- Requests and decisions.
 
 accepts('requests and decisions', (file) => {

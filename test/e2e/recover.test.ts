@@ -1,5 +1,6 @@
 /** The second reader, scripts/recover.py, which was written from docs/format.md alone, on vaults that the binary made. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { BinaryVault, fastKdf, passphrase, type Ended } from '../support/binary-vault.ts';
 import {
@@ -52,6 +53,13 @@ function* shuffled(sound: Buffer): Generator<[string, Uint8Array]> {
   }
 }
 
+/** The end is missing, here and there. */
+function* cut(sound: Buffer): Generator<[string, Uint8Array]> {
+  const lineEnds = [...sound.entries()].filter(([, byte]) => byte === 10).map(([at]) => at + 1);
+  for (const at of new Set([0, 1, 60, sound.length - 1, ...lineEnds]))
+    if (at < sound.length) yield [`cut at ${at}`, sound.subarray(0, at)];
+}
+
 describe.skipIf(cannotRecover)(`${recoverTitle}: one owner`, () => {
   let vault: BinaryVault;
   const binaryValue = Buffer.from([0, 255, 10, 13, 0]);
@@ -59,6 +67,7 @@ describe.skipIf(cannotRecover)(`${recoverTitle}: one owner`, () => {
   beforeAll(async () => {
     vault = new BinaryVault();
     await vault.ok(['init', ...fastKdf, '--recovery-file', 'recovery-key']);
+    await vault.put('expired', 'late', '--expires', '1s');
     await vault.put('db/password', 'first');
     await vault.put('db/password', 'second', '--description', 'the database', '--tag', 'team=core');
     await vault.put('__proto__', 'not a prototype');
@@ -88,6 +97,98 @@ describe.skipIf(cannotRecover)(`${recoverTitle}: one owner`, () => {
       'p',
     );
     expect((await read(vault, ['--get', 'nothing'])).status).toBe(3);
+  });
+
+  it.each<{ title: string; args: string[]; status: number; says: string; input?: string }>([
+    { title: 'a version 0', args: ['--get', 'binary', '--version', '0'], status: 2, says: '--version wants' },
+    { title: 'a version of nothing', args: ['--version', '1'], status: 2, says: 'go with --get' },
+    { title: 'an environment of nothing', args: ['--env', 'staging'], status: 2, says: 'go with --get' },
+    { title: 'two actions', args: ['--list', '--export'], status: 2, says: 'not allowed with' },
+    { title: 'a short key file', args: ['--key-file', 'short'], status: 2, says: 'at least 32 bytes' },
+    { title: 'a large key file', args: ['--key-file', 'large'], status: 2, says: 'too large' },
+    { title: 'no log', args: ['--audit', 'no/log'], status: 1, says: 'No such file' },
+    { title: 'no principal', args: ['--principal', 'ada'], status: 4, says: '0 slots of its type' },
+    {
+      title: 'no environment',
+      args: ['--get', 'binary', '--env', 'x'],
+      status: 3,
+      says: 'no such environment',
+    },
+    { title: 'no version', args: ['--get', 'binary', '--version', '2'], status: 3, says: 'no such version' },
+    { title: 'a removed secret', args: ['--get', 'gone'], status: 3, says: 'no such secret' },
+    { title: 'an expired value', args: ['--get', 'expired'], status: 6, says: 'has expired' },
+    { title: 'no credential', args: [], status: 4, says: 'empty, or not UTF-8', input: '' },
+    { title: 'half a token', args: [], status: 4, says: 'not a whole machine token', input: 'vlt1_abc' },
+    {
+      title: 'a token with a typing error',
+      args: [],
+      status: 4,
+      says: 'typing error',
+      input: `vlt1_${'0'.repeat(60)}`,
+    },
+    {
+      title: 'a token of no number',
+      args: [],
+      status: 4,
+      says: 'typing error',
+      input: `vlt1_${'z'.repeat(60)}`,
+    },
+    {
+      title: 'half a recovery key',
+      args: ['--recovery'],
+      status: 4,
+      says: 'not a whole recovery key',
+      input: 'VRK1-AB',
+    },
+    {
+      title: 'a recovery key with a typing error',
+      args: ['--recovery'],
+      status: 4,
+      says: 'typing error',
+      input: `VRK1${'0'.repeat(58)}`,
+    },
+  ])('says no to $title', async ({ args, status, says, input }) => {
+    writeFileSync(path.join(path.dirname(vault.file), 'short'), Buffer.alloc(31));
+    writeFileSync(path.join(path.dirname(vault.file), 'large'), Buffer.alloc(2 ** 20 + 1));
+    const ended = await read(vault, args, input);
+    expect(ended).toMatchObject({ status, stdout: Buffer.alloc(0) });
+    expect(ended.stderr).toContain(says);
+  });
+
+  it('gives an old version of what was removed, and exports what has expired', async () => {
+    const { stdout } = await read(vault, ['--get', 'gone', '--version', '1']);
+    expect(stdout.toString()).toBe('removed');
+    const { development } = (await recovered(vault.file, [[], passphrase])) as Record<string, object>;
+    expect(development).toHaveProperty('expired', 'late');
+    expect(development).not.toHaveProperty('gone');
+  });
+
+  it('reads a credential as people type it', async () => {
+    const key = readFileSync(vault.in('recovery-key'), 'utf8').trim().toLowerCase().replaceAll('-', ' ');
+    const typed = key.replace(/^vrk1/u, '').replaceAll('0', 'o').replaceAll('1', 'l');
+    expect((await read(vault, ['--recovery'], `VRK1${typed}\n`)).status).toBe(0);
+    expect((await read(vault, [], `${passphrase}\n`)).status).toBe(0);
+    expect((await read(vault, [], `${passphrase} `)).status).toBe(4);
+  });
+
+  it('stops before it reads a line or a head that is too long', async () => {
+    const start = readFileSync(vault.file).subarray(0, 60).toString('utf8').split('\n')[0] ?? '';
+    const files = [
+      [
+        'header: longer than 32 MiB',
+        Buffer.concat([Buffer.from(`${start}\n{"kind":"header"`), Buffer.alloc(2 ** 25, 32)]),
+      ],
+      [
+        'the head is longer than 64 MiB',
+        Buffer.concat([Buffer.from(`${start}\n`), Buffer.alloc(2 ** 26, 32)]),
+      ],
+    ] as const;
+    for (const [says, bytes] of files) {
+      const file = vault.in('large-file');
+      writeFileSync(file, Buffer.concat([bytes, Buffer.from('\n{}\n')]));
+      const { status, stderr } = await recover(file, [], passphrase);
+      expect({ status, stderr }).toEqual({ status: 7, stderr: `recover: ${says}\n` });
+    }
   });
 
   it('refuses a wrong passphrase, opens with the recovery key and, after passwd, with the new one', async () => {
@@ -333,14 +434,14 @@ describe.skipIf(cannotRecover)(`${recoverTitle}: a shared vault`, () => {
   ])('%s: flipped bytes, and lines in the wrong place, are found', async (stage, who) => {
     const sound = readFileSync(fileOf(stage));
     const [args, input] = credential(who);
-    const variants = [...flipped(sound, 200), ...shuffled(sound)];
+    const variants = [...flipped(sound, 200), ...shuffled(sound), ...cut(sound)];
     expect(await passing(variants, team.vault.folder, (file) => [[file, ...args], input])).toEqual([]);
   });
 
   it('finds flipped bytes, and records in the wrong place, in a log of several epochs', async () => {
     const sound = readFileSync(logOf('reissued'));
     const [args, input] = credential('ci later');
-    const variants = [...flipped(sound, 200), ...shuffled(sound)];
+    const variants = [...flipped(sound, 200), ...shuffled(sound), ...cut(sound)];
     const unlock = (log: string): Unlocking => [[fileOf('reissued'), ...args, '--audit', log], input];
     expect(variants.length).toBeGreaterThan(250);
     expect(await passing(variants, team.vault.folder, unlock)).toEqual([]);

@@ -20,9 +20,14 @@ function formsOf(text: string): Buffer[] {
 }
 
 export class Canary {
-  /** Letters and digits, so that no encoding of text changes it. */
-  readonly value = `canary${randomBytes(12).toString('hex')}`;
-  readonly #needles = formsOf(this.value);
+  readonly value: string;
+  readonly #needles: Buffer[];
+
+  /** @param value letters and digits, so that no encoding of text changes it */
+  constructor(value = `canary${randomBytes(12).toString('hex')}`) {
+    this.value = value;
+    this.#needles = formsOf(value);
+  }
 
   /** Look for this, too: a token, a passphrase, an invitation. */
   watch(text: string): void {

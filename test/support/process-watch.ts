@@ -1,6 +1,8 @@
 /** Which processes of this machine show a value while something runs: in their arguments, which everybody sees, or in their environment. */
+import { once } from 'node:events';
 import { readFileSync, readdirSync } from 'node:fs';
-import type { Canary } from './canary.ts';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { Canary } from './canary.ts';
 
 interface Shown {
   /** Command lines. */
@@ -11,6 +13,20 @@ interface Shown {
 
 const everyMs = 10;
 
+/** Looked at by a thread of its own: tests beside this one keep theirs busy. */
+export async function whoShows(canary: Canary, work: () => Promise<unknown>): Promise<Shown> {
+  const watcher = new Worker(new URL(import.meta.url), { workerData: canary.value });
+  try {
+    await once(watcher, 'message');
+    await work();
+    watcher.postMessage('enough');
+    const [shown] = (await once(watcher, 'message')) as [Shown];
+    return shown;
+  } finally {
+    await watcher.terminate();
+  }
+}
+
 function read(file: string): string {
   try {
     return readFileSync(file, 'latin1');
@@ -20,7 +36,7 @@ function read(file: string): string {
   }
 }
 
-export async function whoShows(canary: Canary, work: () => Promise<unknown>): Promise<Shown> {
+function watch(canary: Canary): void {
   const shown = { arguments: new Set<string>(), environment: new Set<string>() };
   const look = (): void => {
     for (const pid of readdirSync('/proc').filter((name) => /^\d+$/u.test(name))) {
@@ -31,11 +47,9 @@ export async function whoShows(canary: Canary, work: () => Promise<unknown>): Pr
       if (inEnvironment && command !== '') shown.environment.add(command);
     }
   };
-  const watch = setInterval(look, everyMs);
-  try {
-    await work();
-  } finally {
-    clearInterval(watch);
-  }
-  return shown;
+  setInterval(look, everyMs);
+  parentPort?.on('message', () => parentPort?.postMessage(shown));
+  parentPort?.postMessage('watching');
 }
+
+if (!isMainThread && typeof workerData === 'string') watch(new Canary(workerData));

@@ -4,6 +4,7 @@
  */
 import { copyFileSync } from 'node:fs';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { sealGrant } from '../../../src/access/grant.ts';
 import { encodeBase64url } from '../../../src/crypto/bytes.ts';
 import type { SecretsManagerError } from '../../../src/errors.ts';
 import { verifyVault } from '../../../src/vault/operations/verify.ts';
@@ -191,6 +192,19 @@ describe('grants, which nobody signs', () => {
       await expectRefused();
     },
   );
+
+  test('one to the owner, rightly sealed, of a key that the token’s holder knows', async () => {
+    const header = forgery.one('header');
+    const entry = header.environments.find(({ name }) => name === 'production');
+    const recipient = header.principals.find(({ id }) => id === owner);
+    const grant = grantOf('production');
+    if (entry === undefined || recipient === undefined || grant === undefined) throw new Error('no grant');
+    const planted = await sealGrant(forgery.domain, systemRandom, recipient, entry, 'read', systemRandom(32));
+    Object.assign(grant, planted.value);
+    const [fresh, remembering] = await outcomes();
+    expect(fresh?.message).toContain('does not commit to');
+    expect([fresh?.exitCode, remembering?.exitCode]).toEqual([7, 7]);
+  });
 
   test('one of its own for production gives it nothing', async () => {
     const own = forgery.all('grant').find((line) => line.principal === ci.principal);

@@ -278,6 +278,12 @@ describe('who may only delete', () => {
   });
 });
 
+test('who may write and not delete removes and purges nothing', async () => {
+  for (const work of [async (vault: Vault) => remove(vault), async (vault: Vault) => purge(vault)])
+    expect((await failureOf(by('writer', work))).exitCode).toBe(5);
+  expect(await by('reader', names)).toEqual(['db', 'other']);
+});
+
 test('who may rotate and delete keeps as many versions as the policy says', async () => {
   await asOwner(team, async (owner) =>
     owner.write('policy-set', async (scope) => Promise.resolve(setPolicy(scope, 'retention.versions', '2'))),

@@ -1,7 +1,7 @@
 /** Coming into a vault by an invitation: a one-time key, for keys of one's own making. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { Bytes } from '../../../src/crypto/bytes.ts';
+import { encodeBase64url, type Bytes } from '../../../src/crypto/bytes.ts';
 import { encodeInvitation, parseInvitation } from '../../../src/format/join-text.ts';
 import { newInvitation } from '../../../src/vault/invitation.ts';
 import { acceptInvitation } from '../../../src/vault/join.ts';
@@ -16,7 +16,9 @@ import { Forgery } from '../../support/forgery.ts';
 import { everythingIn, keysFrom, openedBy } from '../../support/reach.ts';
 import { cheapKdf, get, put, systemRandom, type SampleVault } from '../../support/sample-vault.ts';
 import {
+  add,
   addBy,
+  as,
   asOwner,
   engine,
   finish,
@@ -159,6 +161,33 @@ describe('an invitation', () => {
     const forged = encodeInvitation({ principal, pin, seed: systemRandom(32) });
     expect(await failureOf(accept(forged))).toMatchObject({ exitCode: 4 });
   });
+
+  test.each(['a key of its own', 'its own signing key, for both'] as const)(
+    'taken up by somebody else’s forgery is refused by everybody: %s',
+    async (how) => {
+      const text = await invite();
+      const ci = await asOwner(team, async (owner) => add(owner, 'ci', { can: 'list', env: 'production' }));
+      const forger = await as(team.place, ci, async ({ identity: { principal, signing } }) =>
+        Promise.resolve({ principal, signing }),
+      );
+      // As it would be with the invitation, but for the signature.
+      const before = readFileSync(team.place.path);
+      await accept(text);
+      const forgery = Forgery.read(team.place.path);
+      const succession = forgery.one('succession');
+      if (how !== 'a key of its own') succession.signPub = encodeBase64url(forger.signing.publicKey);
+      await forgery.signWith(succession, forger.signing);
+      if (how !== 'a key of its own') {
+        const bundle = forgery.one('bundle', succession.principal);
+        await forgery.signWith(bundle, forger.signing);
+      }
+      await forgery.write(team.place.path, forger);
+      const place = { ...team.place, stateFolder: null };
+      const error = await failureOf(asOwner({ ...team, place }, async (owner) => get(owner, 'db')));
+      expect([error.exitCode, error.message]).toEqual([7, expect.stringContaining('succession')]);
+      writeFileSync(team.place.path, before);
+    },
+  );
 
   test('mistyped or cut is refused by its checksum', async () => {
     const text = await invite();
