@@ -3,7 +3,7 @@
  *
  *   bin -> commands -> vault -> access, audit, lifecycle, providers -> format, crypto, storage
  *
- * with `exec` and `terminal` beside the core, for commands only. Files directly in src/ (errors, for one) are the
+ * with `config`, `exec`, `devices` and `terminal` beside the core, for commands only. Files directly in src/ (errors, for one) are the
  * common ground that everything may import and that import nothing from the folders.
  */
 
@@ -78,43 +78,55 @@ const architecture: IConfiguration = {
     keepOut(
       'vault-shows-nothing',
       'vault',
-      'exec|terminal',
+      'config|exec|devices|terminal',
       'The core is one door for commands, embedding programs and tests: it launches nothing and shows nothing.',
     ),
     keepOut(
       'parts-know-no-vault',
       '(access|audit|lifecycle|providers)',
-      'vault|exec|terminal',
+      'vault|config|exec|devices|terminal',
       'The parts that the core is made of know bytes, keys and rules, not the open vault that joins them.',
     ),
     keepOut(
       'storage-is-at-the-bottom',
       'storage',
-      'vault|access|audit|lifecycle|providers|exec|terminal',
+      'vault|access|audit|lifecycle|providers|config|exec|devices|terminal',
       'Storage puts documents on a disk, whole or not at all; who may read or change them is decided above it.',
     ),
     keepOut(
       'format-knows-no-disk',
       'format',
-      'vault|access|audit|lifecycle|providers|storage|exec|terminal',
+      'vault|access|audit|lifecycle|providers|storage|config|exec|devices|terminal',
       'The format is bytes to typed document and back, the same on every machine: it may hash, and knows no disk.',
     ),
     keepOut(
       'crypto-stands-alone',
       'crypto',
-      'vault|access|audit|lifecycle|providers|format|storage|exec|terminal',
+      'vault|access|audit|lifecycle|providers|format|storage|config|exec|devices|terminal',
       'Reviewed alone against the standards: nothing from elsewhere may be needed to understand it.',
+    ),
+    keepOut(
+      'config-knows-no-disk',
+      'config',
+      'vault|access|audit|lifecycle|providers|storage|exec|devices|terminal',
+      'What a configuration file may hold is decided from its bytes; where it is and whether it is trusted, above.',
     ),
     keepOut(
       'exec-is-beside-the-core',
       'exec',
-      'access|audit|lifecycle|providers|format|crypto|terminal',
+      'access|audit|lifecycle|providers|format|crypto|config|devices|terminal',
       'Starting a program needs names and values only, through the types of the core and the file-system port.',
+    ),
+    keepOut(
+      'devices-are-beside-the-core',
+      'devices',
+      'vault|access|audit|lifecycle|providers|storage|config|terminal',
+      'A device is handed bytes and gives back bytes: it knows no vault, and asks nobody for a PIN but the function it is given.',
     ),
     keepOut(
       'terminal-is-beside-the-core',
       'terminal',
-      `${core}|exec`,
+      `${core}|config|exec|devices`,
       'Rendering takes plain data, so that it can be tested without a vault and changed without a review of the core.',
     ),
     {
@@ -126,9 +138,9 @@ const architecture: IConfiguration = {
     },
     without(
       'pure-has-no-machine',
-      { path: '^src/(crypto|format)/' },
+      { path: '^src/(crypto|format|config)/' },
       'fs|fs/promises|os|process|child_process|net|http|https|tty|readline|readline/promises|worker_threads|timers|timers/promises',
-      'crypto/ and format/ turn bytes into bytes: no file, clock, process or network, so that vectors are reproducible.',
+      'crypto/, format/ and config/ turn bytes into bytes: no file, clock, process or network, so that vectors are reproducible.',
     ),
     without(
       'one-place-knows-a-terminal',

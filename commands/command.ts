@@ -78,7 +78,7 @@ export function* withSubcommands(command: Command): Generator<Command> {
 }
 
 /** Words with commas between them. */
-export function words(text: string): string[] {
+export function listed(text: string): string[] {
   return text
     .split(',')
     .map((word) => word.trim())

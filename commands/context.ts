@@ -4,8 +4,7 @@
  */
 import { resolve } from 'node:path';
 import { DeclinedError, UsageError } from '../src/errors.ts';
-import { realFileSystem } from '../src/storage/file-system.ts';
-import { acquireLock } from '../src/storage/lock.ts';
+import type { FileSystem } from '../src/storage/file-system.ts';
 import {
   readDescriptor,
   readUserFile,
@@ -27,8 +26,9 @@ import {
 import { logPathBeside, type Place } from '../src/vault/place.ts';
 import { Vault, type CredentialSource } from '../src/vault/vault.ts';
 import { auditContext } from './audit-context.ts';
-import { locate, locateNew, userFolder, type Whereabouts } from './location.ts';
+import { locate, locateNew, userFolder } from './location.ts';
 import { credentialSource } from './credentials.ts';
+import { Settings } from './settings.ts';
 
 /** Options that every command has. */
 export interface GlobalOptions {
@@ -47,6 +47,8 @@ export interface GlobalOptions {
 export interface Host {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
+  readonly fs: FileSystem;
+  readonly acquireLock: Place['acquireLock'];
   readonly operation: string;
   /** Undo what this process set for itself, before another program takes its place. */
   readonly beforeReplacement: () => void;
@@ -69,21 +71,23 @@ const lockWaitMs = 10_000;
 export class Context {
   readonly globals: GlobalOptions;
   readonly host: Host;
+  readonly settings: Settings;
   #prompter: Prompter | null | undefined;
   #vault: Vault | null = null;
 
   constructor(globals: GlobalOptions, host: Host) {
     this.globals = globals;
     this.host = host;
+    this.settings = new Settings(globals, host);
   }
 
   variable(name: string): string | null {
     return this.host.env[name] ?? null;
   }
 
-  /** Name of the environment by flag or variable, or `null` for the vault's own choice. */
+  /** Name of the environment by flag, variable or file, or `null` for the vault's own choice. */
   get environment(): string | null {
-    return this.globals.env ?? this.variable('VAULT_ENVIRONMENT');
+    return this.settings.environment;
   }
 
   get json(): boolean {
@@ -96,6 +100,11 @@ export class Context {
 
   now(): Date {
     return new Date();
+  }
+
+  /** Monotonic milliseconds. Not by `performance`, which the runtime loads at its first use, at a millisecond a command. */
+  monotonic(): number {
+    return Number(process.hrtime.bigint()) / 1e6;
   }
 
   random(length: number): Uint8Array<ArrayBuffer> {
@@ -247,33 +256,33 @@ export class Context {
     return path === null ? undefined : this.readFile(path, 2 * 1024 ** 2);
   }
 
-  get #where(): Whereabouts {
-    return { env: this.host.env, cwd: this.host.cwd, named: this.globals.vault };
+  /** The vault that settings choose, or `null` for the nearest one. */
+  async #chosenVault(): Promise<string | null> {
+    return this.settings.vault(() => this.prompter !== null);
   }
 
   /** Where a new vault goes; its folders are made. */
-  locateNew(file: string | undefined, user: boolean): string {
-    return locateNew(this.#where, file, user);
+  async locateNew(file: string | undefined, user: boolean): Promise<string> {
+    const named = file ?? this.globals.vault ?? (user ? null : await this.#chosenVault());
+    return locateNew({ ...this.host, named, own: user ? this.settings.userVault : null }, user);
   }
 
   place(path: string): Place {
-    const engine = this.variable('VAULT_KDF_ENGINE') ?? 'wasm';
-    if (engine !== 'wasm' && engine !== 'native') throw new UsageError('VAULT_KDF_ENGINE is wasm or native');
     const named = this.variable('VAULT_AUDIT_FILE');
     const context = auditContext(this.host.env);
     return {
-      fs: realFileSystem,
+      fs: this.host.fs,
       path,
       audit: { type: 'file', path: named === null ? logPathBeside(path) : resolve(this.host.cwd, named) },
-      stateFolder: userFolder(this.#where, 'state'),
+      stateFolder: userFolder(this.host, 'state'),
       now: () => this.now(),
-      monotonic: () => performance.now(),
+      monotonic: () => this.monotonic(),
       random: (length) => this.random(length),
-      kdfEngine: engine,
+      kdfEngine: this.settings.kdfEngine,
       context,
       holder: `process ${process.pid} (${this.host.operation}) of ${context.user} on ${context.host}`,
       lockWaitMs,
-      acquireLock,
+      acquireLock: this.host.acquireLock,
       warn: (message) => {
         this.warn(message);
       },
@@ -286,8 +295,14 @@ export class Context {
   }
 
   /** The vault that is meant, or one that was named, without opening it. */
-  vaultPlace(file?: string): Place {
-    return this.place(locate(file === undefined ? this.#where : { ...this.#where, named: file }));
+  async vaultPlace(file?: string): Promise<Place> {
+    return this.place(await this.#located(file));
+  }
+
+  /** Path of the vault that is meant. @throws SecretNotFoundError VAULT_NOT_FOUND */
+  async #located(file?: string): Promise<string> {
+    const named = file ?? (await this.#chosenVault());
+    return locate({ ...this.host, named, own: named === null ? this.settings.userVault : null });
   }
 
   /** Where the credential comes from, by variables or from a person. */
@@ -297,8 +312,8 @@ export class Context {
 
   /** Open and unlock the vault that is meant. Closed when the command ends. */
   async openVault(options: OpenVaultOptions = {}): Promise<Vault> {
-    const path = locate(this.#where);
-    const principal = this.globals.as ?? this.variable('VAULT_PRINCIPAL');
+    const { principal } = this.settings.forOpening();
+    const path = await this.#located();
     const credentials = options.credentials ?? credentialSource(this, path, options.keyFileFlag !== false);
     const acceptRollback = options.acceptRollback === true;
     this.#vault = await Vault.open(this.place(path), { credentials, principal, acceptRollback });

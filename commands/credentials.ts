@@ -1,23 +1,19 @@
 /**
- * Where the credential comes from: an access token, else the passphrase from a descriptor, a file, a command, a variable or the
- * terminal, in the order of `commands.md`. What was named and is bad fails; nothing falls through to something else.
+ * Where the credential comes from: an access token, else an age identity, else the passphrase from a descriptor, a file, a command, a
+ * variable or the terminal, in this order, with a key file or a device beside it. What was named and is bad fails; nothing falls through
+ * to something else.
  */
 import { UnlockError, UsageError } from '../src/errors.ts';
 import { parseToken } from '../src/format/key-text.ts';
 import type { CredentialSource } from '../src/vault/vault.ts';
-import type { Prompter } from '../src/terminal/prompt.ts';
 import { runForOutput } from '../src/exec/output-of.ts';
+import { ageIdentity, storedDevice, type DeviceInputs } from './devices.ts';
 import { withoutOurCredentials } from '../src/exec/variables.ts';
 
 /** What of a command's context is needed to find a credential. */
-interface CredentialInputs {
-  readonly host: { readonly env: Readonly<Record<string, string | undefined>> };
-  readonly prompter: Prompter | null;
-  variable(name: string): string | null;
-  readFile(path: string, most?: number): Uint8Array<ArrayBuffer>;
+interface CredentialInputs extends DeviceInputs {
   readDescriptor(descriptor: number): Uint8Array<ArrayBuffer>;
   keyFile(byFlag?: boolean): Uint8Array<ArrayBuffer> | undefined;
-  warn(message: string): void;
 }
 
 const attemptsAtPrompt = 3;
@@ -71,14 +67,14 @@ function accessToken(context: CredentialInputs): string | null {
 }
 
 const noTerminal =
-  'set VAULT_PASSPHRASE_FILE, VAULT_PASSPHRASE_COMMAND, VAULT_PASSPHRASE or VAULT_ACCESS_TOKEN, or run it at a terminal';
+  'set VAULT_PASSPHRASE_FILE, VAULT_PASSPHRASE_COMMAND, VAULT_PASSPHRASE, VAULT_ACCESS_TOKEN or VAULT_AGE_IDENTITY, or run it at a terminal';
 
 export function credentialSource(
   context: CredentialInputs,
   path: string,
   keyFileFlag: boolean,
 ): CredentialSource {
-  return async (attempt) => {
+  return async (attempt, types) => {
     const token = accessToken(context);
     if (token !== null) {
       if (attempt > 1) return null;
@@ -89,16 +85,34 @@ export function credentialSource(
         });
       return { type: 'token', ...parts };
     }
+    const identity = context.variable('VAULT_AGE_IDENTITY');
+    // One that is set for other vaults is no matter in a vault that knows none.
+    if (identity !== null && types.has('age')) return attempt > 1 ? null : ageIdentity(context, identity);
     const keyFile = context.keyFile(keyFileFlag);
     const given = await givenPassphrase(context);
+    const device = keyFile === undefined && usesDevice(context, types);
+    // A wrong PIN is not sent again, and no other device gets it.
+    if (device && attempt > 1) return null;
+    if (given !== null && device) return storedDevice(context, given);
     if (given !== null) return attempt > 1 ? null : { type: 'passphrase', passphrase: given, keyFile };
     const { prompter } = context;
-    if (prompter === null)
-      throw new UnlockError('no passphrase was given and nobody can be asked', { hint: noTerminal });
+    if (prompter === null) {
+      const why = identity === null ? '' : 'this vault is not opened by age identities; ';
+      throw new UnlockError(`${why}no passphrase was given and nobody can be asked`, { hint: noTerminal });
+    }
     if (attempt > attemptsAtPrompt) return null;
     if (attempt > 1) context.warn('wrong passphrase, try again');
-    return { type: 'passphrase', passphrase: await prompter.hidden(`passphrase for ${path}:`), keyFile };
+    const passphrase = await prompter.hidden(`passphrase for ${path}:`);
+    return device ? storedDevice(context, passphrase) : { type: 'passphrase', passphrase, keyFile };
   };
+}
+
+/** Whether a device is meant: somebody named its library or PIN, or nothing else opens this vault with a passphrase. A key file comes first. */
+function usesDevice(context: CredentialInputs, types: ReadonlySet<string>): boolean {
+  if (!types.has('pkcs11')) return false;
+  const named =
+    context.variable('VAULT_PKCS11_PIN_FILE') !== null || context.variable('VAULT_PKCS11_MODULE') !== null;
+  return named || !(types.has('passphrase') || types.has('passphrase+keyfile'));
 }
 
 /** A new passphrase: given, or asked for twice. @throws UsageError if the two differ or it is empty */

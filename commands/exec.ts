@@ -1,4 +1,5 @@
 /** `vault exec`: run a program with secrets in its environment. */
+import type { RequiredSecret } from '../src/config/project-file.ts';
 import type { ParsedItem } from '../src/lifecycle/import-formats.ts';
 import { parseImport } from '../src/lifecycle/import-formats.ts';
 import { parseDuration } from '../src/lifecycle/time.ts';
@@ -7,6 +8,7 @@ import { tooShortToMask } from '../src/exec/encodings.ts';
 import { launch } from '../src/exec/launch.ts';
 import { createSecretFiles } from '../src/exec/secret-files.ts';
 import { buildEnvironment, type SecretVariable } from '../src/exec/variables.ts';
+import { checkRequired } from '../src/vault/operations/required.ts';
 import { selectSecrets, type SelectedSecret, type WantedSecret } from '../src/vault/operations/select.ts';
 import { collect, examples, type Declare } from './command.ts';
 import type { Context } from './context.ts';
@@ -118,14 +120,18 @@ async function runExec(context: Context, flags: ExecFlags, ...words: string[]): 
   const timeoutMs = flags.timeout === undefined ? null : parseDuration(flags.timeout) * 1_000;
   const { references, literals } = readEnvFile(context, flags.envFile);
   const wishes = wishesOf(context, flags, references);
+  const { environment } = context;
+  const only = flags.only ?? [];
+  // Nobody chose: what the project says that it needs, if it says so.
+  const required = only.length > 0 || wishes.length > 0 ? [] : context.settings.required;
+  const names = [...wishes, ...required.map(({ name }) => ({ name, field: null, environment }))];
+  const options = { environment, only, names, allowExpired: flags.allowExpired === true };
   const vault = await context.openVault();
-  const options = {
-    environment: context.environment,
-    only: flags.only ?? [],
-    names: wishes,
-    allowExpired: flags.allowExpired === true,
-  };
-  const { matching, named } = await vault.read('exec', async (scope) => selectSecrets(scope, options));
+  const { matching, named, warnings } = await vault.read('exec', async (scope) => ({
+    warnings: await checkRequired(scope, environment, required),
+    ...(await selectSecrets(scope, options)),
+  }));
+  for (const warning of warnings) context.warn(warning);
   const all = [...matching, ...named];
   const wipe = (): void => {
     for (const { value } of all) value.wipe();
@@ -134,8 +140,8 @@ async function runExec(context: Context, flags: ExecFlags, ...words: string[]): 
   try {
     files = fileSecrets(context, wishes, named);
     const secrets = [
-      ...matching.map((secret) => asVariable(secret, options.only.length > 0)),
-      ...mapped(wishes, named),
+      ...matching.map((secret) => asVariable(secret, only.length > 0)),
+      ...(required.length > 0 ? forProject(required, named) : mapped(wishes, named)),
     ];
     const built = buildEnvironment({
       parent: context.host.env,
@@ -180,6 +186,13 @@ async function runExec(context: Context, flags: ExecFlags, ...words: string[]): 
 
 function asVariable(secret: SelectedSecret, selected: boolean): SecretVariable {
   return { name: secret.name, variable: secret.variable, value: secret.value.bytes, selected };
+}
+
+/** What the project requires, under the variables that it names; else under those recorded with the secrets. */
+function forProject(required: readonly RequiredSecret[], named: readonly SelectedSecret[]): SecretVariable[] {
+  return named.map((secret, index) =>
+    asVariable({ ...secret, variable: required[index]?.variable ?? secret.variable }, true),
+  );
 }
 
 function mapped(wishes: readonly Wish[], named: readonly SelectedSecret[]): SecretVariable[] {

@@ -1,4 +1,5 @@
 /** `vault init`: a new vault. */
+import { UsageError } from '../src/errors.ts';
 import { createVault } from '../src/vault/create.ts';
 import { defaultEnvironments } from '../src/vault/founding.ts';
 import { defaultKdf } from '../src/vault/operations/kdf-choice.ts';
@@ -38,8 +39,14 @@ async function runInit(context: Context, options: InitOptions, file?: string): P
   const keyFile = context.keyFile();
   const names = options.environments?.split(',').map((name) => name.trim());
   const environments = names ?? [...defaultEnvironments];
+  const { environment } = context;
+  if (source !== null && environment !== null && !environments.includes(environment)) {
+    throw new UsageError(`the new vault would have no environment ${environment} to import into`, {
+      hint: 'name it with --environments, or choose another one with --env',
+    });
+  }
   const { place, credential, vaultId } = await withRecoveryKey(context, options, async (keepRecoveryKey) => {
-    const here = context.place(context.locateNew(file, options.user === true));
+    const here = context.place(await context.locateNew(file, options.user === true));
     const passphrase = await newPassphrase(context, 'new passphrase:', true);
     const first = { type: 'passphrase', passphrase, keyFile } as const;
     const recovery = options.recovery !== false;
@@ -53,7 +60,7 @@ async function runInit(context: Context, options: InitOptions, file?: string): P
     });
     try {
       const report = await vault.write('import', async (scope) =>
-        importSecrets(scope, context.environment, source.items, false),
+        importSecrets(scope, environment, source.items, false),
       );
       reportImport(context, report, source.warnings);
     } finally {

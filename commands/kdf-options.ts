@@ -45,7 +45,6 @@ export async function kdfFrom(
   if (pbkdf2 && (memory ?? passes ?? lanes) !== undefined)
     throw new UsageError('PBKDF2 has iterations; no memory, passes or lanes');
   if (!pbkdf2 && iterations !== undefined) throw new UsageError('--iterations belongs to --kdf pbkdf2');
-  const engine = context.variable('VAULT_KDF_ENGINE') === 'native' ? 'native' : 'wasm';
   const choice = await chooseKdf({
     function: pbkdf2 ? 'pbkdf2' : 'argon2id',
     memoryKiB: memory === undefined ? undefined : memory * 1_024,
@@ -53,7 +52,7 @@ export async function kdfFrom(
     lanes,
     iterations,
     calibrateMs: calibrate,
-    engine,
+    engine: context.settings.kdfEngine,
     monotonic: () => performance.now(),
   });
   if (choice.warning !== null) context.warn(choice.warning);

@@ -2,18 +2,31 @@
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { UsageError } from '../src/errors.ts';
-import { realFileSystem } from '../src/storage/file-system.ts';
+import type { FileSystem } from '../src/storage/file-system.ts';
 import { locateVault, makeFolder, namedVaultPath, newVaultPath, vaultFolder } from '../src/storage/locate.ts';
 
-export interface Whereabouts {
+/** What of the process says where things are. */
+export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
-  /** The vault by flag. */
-  readonly named: string | undefined;
+  readonly fs: FileSystem;
+}
+
+/** Surroundings, and what settings make of them. */
+export interface Whereabouts extends Surroundings {
+  /** The vault that was chosen, or `null` for the nearest one. */
+  readonly named: string | null;
+  /** The user's own vault, where it is not in the usual place. */
+  readonly own: string | null;
+}
+
+/** Numeric id of the caller, or `null` where the system has none. */
+export function callerId(): number | null {
+  return process.getuid?.() ?? null;
 }
 
 /** The user's folder for this program below one of the XDG folders, or `null` where there is no home. */
-export function userFolder({ env }: Whereabouts, kind: 'state' | 'config' | 'data'): string | null {
+export function userFolder({ env }: Surroundings, kind: 'state' | 'config' | 'data'): string | null {
   const named = env[{ state: 'XDG_STATE_HOME', config: 'XDG_CONFIG_HOME', data: 'XDG_DATA_HOME' }[kind]];
   const home = env['HOME'] ?? homedir();
   const below = { state: '.local/state', config: '.config', data: '.local/share' }[kind];
@@ -22,27 +35,28 @@ export function userFolder({ env }: Whereabouts, kind: 'state' | 'config' | 'dat
 }
 
 function userVault(where: Whereabouts): string {
+  if (where.own !== null) return namedVaultPath(where.fs, where.cwd, where.own);
   return join(userFolder(where, 'data') ?? where.cwd, 'secrets.vault');
 }
 
 /** The vault that is meant. @throws SecretNotFoundError VAULT_NOT_FOUND */
 export function locate(where: Whereabouts): string {
   return locateVault({
-    fs: realFileSystem,
+    fs: where.fs,
     cwd: where.cwd,
-    named: where.named ?? where.env['VAULT_PATH'] ?? null,
+    named: where.named,
     userVault: userVault(where),
-    uid: process.getuid?.() ?? null,
+    uid: callerId(),
   });
 }
 
 /** Where a new vault goes; its folders are made. */
-export function locateNew(where: Whereabouts, file: string | undefined, user: boolean): string {
-  const named = file ?? where.named ?? (user ? undefined : where.env['VAULT_PATH']);
-  if (named !== undefined && user) throw new UsageError('give a FILE or --user, not both');
+export function locateNew(where: Whereabouts, user: boolean): string {
+  const { named } = where;
+  if (named !== null && user) throw new UsageError('give a FILE or --user, not both');
   const here = join(where.cwd, vaultFolder, 'secrets.vault');
-  const elsewhere = named === undefined ? here : namedVaultPath(realFileSystem, where.cwd, named);
+  const elsewhere = named === null ? here : namedVaultPath(where.fs, where.cwd, named);
   const wanted = user ? userVault(where) : elsewhere;
-  makeFolder(realFileSystem, dirname(wanted));
-  return newVaultPath(realFileSystem, wanted);
+  makeFolder(where.fs, dirname(wanted));
+  return newVaultPath(where.fs, wanted);
 }

@@ -29,7 +29,13 @@ export const declareRm: Declare = (program, act) => {
           await context.confirm(`destroy every version of ${context.shown(name)} for good?`, flags.yes);
         const vault = await context.openVault();
         const remove = purge ? purgeSecret : removeSecret;
-        await vault.write(purge ? 'purge' : 'rm', async (scope) => remove(scope, context.environment, name));
+        const moved = await vault.write(purge ? 'purge' : 'rm', async (scope) =>
+          remove(scope, context.environment, name),
+        );
+        if (context.json) {
+          context.outputJson({ ...moved, purged: purge });
+          return;
+        }
         const back = purge ? 'purged' : 'removed; `vault restore` brings it back';
         context.inform(`${context.shown(name)} ${back}`);
       }),
@@ -45,8 +51,11 @@ export const declareRestore: Declare = (program, act) => {
     .action(
       act(async (context, _flags, name = '') => {
         const vault = await context.openVault();
-        await vault.write('restore', async (scope) => restoreSecret(scope, context.environment, name));
-        context.inform(`${context.shown(name)} restored`);
+        const moved = await vault.write('restore', async (scope) =>
+          restoreSecret(scope, context.environment, name),
+        );
+        if (context.json) context.outputJson(moved);
+        else context.inform(`${context.shown(name)} restored`);
       }),
     );
   return examples(command, 'vault ls --removed', 'vault restore old/token');
@@ -61,8 +70,11 @@ export const declareMv: Declare = (program, act) => {
     .action(
       act(async (context, _flags, from = '', to = '') => {
         const vault = await context.openVault();
-        await vault.write('mv', async (scope) => renameSecret(scope, context.environment, from, to));
-        context.inform(`${context.shown(from)} is now ${context.shown(to)}`);
+        const moved = await vault.write('mv', async (scope) =>
+          renameSecret(scope, context.environment, from, to),
+        );
+        if (context.json) context.outputJson({ from, ...moved });
+        else context.inform(`${context.shown(from)} is now ${context.shown(to)}`);
       }),
     );
   return examples(command, 'vault mv db/pass db/password');

@@ -1,17 +1,18 @@
 /** `vault slot`: one's own credentials. */
 import type { Command } from 'commander';
-import { UsageError } from '../src/errors.ts';
 import {
   addSlot,
   listSlots,
   removeSlot,
   type NewCredential,
   type RenewedKeys,
+  type SlotInfo,
 } from '../src/vault/operations/credentials.ts';
 import { kdfText } from './kdf-text.ts';
 import { examples, group, type Act, type Declare } from './command.ts';
 import type { Context } from './context.ts';
 import { newPassphrase } from './credentials.ts';
+import { checkOneWay, newAge, newDevice } from './devices.ts';
 import { addKdfOptions, kdfFrom, type KdfOptions } from './kdf-options.ts';
 import { withRecoveryKey, type RecoveryFlags } from './recovery-key.ts';
 
@@ -20,6 +21,8 @@ interface SlotAddFlags extends KdfOptions, RecoveryFlags {
   readonly newPassphraseFile?: string;
   readonly recovery?: boolean;
   readonly token?: boolean;
+  readonly pkcs11?: string;
+  readonly age?: string;
 }
 
 interface SlotRemoveFlags extends RecoveryFlags {
@@ -44,7 +47,7 @@ export const declareSlot: Declare = (program, act) => {
           slot.inUse ? `${slot.id} *` : slot.id,
           kdfText(slot),
           slot.since === null ? '-' : context.day(slot.since),
-          slot.device ?? '-',
+          deviceText(slot),
         ]);
         await context.table(['ID', 'TYPE', 'SINCE', 'DEVICE'], rows);
       }),
@@ -63,10 +66,17 @@ export const declareSlot: Declare = (program, act) => {
     command,
     'vault slot ls',
     'vault slot add --passphrase --key-file /media/key/vault.key',
+    "vault slot add --pkcs11 'pkcs11:token=work;object=vault'",
     'vault slot add --recovery',
     'vault slot rm yF3kq0Xo2ZA',
   );
 };
+
+/** A post-quantum recipient has two thousand characters: as much of it as tells one from another. */
+function deviceText({ type, device }: SlotInfo): string {
+  if (device === null) return '-';
+  return type === 'age' ? `${device.slice(0, 24)}…` : device;
+}
 
 function declareAdd(command: Command, act: Act): void {
   addKdfOptions(command.command('add'))
@@ -75,38 +85,59 @@ function declareAdd(command: Command, act: Act): void {
     .option('--new-passphrase-file <file>', 'take the passphrase from a file; - is standard input')
     .option('--recovery', 'a recovery key, printed once on standard output')
     .option('--token', 'a token, printed once on standard output')
+    .option('--pkcs11 <uri>', 'a key of a token or HSM (RFC 7512), beside a passphrase')
+    .option('--age <file>', 'an age identity file, post-quantum')
     .action(act<SlotAddFlags>(runAdd));
 }
 
+function checkFlags(context: Context, flags: SlotAddFlags): void {
+  const passphrase =
+    flags.passphrase === true ||
+    (flags.newPassphraseFile !== undefined && flags.pkcs11 === undefined) ||
+    context.globals.keyFile !== undefined;
+  checkOneWay(
+    [
+      passphrase,
+      flags.recovery === true,
+      flags.token === true,
+      flags.pkcs11 !== undefined,
+      flags.age !== undefined,
+    ],
+    'one of --passphrase, --key-file FILE, --recovery, --token, --pkcs11 URI, --age FILE',
+  );
+}
+
 async function wantedCredential(context: Context, flags: SlotAddFlags): Promise<NewCredential> {
-  const passphrase = flags.passphrase === true || flags.newPassphraseFile !== undefined;
-  const chosen = [passphrase, flags.recovery === true, flags.token === true].filter(Boolean).length;
-  if (chosen !== 1) {
-    const hint = 'one of --passphrase, --recovery, --token';
-    throw new UsageError(chosen === 0 ? 'which kind of credential?' : 'one credential at a time', { hint });
-  }
   if (flags.token === true) return { type: 'token' };
   if (flags.recovery === true) return { type: 'recovery' };
-  const text =
+  if (flags.age !== undefined) return { type: 'device', kdf: null, ...(await newAge(context, flags.age)) };
+  const passphrase = async (): Promise<string> =>
     flags.newPassphraseFile === undefined
-      ? await newPassphrase(context, 'new passphrase:', false)
+      ? newPassphrase(context, 'new passphrase:', false)
       : context.readLine(flags.newPassphraseFile, 'the new passphrase');
+  const kdf = await kdfFrom(context, flags);
+  if (flags.pkcs11 !== undefined)
+    return { type: 'device', kdf, ...(await newDevice(context, flags.pkcs11, passphrase)) };
   const keyFile = context.globals.keyFile === undefined ? undefined : context.keyFile();
   return {
     type: 'given',
-    credential: { type: 'passphrase', passphrase: text, keyFile },
-    kdf: await kdfFrom(context, flags),
+    credential: { type: 'passphrase', passphrase: await passphrase(), keyFile },
+    kdf,
   };
 }
 
 async function runAdd(context: Context, flags: SlotAddFlags): Promise<void> {
+  checkFlags(context, flags);
   // The flag names the new key file; the present one, if there is one, is named by the variable.
   const vault = await context.openVault({ keyFileFlag: false });
   const wanted = await wantedCredential(context, flags);
   const added = await vault.write('slot-add', async (scope) => addSlot(scope, wanted, vault.place.kdfEngine));
-  if (context.json) context.outputJson(added);
-  else if (added.text !== null) context.output(`${added.text}\n`);
-  context.inform(`${added.type} added, ${added.id}`);
+  const { id, type, text } = added;
+  const token = type === 'token' ? text : null;
+  const recoveryKey = type === 'recovery' ? text : null;
+  if (context.json) context.outputJson({ id, type, token, recoveryKey });
+  else if (text !== null) context.output(`${text}\n`);
+  context.inform(`${type} added, ${id}`);
 }
 
 async function runRemove(context: Context, flags: SlotRemoveFlags, id = ''): Promise<void> {
@@ -132,10 +163,13 @@ async function runRemove(context: Context, flags: SlotRemoveFlags, id = ''): Pro
   reportRenewal(context, done);
 }
 
-/** What became of keys and credentials. The recovery key is not in it: it has been shown. */
-export function reportRenewal(context: Context, done: RenewedKeys): void {
-  const { renewed, removed, rekeyed } = done;
+/** What became of keys and credentials, for scripts. The recovery key is not in it: it has been shown. */
+export function outputRenewal(context: Context, { renewed, removed, rekeyed }: RenewedKeys): void {
   if (context.json) context.outputJson({ renewed, removed, rekeyed });
+}
+
+export function reportRenewal(context: Context, done: RenewedKeys): void {
+  outputRenewal(context, done);
   if (done.renewed) {
     const gone = done.removed.map(({ type }) => type).join(', ');
     context.inform(`new keys for you${done.rekeyed.length > 0 ? ` and for ${done.rekeyed.join(', ')}` : ''}`);

@@ -1,11 +1,12 @@
 /**
- * Writes what is rendered from the program itself: the command table of the README and the manual page. `npm run docs` writes,
- * a test compares.
+ * Writes what is rendered from the program itself: the command table of the README, the manual page, the schema of errors.
+ * `npm run docs` writes, a test compares.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Command, Option } from 'commander';
 import { makeProgram, version } from '../commands/program.ts';
+import { outcomes } from '../src/errors.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 const start = '<!-- commands: written by `npm run docs` -->\n';
@@ -13,7 +14,7 @@ const end = '<!-- /commands -->';
 
 function program(): Command {
   const nothing = (): void => undefined;
-  return makeProgram(() => async () => Promise.resolve(), { out: nothing, error: nothing });
+  return makeProgram(() => async () => Promise.resolve(), { out: nothing, error: nothing, width: () => 80 });
 }
 
 /** Commands that do something: groups give way to what is in them. */
@@ -28,7 +29,8 @@ function visible(command: Command): Command[] {
 /** `access add`: a command's words after the program's name. */
 function fullName(command: Command): string {
   const { parent } = command;
-  return parent === null || parent.parent === null ? command.name() : `${fullName(parent)} ${command.name()}`;
+  const below = parent?.parent === null ? null : parent;
+  return below === null ? command.name() : `${fullName(below)} ${command.name()}`;
 }
 
 function usage(command: Command): string {
@@ -99,9 +101,39 @@ export function renderManual(): string {
     'the vault, looked for from the working folder upward; beside it the audit log, the lock, and the name of its last holder',
     '.TP',
     '.I $XDG_STATE_HOME/vault',
-    roff('what this machine remembers of each vault, so that an older copy put in its place is noticed'),
+    roff(
+      'what this machine remembers of each vault, so that an older copy put in its place is noticed; in trust, the files accepted with vault trust',
+    ),
+    '.TP',
+    '.I vault.json',
+    roff(
+      'of a project, looked for from the working folder upward: environment, vault, and the secrets that exec hands over. Which vault it names counts only after vault trust',
+    ),
+    '.TP',
+    '.I $XDG_CONFIG_HOME/vault/config.json',
+    roff('your own defaults: vault, environment, principal, kdfEngine'),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** docs/schemas/error.schema.json */
+export function renderErrorSchema(): string {
+  const text = { type: 'string', minLength: 1 };
+  const schema = {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'errors under --json',
+    description:
+      'What stands on standard error where a command with --json fails. The code is the contract; it decides the exit status.',
+    type: 'object',
+    additionalProperties: false,
+    required: ['code', 'message', 'hint'],
+    properties: {
+      code: { enum: Object.keys(outcomes) },
+      message: { description: 'What happened, and to what; for people.', ...text },
+      hint: { description: 'What to do next; for people.', ...text },
+    },
+  };
+  return `${JSON.stringify(schema, null, 2)}\n`;
 }
 
 const variables: Readonly<Record<string, string>> = {
@@ -114,7 +146,14 @@ const variables: Readonly<Record<string, string>> = {
   VAULT_KEY_FILE: 'as --key-file',
   'VAULT_ACCESS_TOKEN, VAULT_ACCESS_TOKEN_FILE':
     'a machine token; a bad one fails and never falls through to something else',
+  VAULT_PKCS11_MODULE:
+    'the PKCS#11 library of your device: an absolute path, or the name of a file in the system’s library folders (default: p11-kit’s). With a device in the vault, setting it or the next one says that the device is to unlock',
+  VAULT_PKCS11_PIN_FILE: 'a file with the PIN of that device',
+  VAULT_AGE_IDENTITY:
+    'a file with an age identity, which unlocks alone a vault that has a slot for one; a bad one fails and never falls through to something else',
   VAULT_KDF_ENGINE: 'wasm (default) or native: which implementation of Argon2id computes',
+  VAULT_TRUST_PROJECT:
+    'SHA-256 of a vault.json that is trusted, in hexadecimal; for CI, instead of vault trust',
 };
 
 const exits: Readonly<Record<string, string>> = {
@@ -123,7 +162,7 @@ const exits: Readonly<Record<string, string>> = {
   2: 'usage, weak value, colliding names',
   3: 'not found: secret, version, vault',
   4: 'could not unlock, or locked out',
-  5: 'access denied',
+  5: 'access denied, or a project that is not trusted',
   6: 'secret expired',
   7: 'integrity: tampered, damaged, rolled back, unsafe link or owner, newer format',
   8: 'conflict: lock held, version moved on, exists already',
@@ -138,4 +177,5 @@ if (import.meta.main) {
   const readme = path.join(root, 'README.md');
   writeFileSync(readme, renderReadme(readFileSync(readme, 'utf8')));
   writeFileSync(path.join(root, 'docs/man/vault.1'), renderManual());
+  writeFileSync(path.join(root, 'docs/schemas/error.schema.json'), renderErrorSchema());
 }

@@ -156,7 +156,7 @@ async function slotVectors() {
       credential:
         credential.type === 'passphrase'
           ? { passphrase: credential.passphrase, keyFile: encodeHex(credential.keyFile ?? new Uint8Array(0)) }
-          : { secret: encodeHex(credential.secret) },
+          : { secret: encodeHex('secret' in credential ? credential.secret : new Uint8Array(0)) },
       bundleKey: encodeHex(bundleKey),
       okm: encodeHex(Buffer.from(line.value.commit, 'base64url')) + encodeHex(slotKey),
       line: Buffer.from(line.raw).toString(),

@@ -11,8 +11,16 @@ import { Domain } from '../crypto/pae.ts';
 import type { EnvironmentPart, VaultDocument } from '../format/document.ts';
 import type { Line } from '../format/json-line.ts';
 import type { HeaderLine, PrincipalEntry, RootLine, Seen } from '../format/lines.ts';
+import { boundSlots } from './bound-slots.ts';
 import { headDigest, lineDigest, signatureHolds } from './digest.ts';
-import { broken, checkDistinct, checkRights, checkRoots, effectivePrincipals } from './header-rules.ts';
+import {
+  broken,
+  checkDistinct,
+  checkRights,
+  checkRoots,
+  effectivePrincipals,
+  isAwaited,
+} from './header-rules.ts';
 
 export type Right = 'rotate' | 'write' | 'delete';
 
@@ -61,6 +69,7 @@ export class Authority {
       authority.#checkHeader(document),
       authority.checkSigned(document.snapshot, null),
       ...document.environments.map((part) => authority.#checkParts(document, part)),
+      ...authority.#checkArrivals(document),
     ]);
     return authority;
   }
@@ -102,12 +111,13 @@ export class Authority {
     return this.#principals.get(id)?.name ?? retired?.name ?? id;
   }
 
-  /** The public key of a principal at a header number: a retired one where a range says so. `null` if unknown. */
+  /** The public key of a principal at a header number: a retired one where a range says so. `null` for who has, or had, none. */
   keyAt(id: string, header: number): string | null {
     const retired = this.header.retired.find(
       (entry) => entry.id === id && header >= entry.from && header <= entry.until,
     );
-    return retired?.signPub ?? this.#principals.get(id)?.signPub ?? null;
+    const key = retired?.signPub ?? this.#principals.get(id)?.signPub ?? '';
+    return key === '' ? null : key;
   }
 
   isAdmin(id: string): boolean {
@@ -174,6 +184,14 @@ export class Authority {
         if (n > found) older('changes', n, found);
       }
     }
+  }
+
+  /** Who was awaited and is there has signed its credentials: a writer that completes its access relies on that. */
+  #checkArrivals(document: VaultDocument): Promise<unknown>[] {
+    const arrived = [...this.#principals.values()].filter(
+      (principal) => isAwaited(principal) && document.bundleOf(principal.id) !== null,
+    );
+    return arrived.map(async ({ id }) => boundSlots(document, this, id));
   }
 
   async #checkParts(document: VaultDocument, part: EnvironmentPart): Promise<void> {

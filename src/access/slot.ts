@@ -1,7 +1,14 @@
 /** A slot: one credential of a principal, wrapping the key of its bundle. docs/format.md section 3, "slot". */
 import { IntegrityError, UnlockError } from '../errors.ts';
 import { open, seal, type RandomSource } from '../crypto/aead.ts';
-import { compareBytes, encodeBase64url, equalBytes, parseBase64url, type Bytes } from '../crypto/bytes.ts';
+import {
+  compareBytes,
+  encodeBase64url,
+  equalBytes,
+  parseBase64url,
+  utf8,
+  type Bytes,
+} from '../crypto/bytes.ts';
 import { hkdfSha256, sha256 } from '../crypto/hash.ts';
 import {
   checkStoredKdf,
@@ -12,17 +19,43 @@ import {
   type KdfParameters,
 } from '../crypto/kdf.ts';
 import { encodePae, type Domain } from '../crypto/pae.ts';
+import { parseAgeHint } from '../format/age-hint.ts';
 import { encodeLine, type Line } from '../format/json-line.ts';
-import { slotLine, type SlotLine, type StoredKdf } from '../format/lines.ts';
+import { slotLine, type SlotLine } from '../format/lines.ts';
 
 export const shortIdLength = 8;
 export const keyFileBounds = { least: 32, most: 1024 ** 2 } as const;
+
+/** A random id for a slot. It never begins with `-`: people hand it to `slot rm`, which would take it for an option. */
+export function newSlotId(random: RandomSource): Bytes {
+  const id = random(shortIdLength);
+  if (encodeBase64url(id).startsWith('-')) id[0] = (id[0] ?? 0) ^ 0x80;
+  return id;
+}
 
 /** What somebody presents to unlock. Strings come from a prompt or the environment; keep them short-lived. */
 export type Credential =
   | { readonly type: 'passphrase'; readonly passphrase: string; readonly keyFile?: Bytes | undefined }
   | { readonly type: 'recovery'; readonly secret: Bytes }
-  | { readonly type: 'token'; readonly slot: string; readonly secret: Bytes };
+  | { readonly type: 'token'; readonly slot: string; readonly secret: Bytes }
+  | PassphraseAndDevice
+  | AgeIdentity;
+
+/** A passphrase beside a device that signs. The device is somebody else's to talk to: it is handed in. */
+export interface PassphraseAndDevice {
+  readonly type: 'pkcs11';
+  readonly passphrase: string;
+  /** Whether the device that a slot's hint finds is there. */
+  readonly present: (hint: string) => Promise<boolean>;
+  /** The raw, deterministic signature of the message; owned by the caller. */
+  readonly sign: (hint: string, message: Bytes) => Promise<Bytes>;
+}
+
+/** An age identity: opens the age file of a slot, or `null` if it is for somebody else. What it gives is owned by the caller. */
+export interface AgeIdentity {
+  readonly type: 'age';
+  readonly open: (file: Bytes) => Promise<{ readonly secret: Bytes; readonly identity: string } | null>;
+}
 
 /** Which slot types a credential can open. */
 export function slotTypeOf(credential: Credential): SlotLine['type'] {
@@ -32,21 +65,42 @@ export function slotTypeOf(credential: Credential): SlotLine['type'] {
 
 type SlotFields = Pick<SlotLine, 'principal' | 'id' | 'type' | 'kdf' | 'salt' | 'hint'>;
 
+/** What a slot key is made of; caller wipes. The device of a `pkcs11` slot is asked before the KDF runs: it may say no. */
 async function inputKey(
+  domain: Domain,
   credential: Credential,
-  kdf: StoredKdf,
+  slot: Pick<SlotFields, 'principal' | 'id' | 'kdf' | 'hint'>,
   salt: Bytes,
   engine: KdfEngine,
 ): Promise<Bytes> {
-  if (credential.type !== 'passphrase') return credential.secret.slice();
+  if (credential.type === 'age') return ageKey(credential, slot.hint);
+  if (credential.type === 'token' || credential.type === 'recovery') return credential.secret.slice();
+  const { kdf } = slot;
   if (kdf.name === 'none') throw new IntegrityError('slot: a passphrase slot without a KDF');
+  const signature =
+    credential.type === 'pkcs11'
+      ? await credential.sign(slot.hint, domain.encode('pkcs11', slot.principal, slot.id, salt))
+      : null;
   const passphrase = passphraseBytes(credential.passphrase);
   const stretched = await stretch(passphrase, salt, kdf, engine);
   passphrase.fill(0);
-  if (credential.keyFile === undefined) return stretched;
-  const both = encodePae([stretched, await sha256(credential.keyFile), '']);
+  const second = credential.type === 'pkcs11' ? signature : (credential.keyFile ?? null);
+  if (second === null) return stretched;
+  const both = encodePae([stretched, await sha256(second), credential.type === 'pkcs11' ? 'pkcs11' : '']);
   stretched.fill(0);
+  signature?.fill(0);
   return both;
+}
+
+/** The identity goes into the key as well: a recipient is public, and anybody could make a slot that it opens. */
+async function ageKey(credential: AgeIdentity, hint: string): Promise<Bytes> {
+  const opened = await credential.open(parseAgeHint(hint).file);
+  if (opened === null) throw new UnlockError('the age identity is not the one of this slot');
+  const identity = utf8(opened.identity);
+  const key = encodePae([opened.secret, await sha256(identity), 'age']);
+  identity.fill(0);
+  opened.secret.fill(0);
+  return key;
 }
 
 async function slotKeys(
@@ -89,24 +143,32 @@ export async function openSlot(
   credential: Credential,
   engine: KdfEngine,
 ): Promise<Bytes> {
-  if ((slot.kdf.name === 'none') === (credential.type === 'passphrase')) {
+  const stretches = credential.type === 'passphrase' || credential.type === 'pkcs11';
+  if ((slot.kdf.name === 'none') === stretches) {
     throw new IntegrityError('slot: its KDF is not one of its type');
   }
   if (slot.kdf.name !== 'none') checkStoredKdf(slot.kdf);
 
   // Nobody has an empty passphrase: it is a wrong one, not a mistake in the command.
-  if (credential.type === 'passphrase' && credential.passphrase === '')
-    throw new UnlockError('wrong passphrase');
+  if (stretches && credential.passphrase === '') throw new UnlockError('wrong passphrase');
   const salt = rawOf(slot.salt, 'salt');
-  const input = await inputKey(credential, slot.kdf, salt, engine);
+  const input = await inputKey(domain, credential, slot, salt, engine);
   const { commit, key } = await slotKeys(domain, slot, input, salt);
   input.fill(0);
   if (!equalBytes(commit, rawOf(slot.commit, 'commitment'))) {
     key.fill(0);
-    throw new UnlockError(`wrong ${credential.type === 'passphrase' ? 'passphrase' : credential.type}`);
+    throw new UnlockError(`wrong ${wrong[credential.type]}`);
   }
   return key;
 }
+
+const wrong: Readonly<Record<Credential['type'], string>> = {
+  passphrase: 'passphrase',
+  pkcs11: 'passphrase, or another device',
+  recovery: 'recovery key',
+  token: 'token',
+  age: 'age identity',
+};
 
 export interface NewSlot {
   readonly principal: string;
@@ -116,6 +178,8 @@ export interface NewSlot {
   readonly engine: KdfEngine;
   /** Kept with a passphrase, so that its age can be told. */
   readonly time?: string;
+  /** What finds the device, asked once the device has been used. */
+  readonly hint?: () => string;
 }
 
 /** Make a slot over a bundle key (borrowed). The slot key comes back too: the bundle keeps it. */
@@ -127,15 +191,16 @@ export async function makeSlot(
 ): Promise<{ line: Line<SlotLine>; slotKey: Bytes }> {
   const { credential } = wanted;
   const salt = random(saltLength);
-  const fields: SlotFields = {
+  const given: SlotFields = {
     principal: wanted.principal,
-    id: credential.type === 'token' ? credential.slot : encodeBase64url(random(shortIdLength)),
+    id: credential.type === 'token' ? credential.slot : encodeBase64url(newSlotId(random)),
     type: slotTypeOf(credential),
     kdf: wanted.kdf ?? { name: 'none' },
     salt: encodeBase64url(salt),
-    hint: credential.type === 'passphrase' ? (wanted.time ?? '') : '',
+    hint: credential.type === 'passphrase' ? (wanted.time ?? '') : (wanted.hint?.() ?? ''),
   };
-  const input = await inputKey(credential, fields.kdf, salt, wanted.engine);
+  const input = await inputKey(domain, credential, given, salt, wanted.engine);
+  const fields = { ...given, hint: wanted.hint?.() ?? given.hint };
   const { commit, key } = await slotKeys(domain, fields, input, salt);
   input.fill(0);
   return {

@@ -1,32 +1,43 @@
-/** Where the vault is: a path that was named, or the nearest one upward. `commands.md`, "VAULT_PATH" and the small print on links. */
+/**
+ * Where the vault is: a path that was named, or the nearest one upward; and the nearest `vault.json`. `commands.md`, "VAULT_PATH" and the
+ * small print on links.
+ */
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { IntegrityError, SecretNotFoundError, UsageError } from '../errors.ts';
 import { errorCode, makeFolders, onDisk, type FileSystem } from './file-system.ts';
 
 const vaultName = 'secrets.vault';
 export const vaultFolder = '.vault';
+export const projectFileName = 'vault.json';
 
-export interface LocateOptions {
+/** Where a search goes upward from. */
+export interface UpwardSearch {
   readonly fs: FileSystem;
   readonly cwd: string;
+  /** Numeric id of the caller, or `null` where the system has none. */
+  readonly uid: number | null;
+}
+
+export interface LocateOptions extends UpwardSearch {
   /** What was named by flag or variable, or `null`. */
   readonly named: string | null;
   /** The user's own vault, tried last. */
   readonly userVault: string;
-  /** Numeric id of the caller, or `null` where the system has none. */
-  readonly uid: number | null;
 }
 
 type Kind = 'file' | 'folder' | 'link' | null;
 
 function kindOf(fs: FileSystem, path: string): Kind {
   try {
-    const stat = fs.lstatSync(path);
+    const stat = fs.lstatSync(path, { throwIfNoEntry: false });
+    if (stat === undefined) return null;
     if (stat.isSymbolicLink()) return 'link';
     return stat.isDirectory() ? 'folder' : 'file';
   } catch (error) {
     if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return null;
-    throw error;
+    return onDisk('look at', path, () => {
+      throw error;
+    });
   }
 }
 
@@ -47,14 +58,43 @@ export function locateVault(options: LocateOptions): string {
   const near = nearestVault(options);
   if (near !== null) return resolveLink(options, near);
   if (kindOf(fs, userVault) !== null) return resolveLink(options, userVault);
-  const message = `there is no vault here: no ${vaultFolder}/${vaultName} or *.vault from ${cwd} upward`;
+  const message = `there is no vault here: no ${vaultFolder}/${vaultName} or *.vault from ${cwd} upward, and none at ${userVault}`;
   throw new SecretNotFoundError(message, {}, 'VAULT_NOT_FOUND');
 }
 
-function nearestVault({ fs, cwd, uid }: LocateOptions): string | null {
+/** Folders from here upward, to the first that is somebody else's: it may hold something that was put there to be found. */
+function* ownFolders({ fs, cwd, uid }: UpwardSearch): Generator<string> {
   for (let folder = cwd; ; folder = dirname(folder)) {
-    // Somebody else's folder may hold a vault that was put there to be found.
-    if (uid !== null && fs.lstatSync(folder).uid !== uid) return null;
+    if (uid !== null && ownerOf(fs, folder) !== uid) return;
+    yield folder;
+    if (dirname(folder) === folder) return;
+  }
+}
+
+/** `null` for a folder that may not even be looked at, as where somebody became another user in a folder of their own. */
+function ownerOf(fs: FileSystem, folder: string): number | null {
+  try {
+    return fs.lstatSync(folder).uid;
+  } catch (error) {
+    if (errorCode(error) === 'EACCES' || errorCode(error) === 'EPERM') return null;
+    return onDisk('look at', folder, () => {
+      throw error;
+    });
+  }
+}
+
+/** Path of the nearest `vault.json`, whatever it is, or `null`. */
+export function nearestProjectFile(search: UpwardSearch): string | null {
+  for (const folder of ownFolders(search)) {
+    const path = join(folder, projectFileName);
+    if (kindOf(search.fs, path) !== null) return path;
+  }
+  return null;
+}
+
+function nearestVault(search: UpwardSearch): string | null {
+  const { fs } = search;
+  for (const folder of ownFolders(search)) {
     const hidden = join(folder, vaultFolder, vaultName);
     const here = fs.readdirSync(folder).filter((name) => name.endsWith('.vault') && name !== vaultFolder);
     const found = [
@@ -68,8 +108,8 @@ function nearestVault({ fs, cwd, uid }: LocateOptions): string | null {
       });
     }
     if (only !== undefined) return only;
-    if (dirname(folder) === folder) return null;
   }
+  return null;
 }
 
 function resolveLink({ fs, uid }: LocateOptions, path: string): string {

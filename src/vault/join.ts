@@ -5,19 +5,20 @@
  * credentials. By invitation: an administrator lists the public half of a one-time key; who has the other half names keys of its own.
  * Either way nobody else ever has the newcomer's private keys.
  */
-import { ConcurrencyError, SecretNotFoundError, UnlockError, UsageError } from '../errors.ts';
+import { ConcurrencyError, IntegrityError, SecretNotFoundError, UnlockError, UsageError } from '../errors.ts';
 import type { Authority } from '../access/authority.ts';
 import { openBundle, type Identity } from '../access/bundle.ts';
 import { lineDigest, signatureHolds } from '../access/digest.ts';
 import { signLine } from '../access/signing.ts';
-import { openSlot, shortIdLength, unwrapBundleKey, type Credential } from '../access/slot.ts';
-import { encodeBase64url, encodeHex, parseUtf8, utf8 } from '../crypto/bytes.ts';
+import { openSlot, shortIdLength, slotTypeOf, unwrapBundleKey, type Credential } from '../access/slot.ts';
+import { encodeBase64url, encodeHex, equalBytes, parseUtf8, utf8 } from '../crypto/bytes.ts';
 import { sha256 } from '../crypto/hash.ts';
 import type { KdfParameters } from '../crypto/kdf.ts';
 import { Domain } from '../crypto/pae.ts';
 import { importSigningKey } from '../crypto/signature.ts';
 import { VaultDocument } from '../format/document.ts';
 import { joinRequest, type Invitation, type JoinRequest } from '../format/join-text.ts';
+import { invitationPin } from './invitation.ts';
 import { encodeJson, parseLine, type Line } from '../format/json-line.ts';
 import {
   bundleLine,
@@ -35,9 +36,9 @@ import { readPolicy } from '../lifecycle/policy.ts';
 import { checkKeyFile } from './founding.ts';
 import { kdfFor } from './kdf-policy.ts';
 import type { Place } from './place.ts';
-import type { PrincipalKeys } from './access-draft.ts';
-import { makePrincipalKeys } from './principal-keys.ts';
-import { Vault } from './vault.ts';
+import { checkPins } from './unlock.ts';
+import { makePrincipalKeys, type PrincipalKeys } from './principal-keys.ts';
+import { Vault, type CredentialSource } from './vault.ts';
 
 export interface Newcomer {
   readonly credential: Extract<Credential, { type: 'passphrase' }>;
@@ -69,21 +70,36 @@ async function makeOwnKeys(
   });
 }
 
-/** SHA-256 of a request's public keys in groups of four, to be compared over another channel. */
-export async function fingerprintOf(request: Pick<JoinRequest, 'signPub' | 'sealPub'>): Promise<string> {
-  const digest = encodeHex(await sha256(utf8(`${request.signPub} ${request.sealPub}`)));
+/** SHA-256 of a request's id and public keys in groups of four, to be compared over another channel. */
+export async function fingerprintOf(
+  request: Pick<JoinRequest, 'id' | 'signPub' | 'sealPub'>,
+): Promise<string> {
+  const digest = encodeHex(await sha256(utf8(`${request.id} ${request.signPub} ${request.sealPub}`)));
   return (digest.slice(0, 32).match(/.{4}/g) ?? []).join(' ');
 }
 
 /** Make keys and a request. The sealed private half stays on this machine. @throws UsageError on a machine without a state folder */
-export async function makeJoinRequest(place: Place, name: string, newcomer: Newcomer): Promise<JoinRequest> {
+export async function makeJoinRequest(
+  place: Place,
+  name: string,
+  newcomer: () => Promise<Newcomer>,
+  replace = false,
+): Promise<JoinRequest> {
   const folder = place.stateFolder;
   if (folder === null)
     throw new UsageError('there is no folder to keep your keys in', { hint: 'set HOME or XDG_STATE_HOME' });
-  let request: JoinRequest | null = null;
+  const made: JoinRequest[] = [];
   const vault = await Vault.arrive(place, async (document, authority) => {
     const principal = encodeBase64url(place.random(shortIdLength));
-    const { keys, identity } = await makeOwnKeys(place, authority, principal, newcomer);
+    if (!replace && loadPendingJoin(place.fs, folder, document.vaultId) !== null) {
+      const hint = 'finish it with `vault join`, or give its keys up with --replace';
+      throw new ConcurrencyError(
+        'you have made a request for this vault already',
+        { hint },
+        'ALREADY_EXISTS',
+      );
+    }
+    const { keys, identity } = await makeOwnKeys(place, authority, principal, await newcomer());
     const { signPub, sealPub, slots, bundle } = keys;
     if (bundle === null) throw new UsageError('no keys were made');
     const fields = {
@@ -110,11 +126,12 @@ export async function makeJoinRequest(place: Place, name: string, newcomer: Newc
       slots: slots.map(({ raw }) => parseUtf8(raw)),
       bundle: parseUtf8(bundle.raw),
     });
-    request = line.value;
+    made.push(line.value);
     return identity;
   });
   vault.close();
-  if (request === null) throw new UsageError('no request was made');
+  const [request] = made;
+  if (request === undefined) throw new UsageError('no request was made');
   return request;
 }
 
@@ -157,10 +174,7 @@ export function hasPendingJoin(place: Place): boolean {
 }
 
 /** Bring the credentials of a request that an administrator has accepted. @returns the principal's name */
-export async function finishRequest(
-  place: Place,
-  credentials: (attempt: number) => Promise<Credential | null>,
-): Promise<string> {
+export async function finishRequest(place: Place, credentials: CredentialSource): Promise<string> {
   const folder = place.stateFolder;
   let slots: Line<SlotLine>[] = [];
   const vault = await Vault.arrive(place, async (document, authority) => {
@@ -180,7 +194,10 @@ export async function finishRequest(
     }
     slots = pending.slots.map((raw) => parseLine(utf8(raw), slotLine, 'slot'));
     const bundle = parseLine(utf8(pending.bundle), bundleLine, 'bundle');
-    return openOwn(place, authority, entry, { slots, bundle }, credentials);
+    const identity = await openOwn(place, authority, entry, { slots, bundle }, credentials);
+    // What stands there now must descend from what stood there when the request was made.
+    checkPins(document, authority, entry, identity, place.now());
+    return identity;
   });
   try {
     const name = await publish(vault, { slots, succession: null });
@@ -196,13 +213,17 @@ async function openOwn(
   authority: Authority,
   entry: PrincipalEntry,
   own: { readonly slots: readonly Line<SlotLine>[]; readonly bundle: Line<BundleLine> },
-  credentials: (attempt: number) => Promise<Credential | null>,
+  credentials: CredentialSource,
 ): Promise<Identity> {
   const [slot] = own.slots;
   if (slot === undefined) throw new UnlockError('no credential was kept');
   for (let attempt = 1, failure = new UnlockError('no credential was given'); ; attempt++) {
-    const credential = await credentials(attempt);
+    const credential = await credentials(attempt, new Set([slot.value.type]));
     if (credential === null) throw failure;
+    if (slotTypeOf(credential) !== slot.value.type)
+      throw new UnlockError('the request was made with another kind of credential', {
+        hint: 'a passphrase, with or without a key file, as it was then',
+      });
     try {
       const slotKey = await openSlot(authority.domain, slot.value, credential, place.kdfEngine);
       const bundleKey = await unwrapBundleKey(authority.domain, slot.value, slotKey);
@@ -213,6 +234,14 @@ async function openOwn(
       failure = error;
     }
   }
+}
+
+/** The vault is the one that the invitation was made in, or descends from it. @throws IntegrityError */
+async function checkInvitedTo({ domain, rootDigests }: Authority, { pin }: Invitation): Promise<void> {
+  for (const digest of rootDigests) if (equalBytes(await invitationPin(domain, digest), pin)) return;
+  throw new IntegrityError(
+    'this is not the vault that you were invited to: its administrators do not descend from those who invited you',
+  );
 }
 
 /** Take the place that an invitation keeps, with keys of one's own. @returns the principal's name */
@@ -231,6 +260,7 @@ export async function acceptInvitation(
     if (listed === undefined || listed.invited !== encodeBase64url(invited.publicKey))
       throw new UnlockError('the invitation opens nothing here: withdrawn, used, or of another vault');
     if (document.bundleOf(listed.id) !== null) throw new UnlockError('the invitation was used already');
+    await checkInvitedTo(authority, invitation);
     const present = place.now().toISOString();
     if (listed.expires !== '' && present > listed.expires)
       throw new UnlockError(`the invitation expired at ${listed.expires}`);

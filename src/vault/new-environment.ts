@@ -33,7 +33,7 @@ export async function openCarry(
   return parseJson(text, carry, 'environment');
 }
 
-export async function sealCarry(
+async function sealCarry(
   domain: Domain,
   random: RandomSource,
   place: KeyPlace,

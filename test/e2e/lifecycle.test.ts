@@ -1,7 +1,7 @@
 /** A secret's life, and what is told of it. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect } from 'vitest';
-import { fastKdf, passphrase, scenario } from '../support/binary-vault.ts';
+import { fastKdf, passphrase, scenario, type BinaryVault } from '../support/binary-vault.ts';
 
 const time: unknown = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/u);
 
@@ -303,7 +303,11 @@ describe('status and audit', () => {
         expired: name === 'development' ? 1 : 0,
         expiringSoon: expect.any(Number) as unknown,
         overdue: 0,
+        keysSince: time,
+        rekeyDue: false,
       })),
+      rekeyDue: [],
+      tokensToReissue: [],
     });
   });
 
@@ -388,12 +392,32 @@ describe('passwd', () => {
     expect(JSON.parse(log.toString())).toHaveLength(2);
   });
 
-  scenario('keeps the derivation parameters without flags', async (vault) => {
+  async function kdfAfterPasswd(vault: BinaryVault): Promise<unknown> {
     writeFileSync(vault.in('new'), 'another passphrase\n');
     await vault.ok(['passwd', '--new-passphrase-file', 'new']);
-    const { stdout } = await vault.ok(['status', '--json'], {
-      env: { VAULT_PASSPHRASE: 'another passphrase' },
-    });
-    expect(JSON.parse(stdout.toString())).toMatchObject({ slots: [{ kdf: { name: 'pbkdf2-hmac-sha256' } }] });
+    const env = { VAULT_PASSPHRASE: 'another passphrase' };
+    const [slot] = (await vault.json(['slot', 'ls'], { env })) as { kdf: unknown }[];
+    return slot?.kdf;
+  }
+
+  scenario('moves PBKDF2 to Argon2id', async (vault) => {
+    const kdf = { name: 'argon2id', memoryKiB: 65_536, passes: 3, lanes: 1 };
+    expect(await kdfAfterPasswd(vault)).toEqual(kdf);
+  });
+
+  scenario('stays with PBKDF2, at today’s cost, where the policy wants it', async (vault) => {
+    await vault.ok(['policy', 'set', 'kdf.function', 'pbkdf2']);
+    expect(await kdfAfterPasswd(vault)).toEqual({ name: 'pbkdf2-hmac-sha256', iterations: 600_000 });
+  });
+
+  scenario('never replaces parameters by a smaller default', async (vault) => {
+    writeFileSync(vault.in('first'), 'first\n');
+    await vault.ok(['passwd', '--new-passphrase-file', 'first', '--memory', '80', '--passes', '3']);
+    writeFileSync(vault.in('new'), 'another passphrase\n');
+    await vault.ok(['passwd', '--new-passphrase-file', 'new'], { env: { VAULT_PASSPHRASE: 'first' } });
+    const env = { VAULT_PASSPHRASE: 'another passphrase' };
+    expect(await vault.json(['slot', 'ls'], { env })).toMatchObject([
+      { kdf: { memoryKiB: 81_920, passes: 3 } },
+    ]);
   });
 });

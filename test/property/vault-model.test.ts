@@ -50,6 +50,9 @@ async function outcomeOf(work: Promise<unknown>): Promise<Outcome> {
   }
 }
 
+/** What an operation says that makes no version. */
+const meant = (key: string): Outcome => JSON.stringify({ name: key, environment: 'production' });
+
 function addVersion(secret: Secret, value: string): number {
   const version = (secret.versions.at(-1)?.version ?? 0) + 1;
   secret.versions.push({ version, value });
@@ -172,7 +175,7 @@ const commands = [
           const secret = model.get(key);
           if (secret === undefined || secret.removed) return 'SECRET_NOT_FOUND';
           secret.removed = true;
-          return '"done"';
+          return meant(key);
         },
         onVault: async ({ vault }) => vault.write('rm', async (scope) => removeSecret(scope, null, key)),
       }),
@@ -185,7 +188,7 @@ const commands = [
           if (secret === undefined) return 'SECRET_NOT_FOUND';
           if (!secret.removed) return 'USAGE';
           secret.removed = false;
-          return '"done"';
+          return meant(key);
         },
         onVault: async ({ vault }) =>
           vault.write('restore', async (scope) => restoreSecret(scope, null, key)),
@@ -194,7 +197,7 @@ const commands = [
   name.map(
     (key) =>
       new Command(`purge ${key}`, {
-        onModel: (model) => (model.delete(key) ? '"done"' : 'SECRET_NOT_FOUND'),
+        onModel: (model) => (model.delete(key) ? meant(key) : 'SECRET_NOT_FOUND'),
         onVault: async ({ vault }) => vault.write('purge', async (scope) => purgeSecret(scope, null, key)),
       }),
   ),
@@ -207,7 +210,7 @@ const commands = [
           if (model.has(to)) return 'ALREADY_EXISTS';
           model.delete(from);
           model.set(to, secret);
-          return '"done"';
+          return meant(to);
         },
         onVault: async ({ vault }) => vault.write('mv', async (scope) => renameSecret(scope, null, from, to)),
       }),

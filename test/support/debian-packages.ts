@@ -1,18 +1,27 @@
 /** Real parts that come as Debian packages: used where they are, installed in CI, asked for aloud elsewhere. */
 import { spawnSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 
 function works([program = '', ...args]: readonly string[]): boolean {
   return spawnSync(program, args, { stdio: 'ignore' }).status === 0;
 }
 
-function install(names: readonly string[]): void {
+/** Test files run beside each other, and apt-get does not wait for another one. */
+const oneAtATime = path.join(tmpdir(), 'vault-test-apt-get.lock');
+
+export function install(names: readonly string[]): void {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   for (const args of [
     ['update', '-qq'],
     ['install', '-y', '-qq', '--no-install-recommends', ...names],
   ]) {
-    const { status, stderr } = spawnSync('apt-get', args, { env, encoding: 'utf8' });
-    if (status !== 0) throw new Error(`apt-get ${args.join(' ')} failed: ${stderr}`);
+    const { status, stderr } = spawnSync('flock', [oneAtATime, 'apt-get', ...args], {
+      env,
+      encoding: 'utf8',
+    });
+    if (status !== 0)
+      throw new Error(`these tests need ${names.join(', ')}; apt-get ${args[0]} failed: ${stderr}`);
   }
 }
 

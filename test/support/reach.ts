@@ -121,7 +121,7 @@ export async function keysFrom(path: string, credential: Credential, principal: 
   const file = Forgery.read(path);
   const { domain } = file;
   const keys = new Keys();
-  if (credential.type !== 'passphrase') keys.add(credential.secret);
+  if ('secret' in credential) keys.add(credential.secret);
   const entry = file.one('header').principals.find(({ name }) => name === principal);
   const bundle = file.all('bundle').find(({ by }) => by === entry?.id);
   if (entry === undefined || bundle === undefined) return keys;

@@ -1,5 +1,6 @@
 /** Programs of the system that fault tests need. In CI what is missing is installed, or the run fails; elsewhere tests skip aloud. */
 import { spawnSync } from 'node:child_process';
+import { install } from './debian-packages.ts';
 
 const packages = {
   strace: 'strace',
@@ -13,13 +14,6 @@ export type Tool = keyof typeof packages;
 
 function has(tool: string): boolean {
   return spawnSync('sh', ['-c', `command -v ${tool}`]).status === 0;
-}
-
-function install(names: readonly string[]): void {
-  for (const args of [['update'], ['install', '-y', '--no-install-recommends', ...names]]) {
-    const { status, stderr } = spawnSync('apt-get', ['-qq', ...args], { encoding: 'utf8' });
-    if (status !== 0) throw new Error(`these tests need ${names.join(', ')}: ${stderr}`);
-  }
 }
 
 /** Why tests that need these tools cannot run here; `''` if they can. */

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { renderManual, renderReadme } from '../../scripts/docs.ts';
+import { renderErrorSchema, renderManual, renderReadme } from '../../scripts/docs.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
@@ -14,5 +14,9 @@ describe('rendered documents (npm run docs writes them)', () => {
 
   it('docs/man/vault.1 has the options that there are', () => {
     expect(renderManual()).toBe(read('docs/man/vault.1'));
+  });
+
+  it('docs/schemas/error.schema.json has the codes that there are', () => {
+    expect(renderErrorSchema()).toBe(read('docs/schemas/error.schema.json'));
   });
 });

@@ -1,5 +1,6 @@
 /** Principals: who is there, what they may do, and changing it. docs/format.md section 3. */
 import { UsageError } from '../../errors.ts';
+import { isSealKey } from '../../access/grant.ts';
 import { isAwaited } from '../../access/header-rules.ts';
 import {
   environmentLevels,
@@ -15,11 +16,11 @@ import { encodeBase64url } from '../../crypto/bytes.ts';
 import type { KdfEngine, KdfParameters } from '../../crypto/kdf.ts';
 import { limits } from '../../format/limits.ts';
 import { slotLine, type PrincipalEntry, type SlotLine } from '../../format/lines.ts';
-import { labelProblem } from '../../format/name.ts';
-import type { AccessDraft, PrincipalKeys } from '../access-draft.ts';
+import { newLabelProblem } from '../../format/name.ts';
+import type { AccessDraft } from '../access-draft.ts';
 import { checkKeyFile } from '../founding.ts';
 import { kdfFor } from '../kdf-policy.ts';
-import { makePrincipalKeys, newToken, type Pins } from '../principal-keys.ts';
+import { makePrincipalKeys, newToken, type Pins, type PrincipalKeys } from '../principal-keys.ts';
 import type { Scope, WriteScope } from '../scope.ts';
 import { meansEnvironment } from './environments.ts';
 
@@ -93,7 +94,7 @@ function wantedRights(access: AccessDraft, present: Rights, wanted: WantedAccess
 }
 
 function describe(access: AccessDraft, entry: PrincipalEntry, rekeyed: readonly string[]): AccessChanged {
-  const rights = access.isAdmin(entry.id) ? new Map() : rightsOf(entry);
+  const rights: Rights = access.isAdmin(entry.id) ? new Map() : rightsOf(entry);
   const environments = access.environments.flatMap(({ id, name }) => {
     const own = rights.get(id);
     return own === undefined ? [] : [[name, environmentLevels.filter((level) => own.has(level))] as const];
@@ -177,7 +178,7 @@ async function makeKeys(
 /** @throws UsageError; AccessDeniedError for who is no administrator */
 export async function addPrincipal(scope: WriteScope, wanted: NewPrincipal): Promise<AccessChanged> {
   const access = scope.administration();
-  const problem = labelProblem(wanted.name);
+  const problem = newLabelProblem(wanted.name);
   if (problem !== null) throw new UsageError(`this cannot name a principal: ${problem}`);
   const rights = wantedRights(access, new Map(), wanted.access);
   const { entrance } = wanted;
@@ -186,6 +187,10 @@ export async function addPrincipal(scope: WriteScope, wanted: NewPrincipal): Pro
       ? entrance.id
       : encodeBase64url(scope.stamp.random(shortIdLength));
   checkNewKeys(scope, access, id, entrance);
+  if (entrance.type === 'keys' && !(await isSealKey(scope.stamp.random, entrance.sealPub)))
+    throw new UsageError('nothing can be sealed to the keys of this request', {
+      hint: 'they make another one with `vault join --request`',
+    });
   const { keys, token } = await makeKeys(scope, id, entrance, wanted.engine);
   access.addPrincipal({ id, name: wanted.name, expires: expiryOf(scope, wanted.expires) }, keys, rights);
   const changed = report(scope, access, access.principalNamed(wanted.name), 'add');
@@ -231,7 +236,7 @@ export function revokeAccess(scope: WriteScope, name: string, wanted: WantedAcce
   if (levels.includes('admin')) {
     if (!admin) throw new UsageError(`${name} is no administrator`);
     access.setRights(entry.id, new Map());
-    markTokens(scope, access, entry.id);
+    distrust(scope, access, entry.id);
   } else {
     const before = rightsOf(entry);
     const ids = environments.length === 0 ? [...before.keys()] : environmentIds(access, environments);
@@ -255,13 +260,21 @@ export function removePrincipal(scope: WriteScope, name: string): AccessChanged 
   }
   const wasAdmin = access.isAdmin(entry.id);
   access.removePrincipal(entry.id);
-  if (wasAdmin) markTokens(scope, access, entry.id);
+  if (wasAdmin) distrust(scope, access, entry.id);
   const gone = { ...entry, list: [], read: [], rotate: [], write: [], delete: [] };
   return report(scope, access, gone, 'remove');
 }
 
-/** Token slots of everybody else: a former administrator may have made them, and so may know them. */
-function markTokens(scope: WriteScope, access: AccessDraft, former: string): void {
+/**
+ * What a former administrator may have made, and so may know: tokens of everybody else are to be reissued; invitations that nobody has
+ * taken up, or that no header has completed, are withdrawn.
+ */
+function distrust(scope: WriteScope, access: AccessDraft, former: string): void {
+  for (const { id, name, signPub } of scope.authority.header.principals) {
+    if (signPub !== '' || id === former) continue;
+    access.removePrincipal(id);
+    scope.notices.push(`the invitation of ${name} was withdrawn: a former administrator may know it`);
+  }
   const present = scope.document.all<SlotLine>('slot', slotLine, limits.principals * limits.slots);
   const tokens = present
     .filter(({ value }) => value.type === 'token' && value.principal !== former)
@@ -281,6 +294,10 @@ export async function reissuePrincipal(
   if (entry.id === scope.identity.principal)
     throw new UsageError('for yourself: `vault passwd --compromised`');
   checkNewKeys(scope, access, null, entrance);
+  if (entry.expires !== '' && entry.expires < scope.stamp.time) {
+    const hint = `\`vault access grant ${name} --expires TIME\` first`;
+    throw new UsageError(`the access of ${name} expired at ${entry.expires}`, { hint });
+  }
   if (entrance.type === 'invitation' && access.isAdmin(entry.id)) {
     const hint = 'take that away first, or use --token or --passphrase';
     throw new UsageError('an administrator has keys, which an invitation brings only later', { hint });

@@ -6,6 +6,17 @@ import type { WriteScope } from '../scope.ts';
 import { putSecret, type PutResult } from './put.ts';
 import { checkName, findSecret, pickVersion, shown } from './secret.ts';
 
+/** The secret that was meant, by its name after the operation. */
+export interface Moved {
+  readonly name: string;
+  readonly environment: string;
+}
+
+const moved = (draft: Draft, name: string): Moved => ({
+  name,
+  environment: draft.reader.part.entry.name,
+});
+
 async function presentEntry(
   scope: WriteScope,
   environment: string | null,
@@ -35,11 +46,12 @@ export async function removeSecret(
   scope: WriteScope,
   environment: string | null,
   name: string,
-): Promise<void> {
+): Promise<Moved> {
   const draft = await scope.draft(environment);
   checkDelete(scope, draft);
   const entry = await presentEntry(scope, environment, name);
   await draft.remove(entry);
+  return moved(draft, name);
 }
 
 /** Destroy every version and forget the name. A signed trace of the id stays. */
@@ -47,7 +59,7 @@ export async function purgeSecret(
   scope: WriteScope,
   environment: string | null,
   name: string,
-): Promise<void> {
+): Promise<Moved> {
   const draft = await scope.draft(environment);
   checkDelete(scope, draft);
   await scope.trace.name(draft.reader, name);
@@ -56,18 +68,20 @@ export async function purgeSecret(
   const last = versions.at(-1);
   if (last !== undefined) await draft.purge(entry.secret, last.value.version);
   await draft.deleteEntry(name);
+  return moved(draft, name);
 }
 
 export async function restoreSecret(
   scope: WriteScope,
   environment: string | null,
   name: string,
-): Promise<void> {
+): Promise<Moved> {
   const draft = await scope.draft(environment);
   await scope.trace.name(draft.reader, name);
   const entry = await anyEntry(draft, name);
   if (entry.removed === '') throw new UsageError(`${shown(name)} is there; nothing to restore`);
   await draft.setEntry({ ...entry, removed: '' });
+  return moved(draft, name);
 }
 
 /** Rename within an environment; id, versions and signatures stay. @throws ConcurrencyError ALREADY_EXISTS */
@@ -76,7 +90,7 @@ export async function renameSecret(
   environment: string | null,
   from: string,
   to: string,
-): Promise<void> {
+): Promise<Moved> {
   checkName(to);
   const draft = await scope.draft(environment);
   const entry = await presentEntry(scope, environment, from);
@@ -84,6 +98,7 @@ export async function renameSecret(
   await refuseOccupied(draft, to);
   await draft.deleteEntry(from);
   await draft.setEntry({ ...entry, name: to });
+  return moved(draft, to);
 }
 
 async function refuseOccupied(draft: Draft, name: string): Promise<void> {

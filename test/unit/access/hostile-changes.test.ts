@@ -118,14 +118,12 @@ describe('a version that opens for nobody', () => {
     },
   );
 
-  // Known defects: while the version is kept, nobody who lost a right in this environment can be removed, since its new keys are made
-  // by opening everything; and a note that does not open stops every later put of that secret.
-  test.fails('does not keep its author in the vault', async () => {
+  test('does not keep its author in the vault', async () => {
     await spoil('ct');
     await asOwner(team, async (owner) => remove(owner, 'rotator'));
   });
 
-  test.fails('is replaced by a writer, where only its note does not open', async () => {
+  test('is replaced by a writer, where only its note does not open', async () => {
     await spoil('note');
     await as(team.place, tokens.writer, async (vault) => put(vault, 'db', 'three'));
   });

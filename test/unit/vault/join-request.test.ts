@@ -62,7 +62,7 @@ const verified = async (): Promise<number> =>
 
 describe('a request', () => {
   test('has public keys only, and what stays on the machine opens with the passphrase alone', async () => {
-    const made = await makeJoinRequest(hers, 'ada', newcomer);
+    const made = await makeJoinRequest(hers, 'ada', async () => Promise.resolve(newcomer));
     expect(Object.keys(made)).toEqual(['kind', 'vault', 'id', 'name', 'time', 'signPub', 'sealPub', 'sig']);
     const folder = hers.stateFolder ?? '';
     const kept = readdirSync(folder).filter((name) => name.endsWith('.join'));
@@ -143,7 +143,7 @@ describe('a request', () => {
   });
 
   test('for another vault is refused', async () => {
-    const made = await makeJoinRequest(hers, 'ada', newcomer);
+    const made = await makeJoinRequest(hers, 'ada', async () => Promise.resolve(newcomer));
     const other = await teamVault(['staging']);
     expect(await failureOf(checkJoinRequest(other.vaultId, made))).toMatchObject({ exitCode: 2 });
     await checkJoinRequest(team.vaultId, made);
@@ -152,8 +152,8 @@ describe('a request', () => {
   test.each(['vault', 'id', 'name', 'time', 'signPub', 'sealPub', 'sig'] as const)(
     'whose %s was changed is refused',
     async (member) => {
-      const made = await makeJoinRequest(hers, 'ada', newcomer);
-      const others = await makeJoinRequest(otherMachine(team), 'eve', newcomer);
+      const made = await makeJoinRequest(hers, 'ada', async () => Promise.resolve(newcomer));
+      const others = await makeJoinRequest(otherMachine(team), 'eve', async () => Promise.resolve(newcomer));
       const changed: JoinRequest = { ...made, [member]: member === 'vault' ? team.vaultId : others[member] };
       const vaultId = member === 'vault' ? (await teamVault(['staging'])).vaultId : team.vaultId;
       expect(await failureOf(checkJoinRequest(vaultId, changed))).toMatchObject({ exitCode: 2 });
@@ -161,8 +161,8 @@ describe('a request', () => {
   );
 
   test('with either public key changed has another fingerprint', async () => {
-    const made = await makeJoinRequest(hers, 'ada', newcomer);
-    const others = await makeJoinRequest(otherMachine(team), 'ada', newcomer);
+    const made = await makeJoinRequest(hers, 'ada', async () => Promise.resolve(newcomer));
+    const others = await makeJoinRequest(otherMachine(team), 'ada', async () => Promise.resolve(newcomer));
     const prints = await Promise.all(
       [made, { ...made, signPub: others.signPub }, { ...made, sealPub: others.sealPub }].map(fingerprintOf),
     );
@@ -171,7 +171,7 @@ describe('a request', () => {
   });
 
   test('is read strictly', async () => {
-    const made = await makeJoinRequest(hers, 'ada', newcomer);
+    const made = await makeJoinRequest(hers, 'ada', async () => Promise.resolve(newcomer));
     const raw = encodeJoinRequest(made);
     expect(parseJoinRequest(raw)).toEqual(made);
     const text = Buffer.from(raw).toString('utf8');

@@ -1,0 +1,210 @@
+/** What each command prints with --json is what its published schema says (docs/schemas/). */
+import { writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { fastKdf, scenario, type BinaryVault } from '../support/binary-vault.ts';
+import { otherSchemas } from '../support/json-commands.ts';
+import type { Run } from '../support/json-run.ts';
+import { problemsWith, schemaNames } from '../support/published-schemas.ts';
+import { asAda, leaveMark, loseAdministrator, sharingRuns } from '../support/sharing-runs.ts';
+
+const input = 'value';
+
+/** Everything that a secret can have. */
+async function rich(vault: BinaryVault): Promise<void> {
+  const flags = [
+    '--type',
+    'token',
+    '--description',
+    'd',
+    '--tag',
+    'a=b',
+    '--tag',
+    '__proto__=c',
+    '--var',
+    'RICH',
+  ];
+  await vault.put('rich', 'one', ...flags, '--expires', '2y', '--rotate-every', '30d');
+  await vault.put('rich', 'two');
+  await vault.put('bare', '');
+}
+
+const removed = async (vault: BinaryVault): Promise<unknown> => {
+  await vault.put('gone', 'x');
+  return vault.ok(['rm', 'gone']);
+};
+
+const stored = { environment: 'development', dryRun: false };
+
+/** By the name of the schema. Add a line for a command that is new. */
+const runs: Readonly<Record<string, readonly Run[]>> = {
+  ...sharingRuns,
+  init: [
+    { args: ['init', 'a.vault', ...fastKdf, '--no-recovery'] },
+    { args: ['init', '--user', ...fastKdf, '--recovery-file', 'key'] },
+  ],
+  import: [
+    {
+      before: async (vault) => {
+        writeFileSync(vault.in('.env'), 'A=1\ncanary=2\nnonsense\nA=3\n');
+      },
+      args: ['import', '.env'],
+      like: { added: ['A'], changed: ['canary'], dryRun: false },
+    },
+    { args: ['import', '.env', '--dry-run'], like: { unchanged: ['A', 'canary'], dryRun: true } },
+  ],
+  put: [
+    { args: ['put', 'a'], input, like: { ...stored, version: 1, created: true } },
+    { args: ['put', 'a', '--generate', '--dry-run'], like: { version: 2, dryRun: true } },
+    { before: removed, args: ['put', 'gone'], input, like: { revived: true } },
+  ],
+  generate: [{ args: ['generate', 'a'], like: { ...stored, created: true } }],
+  get: [
+    { before: rich, args: ['get', 'rich'], like: { value: 'two', tags: { a: 'b' } } },
+    { args: ['get', 'rich', '--version', '1'], like: { value: 'one', version: 1 } },
+    { args: ['get', 'bare'], like: { value: '', variable: null, expires: null } },
+    {
+      before: async (vault) => vault.put('binary', Uint8Array.of(0xff, 0, 0xfe)),
+      args: ['get', 'binary'],
+      like: { valueBase64: '/wD+' },
+    },
+  ],
+  ls: [
+    { before: rich, args: ['ls'], like: [{ name: 'bare' }, { name: 'canary' }, { name: 'rich' }] },
+    { before: removed, args: ['ls', '--removed'], like: [{ removed: expect.any(String) as unknown }] },
+    { args: ['ls', '--all-environments', '--tag', 'a=b'], like: [{ name: 'rich' }] },
+    { args: ['ls', 'nothing'], like: [] },
+  ],
+  show: [{ before: rich, args: ['show', 'rich'], like: { rotateEverySeconds: 2_592_000, version: 2 } }],
+  history: [{ before: rich, args: ['history', 'rich'], like: { purgedThrough: 0 } }],
+  rm: [
+    { before: removed, args: ['rm', 'canary'], like: { purged: false, environment: 'development' } },
+    { args: ['rm', 'gone', '--purge', '--yes'], like: { purged: true } },
+  ],
+  restore: [
+    { before: removed, args: ['restore', 'gone'], like: { name: 'gone', environment: 'development' } },
+  ],
+  mv: [
+    { args: ['mv', 'canary', 'moved'], like: { from: 'canary', name: 'moved', environment: 'development' } },
+  ],
+  cp: [
+    { before: rich, args: ['cp', 'rich', 'copy'], like: { ...stored, name: 'copy' } },
+    { args: ['cp', 'rich', 'rich', '--to-env', 'production'], like: { environment: 'production' } },
+  ],
+  rotate: [{ args: ['rotate', 'canary'], like: { version: 2 } }],
+  rollback: [{ before: rich, args: ['rollback', 'rich', '--to', '1'], like: { version: 3 } }],
+  verify: [
+    { args: ['verify'], like: { secrets: 1 } },
+    { args: ['verify', 'canary'], input, status: 1, like: { same: false } },
+  ],
+  audit: [
+    {
+      before: async (vault) => {
+        await rich(vault);
+        await vault.fails(3, ['get', 'absent']);
+        await vault.fails(4, ['ls'], { env: { VAULT_PASSPHRASE: 'wrong' } });
+        await vault.ok(['rm', 'bare', '--purge', '--yes']);
+      },
+      args: ['audit'],
+      like: expect.arrayContaining([expect.objectContaining({ code: 'SECRET_NOT_FOUND' })]),
+    },
+    { args: ['audit', '--op', 'nothing'], like: [] },
+  ],
+  status: [
+    { before: rich, args: ['status'], like: { principal: 'owner' } },
+    {
+      before: async (vault) => {
+        await loseAdministrator(vault);
+        await leaveMark(vault);
+      },
+      args: ['status'],
+      ...asAda,
+      like: {
+        slots: expect.arrayContaining([{ type: 'removed', kdf: { name: 'none' } }]) as unknown,
+        rekeyDue: [{ principal: 'ada' }],
+        tokensToReissue: ['ci'],
+        environments: expect.arrayContaining([
+          expect.objectContaining({ name: 'production', keysSince: null, rekeyDue: false }),
+        ]) as unknown,
+      },
+    },
+    {
+      before: async (vault) =>
+        vault.ok(['init', 'key.vault', '--memory', '8', '--recovery-file', 'key', '-q']),
+      args: ['status', '--vault', 'key.vault'],
+      like: {
+        slots: expect.arrayContaining([
+          expect.objectContaining({ kdf: expect.objectContaining({ name: 'argon2id' }) as unknown }),
+          { type: 'recovery', kdf: { name: 'none' } },
+        ]) as unknown,
+        rekeyDue: [],
+        tokensToReissue: [],
+      },
+    },
+  ],
+  trust: [
+    {
+      before: async (vault) => {
+        const chain = '"providers":{"p":{"type":"env"}},"chain":{"default":["p"]}';
+        writeFileSync(vault.in('vault.json'), `{"vault":".vault",${chain}}`);
+      },
+      args: ['trust', '--yes'],
+      like: { keys: ['vault', 'providers', 'chain'], trusted: true },
+    },
+    { args: ['trust', '--list'], like: [{ state: 'trusted' }] },
+    { args: ['trust', '--forget'], like: { forgotten: true } },
+    { args: ['trust', '--list'], like: [] },
+  ],
+};
+
+it('every schema of a command is held against a run', () => {
+  const schemas = schemaNames().filter((name) => !otherSchemas.includes(name));
+  expect(schemas.filter((name) => (runs[name] ?? []).length === 0)).toEqual([]);
+});
+
+describe('vault … --json', () => {
+  for (const [name, all] of Object.entries(runs)) {
+    scenario(name, async (vault) => {
+      for (const { args: words, before, status = 0, like, ...options } of all) {
+        await before?.(vault);
+        const args = typeof words === 'function' ? await words(vault) : words;
+        const ended = await vault.run([...args, '--json'], options);
+        const title = `vault ${args.join(' ')}`;
+        expect([title, ended.status, ended.stderr.replaceAll(/^vault: .*\n/gmu, '')]).toEqual([
+          title,
+          status,
+          '',
+        ]);
+        const text = ended.stdout.toString();
+        expect(text, `${title}: one document, and a newline`).toMatch(/^[{[][^]*[}\]]\n$/u);
+        const value = JSON.parse(text) as unknown;
+        expect([title, problemsWith(name, value)]).toEqual([title, []]);
+        expect({ title, value }).toMatchObject(like === undefined ? { title } : { title, value: like });
+      }
+    });
+  }
+
+  scenario('and an error is one object on standard error', async (vault) => {
+    writeFileSync(vault.in('vault.json'), '{"vault":"x"}');
+    const failures: readonly (Run & { readonly args: readonly string[] })[] = [
+      { args: ['ls'], status: 5, like: 'UNTRUSTED_PROJECT' },
+      { args: ['trust'], status: 2, like: 'USAGE' },
+      { args: ['bogus'], status: 2, like: 'USAGE' },
+      { args: ['get'], status: 2, like: 'USAGE' },
+      { args: ['get', 'absent', '--vault', '.vault'], status: 3, like: 'SECRET_NOT_FOUND' },
+      { args: ['exec', '--', 'true'], status: 125, like: 'UNTRUSTED_PROJECT' },
+      { args: ['kv', 'get'], status: 2, like: 'USAGE' },
+      {
+        args: ['ls', '--vault', '.vault'],
+        env: { VAULT_PASSPHRASE: 'wrong' },
+        status: 4,
+        like: 'UNLOCK_FAILED',
+      },
+    ];
+    for (const { args, status = 0, like, ...options } of failures) {
+      const [command = '', ...rest] = args;
+      const value = JSON.parse(await vault.fails(status, [command, '--json', ...rest], options)) as unknown;
+      expect([args, problemsWith('error', value)]).toEqual([args, []]);
+      expect([args, value]).toEqual([args, expect.objectContaining({ code: like })]);
+    }
+  });
+});
