@@ -141,6 +141,8 @@ async function main(): Promise<void> {
   };
   process.on('uncaughtException', (error) => void leave(error));
   process.on('unhandledRejection', (error) => void leave(error));
+  // Every way out is process.exit(). Where the loop runs dry, somebody waits for what will never come, and the status would be 0.
+  process.on('beforeExit', () => void leave(new Error('nothing left to wait for')));
   await run(process.argv.slice(2));
   process.exit();
 }
