@@ -1,15 +1,18 @@
 #!/usr/bin/env node
 /** Entry: parse, run, map an error to message and exit code. Nothing else. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { isSea } from 'node:sea';
 import v8 from 'node:v8';
 import { CommanderError, type Command } from 'commander';
 import { Context, type GlobalOptions, type Host } from '../commands/context.ts';
 import type { Run } from '../commands/command.ts';
 import { commandWord, makeProgram, version } from '../commands/program.ts';
+import { warmUp } from '../src/crypto/warm-up.ts';
 import { SecretsManagerError, outcomes } from '../src/errors.ts';
 import { realFileSystem } from '../src/storage/file-system.ts';
-import { acquireLock } from '../src/storage/lock.ts';
+import { acquireLock, loadEngine } from '../src/storage/lock.ts';
 import { rehearse } from '../src/vault/rehearsal.ts';
 import { safeText } from '../src/terminal/table.ts';
 import { coloursAllowed, styleFor } from '../src/terminal/style.ts';
@@ -39,6 +42,7 @@ let coreFilterBefore = '';
 function act<O>(handler: Run<O>) {
   return async function action(this: Command, ...args: unknown[]): Promise<void> {
     if (rehearsing && stage === null) return;
+    prepare();
     // Commander hands over arguments, then options, then the command.
     const words = args
       .slice(0, -2)
@@ -64,6 +68,14 @@ function act<O>(handler: Run<O>) {
       context.close();
     }
   };
+}
+
+/** What every vault needs, begun before it is needed: on other threads, and the lock's engine when this one first waits for them. */
+function prepare(): void {
+  warmUp();
+  setImmediate(() => {
+    if (!rehearsing) void loadEngine();
+  });
 }
 
 /** A command's own options win over those before its name; what was declined in either place is declined. */
@@ -129,6 +141,8 @@ async function main(): Promise<void> {
   };
   process.on('uncaughtException', (error) => void leave(error));
   process.on('unhandledRejection', (error) => void leave(error));
+  // Every way out is process.exit(). Where the loop runs dry, somebody waits for what will never come, and the status would be 0.
+  process.on('beforeExit', () => void leave(new Error('nothing left to wait for')));
   await run(process.argv.slice(2));
   process.exit();
 }
@@ -143,14 +157,13 @@ function newProgram(words: readonly string[] = []): Command {
   return makeProgram(act, { out: show(writeOutput), error: show(writeError), width }, words);
 }
 
-async function parse(program: Command, words: readonly string[]): Promise<void> {
+async function parse(program: Command, words: readonly string[], isWhole = false): Promise<void> {
   try {
     await program.parseAsync(words, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) await report(error, {});
     // Words can be so intertwined that only parsing tells which one is the command.
-    else if (error.code === 'commander.unknownCommand' && program.commands.length === 1)
-      await parse(newProgram(), words);
+    else if (error.code === 'commander.unknownCommand' && !isWhole) await parse(newProgram(), words, true);
     else reportUsage(error, program, words);
   }
 }
@@ -166,8 +179,12 @@ async function run(words: readonly string[]): Promise<void> {
 /** Before anything else: nothing of this process goes into a core file, and no debugger opens. */
 function harden(): void {
   process.on('SIGUSR1', () => undefined);
+  denyCoreDumps();
+}
+
+function denyCoreDumps(): void {
   try {
-    coreFilterBefore = `0x${readFileSync(coreFilter, 'latin1').trim()}`;
+    coreFilterBefore = `0x${readFileSync(coreFilter, 'utf8').trim()}`;
     writeFileSync(coreFilter, '0');
   } catch {
     // Not Linux, or not allowed: docs/threat-model.md says so.
@@ -179,10 +196,20 @@ function restoreCoreDumps(): void {
   if (coreFilterBefore !== '') writeFileSync(coreFilter, coreFilterBefore);
 }
 
+/**
+ * Node comes with all its modules compiled, and ours have just run: what of that no rehearsal uses is not worth its place in the heap, and
+ * is compiled when it is called. Asking for objects collects garbage first; the flag makes code that is not running part of it.
+ */
+function forgetCompiledCode(): void {
+  v8.setFlagsFromString('--stress-flush-code');
+  v8.queryObjects(Context);
+  v8.setFlagsFromString('--no-stress-flush-code');
+}
+
 const hasFailed = (): boolean => process.exitCode !== undefined;
 
 /** Leaves the bytecode of what ran in the snapshot. The first program is a whole one, and tells the others who declares what. */
-async function rehearseAll(): Promise<void> {
+async function rehearseAll(folder: string): Promise<void> {
   const parsed = [
     ['--help'],
     ['get', '--help'],
@@ -191,11 +218,15 @@ async function rehearseAll(): Promise<void> {
     ['nothing'],
   ];
   for (const words of parsed) await run(words);
-  const { place, token, passphrase, names } = await rehearse();
+  denyCoreDumps();
+  restoreCoreDumps();
+  // How the engine of the lock will be loaded.
+  await import('node:path');
+  const { place, token, passphrase, names } = await rehearse(folder);
   const { fs, acquireLock: lock, path } = place;
   process.exitCode = undefined;
   for (const credential of [{ VAULT_ACCESS_TOKEN: token }, { VAULT_PASSPHRASE: passphrase }]) {
-    stage = { env: { ...credential, HOME: '/v' }, cwd: '/v', fs, acquireLock: lock };
+    stage = { env: { ...credential, HOME: folder }, cwd: folder, fs, acquireLock: lock };
     for (const name of names) await run(['get', name, '--vault', path]);
     await run(['ls', '--vault', path]);
   }
@@ -210,13 +241,20 @@ async function rehearseAll(): Promise<void> {
 const { startupSnapshot } = v8;
 if (startupSnapshot.isBuildingSnapshot()) {
   rehearsing = true;
+  forgetCompiledCode();
+  const folder = mkdtempSync(join(tmpdir(), 'vault-rehearsal-'));
   // A rehearsal that fails must fail the build.
-  void rehearseAll().catch((error: unknown) => {
-    throw error;
-  });
+  void rehearseAll(folder)
+    .finally(() => {
+      rmSync(folder, { recursive: true });
+    })
+    .catch((error: unknown) => {
+      throw error;
+    });
   startupSnapshot.addSerializeCallback(() => {
     rehearsing = false;
     stage = null;
+    coreFilterBefore = '';
     process.exitCode = undefined;
   });
   startupSnapshot.setDeserializeMainFunction(() => {

@@ -18,7 +18,6 @@ import {
   type Entrance,
   type WantedAccess,
 } from '../src/vault/operations/access.ts';
-import { defaultKdf } from '../src/vault/operations/kdf-choice.ts';
 import type { Vault } from '../src/vault/vault.ts';
 import { examples, group, listed, type Act, type Declare } from './command.ts';
 import type { Context } from './context.ts';
@@ -64,7 +63,6 @@ function addEntranceOptions(command: Command): Command {
       .option('--token', 'a machine token, printed once on standard output')
       .option('--passphrase', 'a passphrase that is set here and now, at their hands')
       .option('--new-passphrase-file <file>', 'take that passphrase from a file; - is standard input')
-      .option('--request <file>', 'what `vault join --request` printed for them; - is standard input')
       .option(
         '--invite',
         'a one-time invitation, printed once; they make keys of their own with `vault join`',
@@ -86,6 +84,7 @@ async function entranceFrom(
   vault: Vault,
   name: string,
   flags: EntranceFlags,
+  present?: string,
 ): Promise<ChosenEntrance> {
   const chosen = [
     flags.token === true,
@@ -94,12 +93,13 @@ async function entranceFrom(
     flags.invite === true,
   ].filter(Boolean).length;
   if (chosen !== 1) {
-    const hint = 'one of --request FILE, --invite, --token, --passphrase';
+    const request = present === undefined ? '--request FILE, ' : '';
+    const hint = `one of ${request}--invite, --token, --passphrase`;
     throw new UsageError(chosen === 0 ? 'say how they get in' : 'one way to get in is enough', { hint });
   }
   if (flags.token === true) return { entrance: { type: 'token' }, text: null, question: null };
   if (flags.invite === true) {
-    const { entrance, text } = await newInvitation(vault.place.random);
+    const { entrance, text } = await newInvitation(vault.place.random, vault.authority, present);
     return { entrance, text, question: null };
   }
   if (flags.request !== undefined) {
@@ -114,7 +114,7 @@ async function entranceFrom(
     const question = `add ${context.shown(request.name)} as ${context.shown(name)}, with the keys ${print}?`;
     return { entrance: { type: 'keys', id, signPub, sealPub }, text: null, question };
   }
-  const kdf = (await kdfFrom(context, flags)) ?? defaultKdf;
+  const kdf = await kdfFrom(context, flags);
   const passphrase =
     flags.newPassphraseFile === undefined
       ? await newPassphrase(context, `passphrase for ${name}:`, false)
@@ -132,16 +132,22 @@ function rightsText({ admin, environments }: Pick<AccessEntry, 'admin' | 'enviro
   return all.length === 0 ? 'nothing' : all.join('; ');
 }
 
-function report(context: Context, changed: AccessChanged, text: string | null): void {
-  const { token, ...rest } = changed;
-  const once = token ?? text;
-  if (context.json)
-    context.outputJson({
-      ...rest,
-      ...(token === undefined ? {} : { token }),
-      ...(text === null ? {} : { invitation: text }),
-    });
+/** Rights as they are now. */
+function reportRights(context: Context, changed: AccessChanged): void {
+  if (context.json) context.outputJson(changed);
+  informOfRights(context, changed);
+}
+
+/** Rights, and what lets somebody in: shown once. */
+function reportEntrance(context: Context, changed: AccessChanged, invitation: string | null): void {
+  const { token = null, ...rights } = changed;
+  const once = token ?? invitation;
+  if (context.json) context.outputJson({ ...rights, token, invitation });
   else if (once !== null) context.output(`${once}\n`);
+  informOfRights(context, changed);
+}
+
+function informOfRights(context: Context, changed: AccessChanged): void {
   context.inform(`${context.shown(changed.name)} may do now: ${rightsText(changed)}`);
   if (changed.rekeyed.length > 0) context.inform(`new keys for ${changed.rekeyed.join(', ')}`);
 }
@@ -150,6 +156,7 @@ function declareChanges(command: Command, act: Act): void {
   addEntranceOptions(command.command('add'))
     .description('add a person or a machine')
     .argument('<name>', 'what they are called in this vault')
+    .option('--request <file>', 'what `vault join --request` printed for them; - is standard input')
     .option('--can <levels>', `with commas: ${levels.join(', ')}; each implies list`)
     .option('--expires <time>', 'until when; a time or a duration from now')
     .action(act<EntranceFlags>(runAdd));
@@ -166,7 +173,7 @@ function declareChanges(command: Command, act: Act): void {
         const changed = await vault.write('access-grant', async (scope) =>
           Promise.resolve(grantAccess(scope, name, wantedAccess(context, flags), expires)),
         );
-        report(context, changed, null);
+        reportRights(context, changed);
       }),
     );
   command
@@ -184,7 +191,7 @@ function declareChanges(command: Command, act: Act): void {
         const changed = await vault.write('access-revoke', async (scope) =>
           Promise.resolve(revokeAccess(scope, name, wanted)),
         );
-        report(context, changed, null);
+        reportRights(context, changed);
       }),
     );
   command
@@ -200,7 +207,7 @@ function declareChanges(command: Command, act: Act): void {
         const changed = await vault.write('access-rm', async (scope) =>
           Promise.resolve(removePrincipal(scope, name)),
         );
-        if (context.json) context.outputJson(changed);
+        if (context.json) context.outputJson({ name, rekeyed: changed.rekeyed });
         context.inform(`${context.shown(name)} removed`);
         if (changed.rekeyed.length > 0) {
           context.inform(`new keys for ${changed.rekeyed.join(', ')}`);
@@ -217,7 +224,8 @@ function declareChanges(command: Command, act: Act): void {
     .action(
       act<EntranceFlags>(async (context, flags, name = '') => {
         const vault = await context.openVault();
-        const { entrance, text, question } = await entranceFrom(context, vault, name, flags);
+        const id = [...vault.authority.principals].find((entry) => entry.name === name)?.id;
+        const { entrance, text, question } = await entranceFrom(context, vault, name, flags, id);
         if (question !== null) await context.confirm(question, flags.yes);
         const changed = await vault.write('access-reissue', async (scope) =>
           reissuePrincipal(scope, name, entrance, {
@@ -225,7 +233,7 @@ function declareChanges(command: Command, act: Act): void {
             exposed: flags.compromised === true,
           }),
         );
-        report(context, changed, text);
+        reportEntrance(context, changed, text);
       }),
     );
 }
@@ -238,7 +246,7 @@ async function runAdd(context: Context, flags: EntranceFlags, name = ''): Promis
   if (question !== null) await context.confirm(question, flags.yes);
   const wanted = { name, access, expires, entrance, engine: vault.place.kdfEngine };
   const changed = await vault.write('access-add', async (scope) => addPrincipal(scope, wanted));
-  report(context, changed, text);
+  reportEntrance(context, changed, text);
   const next = {
     token: 'the token is shown once: keep it where your CI keeps secrets',
     invitation:

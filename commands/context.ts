@@ -73,6 +73,7 @@ export class Context {
   readonly host: Host;
   readonly settings: Settings;
   #prompter: Prompter | null | undefined;
+  #circumstances: Place['context'] | undefined;
   #vault: Vault | null = null;
 
   constructor(globals: GlobalOptions, host: Host) {
@@ -269,7 +270,10 @@ export class Context {
 
   place(path: string): Place {
     const named = this.variable('VAULT_AUDIT_FILE');
-    const context = auditContext(this.host.env);
+    const { operation } = this.host;
+    const circumstances = (): Place['context'] => (this.#circumstances ??= auditContext(this.host.env));
+    // Asked for when the first record is written; looked for when there is nothing else to do.
+    setImmediate(circumstances);
     return {
       fs: this.host.fs,
       path,
@@ -279,8 +283,13 @@ export class Context {
       monotonic: () => this.monotonic(),
       random: (length) => this.random(length),
       kdfEngine: this.settings.kdfEngine,
-      context,
-      holder: `process ${process.pid} (${this.host.operation}) of ${context.user} on ${context.host}`,
+      get context() {
+        return circumstances();
+      },
+      get holder() {
+        const { user, host } = circumstances();
+        return `process ${process.pid} (${operation}) of ${user} on ${host}`;
+      },
       lockWaitMs,
       acquireLock: this.host.acquireLock,
       warn: (message) => {

@@ -1,6 +1,7 @@
 /**
- * Where the credential comes from: an access token, else the passphrase from a descriptor, a file, a command, a variable or the
- * terminal, in the order of `commands.md`. What was named and is bad fails; nothing falls through to something else.
+ * Where the credential comes from: an access token, else an age identity, else the passphrase from a descriptor, a file, a command, a
+ * variable or the terminal, in this order, with a key file or a device beside it. What was named and is bad fails; nothing falls through
+ * to something else.
  */
 import { UnlockError, UsageError } from '../src/errors.ts';
 import { parseToken } from '../src/format/key-text.ts';
@@ -66,7 +67,7 @@ function accessToken(context: CredentialInputs): string | null {
 }
 
 const noTerminal =
-  'set VAULT_PASSPHRASE_FILE, VAULT_PASSPHRASE_COMMAND, VAULT_PASSPHRASE or VAULT_ACCESS_TOKEN, or run it at a terminal';
+  'set VAULT_PASSPHRASE_FILE, VAULT_PASSPHRASE_COMMAND, VAULT_PASSPHRASE, VAULT_ACCESS_TOKEN or VAULT_AGE_IDENTITY, or run it at a terminal';
 
 export function credentialSource(
   context: CredentialInputs,
@@ -79,21 +80,26 @@ export function credentialSource(
       if (attempt > 1) return null;
       const parts = parseToken(token);
       if (parts === null)
-        throw new UnlockError('VAULT_ACCESS_TOKEN is not an access token: those begin with vlt1_');
+        throw new UnlockError('VAULT_ACCESS_TOKEN is not an access token: those begin with vlt1_', {
+          hint: 'one is made with `vault access add NAME --token`; without the variable, a passphrase is used',
+        });
       return { type: 'token', ...parts };
     }
     const identity = context.variable('VAULT_AGE_IDENTITY');
-    if (identity !== null) return attempt > 1 ? null : ageIdentity(context, identity);
+    // One that is set for other vaults is no matter in a vault that knows none.
+    if (identity !== null && types.has('age')) return attempt > 1 ? null : ageIdentity(context, identity);
     const keyFile = context.keyFile(keyFileFlag);
     const given = await givenPassphrase(context);
-    const device = usesDevice(context, types);
+    const device = keyFile === undefined && usesDevice(context, types);
     // A wrong PIN is not sent again, and no other device gets it.
     if (device && attempt > 1) return null;
     if (given !== null && device) return storedDevice(context, given);
     if (given !== null) return attempt > 1 ? null : { type: 'passphrase', passphrase: given, keyFile };
     const { prompter } = context;
-    if (prompter === null)
-      throw new UnlockError('no passphrase was given and nobody can be asked', { hint: noTerminal });
+    if (prompter === null) {
+      const why = identity === null ? '' : 'this vault is not opened by age identities; ';
+      throw new UnlockError(`${why}no passphrase was given and nobody can be asked`, { hint: noTerminal });
+    }
     if (attempt > attemptsAtPrompt) return null;
     if (attempt > 1) context.warn('wrong passphrase, try again');
     const passphrase = await prompter.hidden(`passphrase for ${path}:`);
@@ -101,9 +107,9 @@ export function credentialSource(
   };
 }
 
-/** Whether a device is meant: somebody named its library or PIN, or nothing else opens this vault with a passphrase. */
+/** Whether a device is meant: somebody named its library or PIN, or nothing else opens this vault with a passphrase. A key file comes first. */
 function usesDevice(context: CredentialInputs, types: ReadonlySet<string>): boolean {
-  if (!types.has('pkcs11') || context.variable('VAULT_KEY_FILE') !== null) return false;
+  if (!types.has('pkcs11')) return false;
   const named =
     context.variable('VAULT_PKCS11_PIN_FILE') !== null || context.variable('VAULT_PKCS11_MODULE') !== null;
   return named || !(types.has('passphrase') || types.has('passphrase+keyfile'));

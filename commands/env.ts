@@ -58,10 +58,10 @@ export const declareEnv: Declare = (program, act) => {
             secrets === null ? 'everything' : secrets === 1 ? 'its secret' : `its ${secrets} secrets`;
           await context.confirm(`destroy ${context.shown(name)} with ${what} for good?`, flags.yes);
         }
-        await vault.write('env-rm', async (scope) => {
-          removeEnvironment(scope, name);
-          return Promise.resolve();
-        });
+        const { id } = await vault.write('env-rm', async (scope) =>
+          Promise.resolve(removeEnvironment(scope, name)),
+        );
+        if (context.json) context.outputJson({ name, id });
         context.inform(`${context.shown(name)} destroyed; copies of the file and backups still have it`);
       }),
     );

@@ -4,15 +4,17 @@ import { parseRecoveryKey } from '../src/format/key-text.ts';
 import {
   changePassphrase,
   replaceCompromised,
+  type NewPassphrase,
   type RenewedKeys,
 } from '../src/vault/operations/credentials.ts';
 import type { CredentialSource, Vault } from '../src/vault/vault.ts';
 import { examples, type Declare } from './command.ts';
 import type { Context } from './context.ts';
 import { newPassphrase } from './credentials.ts';
+import { sameDevice } from './devices.ts';
 import { withRecoveryKey, type KeepKey, type RecoveryFlags } from './recovery-key.ts';
 import type { Credential } from '../src/access/slot.ts';
-import { reportRenewal } from './slot.ts';
+import { outputRenewal, reportRenewal } from './slot.ts';
 import { addKdfOptions, kdfFrom, type KdfOptions } from './kdf-options.ts';
 
 interface PasswdFlags extends KdfOptions, RecoveryFlags {
@@ -54,20 +56,35 @@ async function wantedPassphrase(context: Context, flags: PasswdFlags, useGiven: 
   return context.readLine(flags.newPassphraseFile, 'the new passphrase');
 }
 
+/** Whoever has unlocked with a device keeps it beside the new passphrase, unless a key file takes its place. */
+async function withPassphrase(
+  context: Context,
+  vault: Vault,
+  passphrase: string,
+): Promise<Pick<NewPassphrase, 'credential' | 'hint'>> {
+  const keyFile = context.keyFile();
+  const inUse = vault.document
+    .slotsOf(vault.identity.principal)
+    .find(({ value }) => value.id === vault.identity.slot)?.value;
+  if (inUse?.type === 'pkcs11' && keyFile === undefined) return sameDevice(context, inUse.hint, passphrase);
+  return { credential: { type: 'passphrase', passphrase, keyFile } };
+}
+
 async function change(
   context: Context,
   vault: Vault,
   flags: PasswdFlags,
   operation: 'passwd' | 'recover',
   keep: KeepKey | null,
-): Promise<void> {
+): Promise<RenewedKeys> {
   const kdf = await kdfFrom(context, flags);
   const passphrase = await wantedPassphrase(context, flags, operation === 'recover');
-  const credential = { type: 'passphrase', passphrase, keyFile: context.keyFile() } as const;
-  const wanted = { credential, kdf, engine: vault.place.kdfEngine, newRecoveryKey: keep !== null };
-  await vault.write(operation, async (scope) => {
-    const { recoveryKey } = await changePassphrase(scope, wanted);
-    if (recoveryKey !== null) keep?.(recoveryKey);
+  const chosen = await withPassphrase(context, vault, passphrase);
+  const wanted = { ...chosen, kdf, engine: vault.place.kdfEngine, newRecoveryKey: keep !== null };
+  return vault.write(operation, async (scope) => {
+    const done = await changePassphrase(scope, wanted);
+    if (done.recoveryKey !== null) keep?.(done.recoveryKey);
+    return done;
   });
 }
 
@@ -78,21 +95,25 @@ async function runPasswd(context: Context, flags: PasswdFlags): Promise<void> {
     await replace(context, vault, flags);
     return;
   }
-  await change(context, vault, flags, 'passwd', null);
+  const done = await change(context, vault, flags, 'passwd', null);
+  outputRenewal(context, done);
   context.inform(
     'passphrase changed; whoever has the old one and an old copy of the file can still open this vault',
   );
+  const slots = vault.document.slotsOf(vault.identity.principal);
+  if (slots.filter(({ value }) => value.kdf.name !== 'none').length > 1)
+    context.inform('another credential of yours keeps the passphrase that it has: `vault slot ls`');
 }
 
 /** New keys where the old passphrase is not one's own secret any more. */
 async function replace(context: Context, vault: Vault, flags: PasswdFlags): Promise<void> {
   const kdf = await kdfFrom(context, flags);
   const passphrase = await wantedPassphrase(context, flags, false);
-  const credential = { type: 'passphrase', passphrase, keyFile: context.keyFile() } as const;
+  const chosen = await withPassphrase(context, vault, passphrase);
   const { kdfEngine: engine } = vault.place;
   const work = async (keep: KeepKey | null): Promise<RenewedKeys> =>
     vault.write('passwd', async (scope) => {
-      const wanted = { credential, kdf, engine, newRecoveryKey: keep !== null };
+      const wanted = { ...chosen, kdf, engine, newRecoveryKey: keep !== null };
       const done = await replaceCompromised(scope, wanted);
       if (done.recoveryKey !== null) keep?.(done.recoveryKey);
       return done;
@@ -117,11 +138,12 @@ async function recoveryCredential(context: Context, flags: PasswdFlags): Promise
 }
 
 async function runRecover(context: Context, flags: PasswdFlags): Promise<void> {
-  await withRecoveryKey(context, flags, async (keep) => {
+  const done = await withRecoveryKey(context, flags, async (keep) => {
     const credentials: CredentialSource = async (attempt) =>
       attempt > 1 ? null : recoveryCredential(context, flags);
     const vault = await context.openVault({ credentials });
-    await change(context, vault, flags, 'recover', flags.recovery === false ? null : keep);
-    context.inform('passphrase changed');
+    return change(context, vault, flags, 'recover', flags.recovery === false ? null : keep);
   });
+  outputRenewal(context, done);
+  context.inform('passphrase changed');
 }

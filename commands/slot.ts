@@ -6,6 +6,7 @@ import {
   removeSlot,
   type NewCredential,
   type RenewedKeys,
+  type SlotInfo,
 } from '../src/vault/operations/credentials.ts';
 import { kdfText } from './kdf-text.ts';
 import { examples, group, type Act, type Declare } from './command.ts';
@@ -46,7 +47,7 @@ export const declareSlot: Declare = (program, act) => {
           slot.inUse ? `${slot.id} *` : slot.id,
           kdfText(slot),
           slot.since === null ? '-' : context.day(slot.since),
-          slot.device ?? '-',
+          deviceText(slot),
         ]);
         await context.table(['ID', 'TYPE', 'SINCE', 'DEVICE'], rows);
       }),
@@ -71,6 +72,12 @@ export const declareSlot: Declare = (program, act) => {
   );
 };
 
+/** A post-quantum recipient has two thousand characters: as much of it as tells one from another. */
+function deviceText({ type, device }: SlotInfo): string {
+  if (device === null) return '-';
+  return type === 'age' ? `${device.slice(0, 24)}…` : device;
+}
+
 function declareAdd(command: Command, act: Act): void {
   addKdfOptions(command.command('add'))
     .description('add a credential for yourself')
@@ -83,11 +90,11 @@ function declareAdd(command: Command, act: Act): void {
     .action(act<SlotAddFlags>(runAdd));
 }
 
-async function wantedCredential(context: Context, flags: SlotAddFlags): Promise<NewCredential> {
+function checkFlags(context: Context, flags: SlotAddFlags): void {
   const passphrase =
     flags.passphrase === true ||
     (flags.newPassphraseFile !== undefined && flags.pkcs11 === undefined) ||
-    (context.globals.keyFile !== undefined && flags.pkcs11 === undefined);
+    context.globals.keyFile !== undefined;
   checkOneWay(
     [
       passphrase,
@@ -98,33 +105,39 @@ async function wantedCredential(context: Context, flags: SlotAddFlags): Promise<
     ],
     'one of --passphrase, --key-file FILE, --recovery, --token, --pkcs11 URI, --age FILE',
   );
+}
+
+async function wantedCredential(context: Context, flags: SlotAddFlags): Promise<NewCredential> {
   if (flags.token === true) return { type: 'token' };
   if (flags.recovery === true) return { type: 'recovery' };
   if (flags.age !== undefined) return { type: 'device', kdf: null, ...(await newAge(context, flags.age)) };
-  const text =
+  const passphrase = async (): Promise<string> =>
     flags.newPassphraseFile === undefined
-      ? await newPassphrase(context, 'new passphrase:', false)
+      ? newPassphrase(context, 'new passphrase:', false)
       : context.readLine(flags.newPassphraseFile, 'the new passphrase');
-  if (flags.pkcs11 !== undefined) {
-    const kdf = await kdfFrom(context, flags);
-    return { type: 'device', kdf, ...newDevice(context, flags.pkcs11, text) };
-  }
+  const kdf = await kdfFrom(context, flags);
+  if (flags.pkcs11 !== undefined)
+    return { type: 'device', kdf, ...(await newDevice(context, flags.pkcs11, passphrase)) };
   const keyFile = context.globals.keyFile === undefined ? undefined : context.keyFile();
   return {
     type: 'given',
-    credential: { type: 'passphrase', passphrase: text, keyFile },
-    kdf: await kdfFrom(context, flags),
+    credential: { type: 'passphrase', passphrase: await passphrase(), keyFile },
+    kdf,
   };
 }
 
 async function runAdd(context: Context, flags: SlotAddFlags): Promise<void> {
+  checkFlags(context, flags);
   // The flag names the new key file; the present one, if there is one, is named by the variable.
   const vault = await context.openVault({ keyFileFlag: false });
   const wanted = await wantedCredential(context, flags);
   const added = await vault.write('slot-add', async (scope) => addSlot(scope, wanted, vault.place.kdfEngine));
-  if (context.json) context.outputJson(added);
-  else if (added.text !== null) context.output(`${added.text}\n`);
-  context.inform(`${added.type} added, ${added.id}`);
+  const { id, type, text } = added;
+  const token = type === 'token' ? text : null;
+  const recoveryKey = type === 'recovery' ? text : null;
+  if (context.json) context.outputJson({ id, type, token, recoveryKey });
+  else if (text !== null) context.output(`${text}\n`);
+  context.inform(`${type} added, ${id}`);
 }
 
 async function runRemove(context: Context, flags: SlotRemoveFlags, id = ''): Promise<void> {
@@ -150,10 +163,13 @@ async function runRemove(context: Context, flags: SlotRemoveFlags, id = ''): Pro
   reportRenewal(context, done);
 }
 
-/** What became of keys and credentials. The recovery key is not in it: it has been shown. */
-export function reportRenewal(context: Context, done: RenewedKeys): void {
-  const { renewed, removed, rekeyed } = done;
+/** What became of keys and credentials, for scripts. The recovery key is not in it: it has been shown. */
+export function outputRenewal(context: Context, { renewed, removed, rekeyed }: RenewedKeys): void {
   if (context.json) context.outputJson({ renewed, removed, rekeyed });
+}
+
+export function reportRenewal(context: Context, done: RenewedKeys): void {
+  outputRenewal(context, done);
   if (done.renewed) {
     const gone = done.removed.map(({ type }) => type).join(', ');
     context.inform(`new keys for you${done.rekeyed.length > 0 ? ` and for ${done.rekeyed.join(', ')}` : ''}`);

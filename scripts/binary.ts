@@ -63,7 +63,7 @@ function nodeOptions(target: Target, snapshot: boolean): string[] {
   // Some of Web Crypto counts as experimental (decision 0006); with Node pinned, that is nothing to tell a user.
   const fixed = ['--inspect-port=240.0.0.1:9229', '--disable-warning=ExperimentalWarning'];
   const more = target === 'win-x64' ? [] : ['--openssl-config=/dev/null'];
-  return [...fixed, ...more, ...(snapshot ? [noBaseline] : []), '--'];
+  return [...fixed, ...more, ...(snapshot ? [noBaseline, fewThreads] : []), '--'];
 }
 
 /**
@@ -71,6 +71,9 @@ function nodeOptions(target: Target, snapshot: boolean): string[] {
  * the snapshot is built, too: the engine takes compiled code only from one that was set as it is itself.
  */
 const noBaseline = '--no-sparkplug';
+
+/** One thread for what the engine does beside: four of them take longer to come and go than they have to do. */
+const fewThreads = '--v8-pool-size=1';
 
 export async function buildBinary(options: BinaryOptions): Promise<void> {
   const { target = hostTarget(), report } = options;

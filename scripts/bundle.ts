@@ -1,4 +1,5 @@
 /** One CommonJS file out of an entry and all that it imports, made to start fast as a snapshot. */
+import { readFileSync } from 'node:fs';
 import { build, type BuildOptions, type Plugin } from 'esbuild';
 
 const common = {
@@ -51,7 +52,12 @@ const latePackages: Plugin = {
     bundler.onResolve({ filter: /^/ }, async ({ path, kind, resolveDir, importer, pluginData }) => {
       if (kind !== 'dynamic-import' || path.startsWith('node:') || pluginData === resolved) return null;
       const found = await bundler.resolve(path, { kind, resolveDir, importer, pluginData: resolved });
-      return found.errors.length > 0 ? found : { path: found.path, namespace: resolved.namespace };
+      if (found.errors.length > 0) return found;
+      // A module of ours that imports others of ours stays among them: by itself it would have copies, and their classes would be two.
+      const ours = !found.path.includes('node_modules/');
+      if (ours && /^import (?!type ).* from '\.|^\} from '\./mu.test(readFileSync(found.path, 'utf8')))
+        return null;
+      return { path: found.path, namespace: resolved.namespace };
     });
     bundler.onLoad({ filter: /^/, namespace: resolved.namespace }, async ({ path }) => {
       const { outputFiles, metafile } = await build({
@@ -61,7 +67,6 @@ const latePackages: Plugin = {
         legalComments: 'inline',
       });
       const own = Object.keys(metafile.inputs).filter((file) => !file.includes('node_modules/'));
-      // A module of ours that is also imported elsewhere would be there twice, and its classes would be two.
       if (own.length > 1) throw new Error(`${path} is loaded late, and imports ${own.join(', ')}`);
       return { contents: outputFiles[0]?.text ?? '' };
     });

@@ -146,6 +146,11 @@ const variables: Readonly<Record<string, string>> = {
   VAULT_KEY_FILE: 'as --key-file',
   'VAULT_ACCESS_TOKEN, VAULT_ACCESS_TOKEN_FILE':
     'a machine token; a bad one fails and never falls through to something else',
+  VAULT_PKCS11_MODULE:
+    'the PKCS#11 library of your device: an absolute path, or the name of a file in the system’s library folders (default: p11-kit’s). With a device in the vault, setting it or the next one says that the device is to unlock',
+  VAULT_PKCS11_PIN_FILE: 'a file with the PIN of that device',
+  VAULT_AGE_IDENTITY:
+    'a file with an age identity, which unlocks alone a vault that has a slot for one; a bad one fails and never falls through to something else',
   VAULT_KDF_ENGINE: 'wasm (default) or native: which implementation of Argon2id computes',
   VAULT_TRUST_PROJECT:
     'SHA-256 of a vault.json that is trusted, in hexadecimal; for CI, instead of vault trust',

@@ -31,6 +31,8 @@ def need(condition, message, code=7):
     if not condition:
         raise Fail(code, message)
 
+PRELIMINARY = ("log", "torn", "aborted", "replaced")  # what somebody who joins may have to record before
+
 # ---- Grammar and bounds: sections 1, 3, 5, 9 and 12. A line has only one spelling, so regular expressions describe it.
 
 def text(least, most):
@@ -336,7 +338,8 @@ class Vault:
         for b in self.of["bundle"]:
             self.check_signer(b)
         self.grants = {(g["principal"], g["environment"]): g for g in self.of["grant"]}
-        want = [(p["id"], e["id"], e["epoch"], level) for p in self.header["principals"] if p["signPub"]
+        timely = [p for p in self.header["principals"] if not p["expires"] or p["expires"] >= self.header["time"]]
+        want = [(p["id"], e["id"], e["epoch"], level) for p in timely if p["signPub"]
                 for e in self.header["environments"] for level in [self.level(p["id"], e["id"])] if level]
         have = [(*key, g["epoch"], g["level"]) for key, g in self.grants.items()]
         need(have == want, "grants are not those that the header's rights and epochs want")
@@ -524,6 +527,7 @@ class Vault:
     def check_audit(self, path):
         """Section 9: encoding, numbers, chain, signatures, and the record that the snapshot names."""
         anchors, log, seq, prev, met = {log: tuple(x) for log, *x in self.snapshot["logs"]}, None, 0, "", False
+        signers, bad = [], {}
         with open(path, "rb") as file:
             while raw := file.readline(LINE + 2):
                 signed, where = b',"count":' not in raw, f"audit record {seq + 1}"
@@ -536,13 +540,28 @@ class Vault:
                 prev, anchor = self.digest("record", raw[:-1]), anchors.get(log, (0, ""))
                 met |= anchor == (seq, prev)
                 if signed:
-                    key = self.keys(record["principal"], record["header"])[0]
-                    self.check_signature(record, [key], "audit")
+                    key = [*self.keys(record["principal"], record["header"]), ""][0]
+                    try:
+                        need(key, f"{where}: signed by nobody that the vault knows")
+                        self.check_signature(record, [key], "audit")
+                    except Fail as fail:
+                        bad[len(signers)] = fail
+                    signers.append([record[name] for name in ("op", "principal", "seq", "detail")])
                 if pruned:  # what follows chains to the last record that was removed
                     prev, signer = pruned[3], [record["principal"], key]
                     admin = any(signer in root["admins"] for root in self.of["root"])
                     need(admin and anchor[0] >= seq, "prune: not by an administrator, or not in the snapshot")
                     met |= anchor == (seq, prev)
+        for at, (op, who, number, _) in enumerate(signers):  # keys of a join that did not come to be reached no file
+            after = signers[at + 1] if at + 1 < len(signers) else ["aborted", "", 0, str(number)]
+            if op != "join" or (after[0], after[3]) != ("aborted", str(number)):
+                continue
+            first, last = at, at + (after[1] == who)
+            while first and signers[first - 1][1] == who and signers[first - 1][0] in PRELIMINARY:
+                first -= 1
+            bad = {index: fail for index, fail in bad.items() if not first <= index <= last}
+        if bad:
+            raise bad[min(bad)]
         need(log and (met or log not in anchors), "the audit log is empty, or has no such record as the snapshot names")
         return f"audit log {log}: whole, last number {seq}, the snapshot names " + (str(anchor[0]) if met else "none")
 

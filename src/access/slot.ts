@@ -26,6 +26,13 @@ import { slotLine, type SlotLine } from '../format/lines.ts';
 export const shortIdLength = 8;
 export const keyFileBounds = { least: 32, most: 1024 ** 2 } as const;
 
+/** A random id for a slot. It never begins with `-`: people hand it to `slot rm`, which would take it for an option. */
+export function newSlotId(random: RandomSource): Bytes {
+  const id = random(shortIdLength);
+  if (encodeBase64url(id).startsWith('-')) id[0] = (id[0] ?? 0) ^ 0x80;
+  return id;
+}
+
 /** What somebody presents to unlock. Strings come from a prompt or the environment; keep them short-lived. */
 export type Credential =
   | { readonly type: 'passphrase'; readonly passphrase: string; readonly keyFile?: Bytes | undefined }
@@ -186,7 +193,7 @@ export async function makeSlot(
   const salt = random(saltLength);
   const given: SlotFields = {
     principal: wanted.principal,
-    id: credential.type === 'token' ? credential.slot : encodeBase64url(random(shortIdLength)),
+    id: credential.type === 'token' ? credential.slot : encodeBase64url(newSlotId(random)),
     type: slotTypeOf(credential),
     kdf: wanted.kdf ?? { name: 'none' },
     salt: encodeBase64url(salt),

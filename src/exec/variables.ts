@@ -45,7 +45,11 @@ export interface BuiltEnvironment {
   readonly warnings: string[];
 }
 
-/** How our own credentials get in; a child has no use for them. HashiCorp's VAULT_ADDR, VAULT_TOKEN… stay. */
+/**
+ * How our own credentials get in; a child has no use for them. HashiCorp's VAULT_ADDR, VAULT_TOKEN… stay, and so does what only says
+ * where things are, such as VAULT_PKCS11_MODULE: it opens nothing, and a vault that the child runs wants it. A secret may not set that one
+ * (`hazards.ts`): it names code.
+ */
 const credentials = new Set([
   'VAULT_PASSPHRASE',
   'VAULT_PASSPHRASE_FD',

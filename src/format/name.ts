@@ -24,3 +24,13 @@ export function labelProblem(label: string): string | null {
   }
   return null;
 }
+
+/**
+ * Why a text cannot name a new principal or environment, or `null`. More is refused than in a vault that is there: what cannot be seen,
+ * and what has a meaning where names are listed or matched.
+ */
+export function newLabelProblem(label: string): string | null {
+  if (/[\p{Cf}\p{Co}\p{Cn}]/u.test(label)) return 'it has a character that cannot be seen';
+  if (/[*?,]/u.test(label)) return 'it has a comma or a wildcard';
+  return labelProblem(label);
+}

@@ -9,6 +9,7 @@
  * other means in the process that holds it (closing any descriptor of a file drops a process's POSIX locks on it).
  * Known limit: on network file systems it is as good as their POSIX locks.
  */
+import type { DatabaseSync } from 'node:sqlite';
 import { ConcurrencyError, IntegrityError } from '../errors.ts';
 import { concatBytes, parseUtf8, utf8, type Bytes } from '../crypto/bytes.ts';
 import { errorCode, onDisk, openFlags, openRegular, writeAll, type FileSystem } from './file-system.ts';
@@ -38,10 +39,14 @@ interface Database {
 /** Open the lock file as a database, which must not wait for locks itself. */
 type OpenDatabase = (path: string) => Promise<Database>;
 
-/** Loaded here: `--help` needs no database engine. */
+/** Loaded when somebody needs it: `--help` needs no database engine. Whoever knows that a lock will be taken may ask for it before. */
+export async function loadEngine(): Promise<{ DatabaseSync: typeof DatabaseSync }> {
+  return import('node:sqlite');
+}
+
 const openSqlite: OpenDatabase = async (path) => {
-  const { DatabaseSync } = await import('node:sqlite');
-  return new DatabaseSync(path, { timeout: 0 });
+  const { DatabaseSync: Engine } = await loadEngine();
+  return new Engine(path, { timeout: 0 });
 };
 
 const sqliteBusy = 5;

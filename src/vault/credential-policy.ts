@@ -6,6 +6,7 @@ import { AccessDeniedError } from '../errors.ts';
 import type { Authority } from '../access/authority.ts';
 import type { Identity } from '../access/bundle.ts';
 import type { VaultDocument } from '../format/document.ts';
+import type { SlotLine } from '../format/lines.ts';
 import { policyValue, readPolicy } from '../lifecycle/policy.ts';
 
 const dayMs = 86_400_000;
@@ -21,15 +22,21 @@ const allowed: ReadonlySet<string> = new Set([
 ]);
 
 const people: ReadonlySet<string> = new Set(['passphrase', 'passphrase+keyfile', 'pkcs11', 'age']);
-const twoFactors: ReadonlySet<string> = new Set(['passphrase+keyfile', 'pkcs11']);
+/** Types of credentials that are two factors. */
+export const twoFactors: ReadonlySet<string> = new Set(['passphrase+keyfile', 'pkcs11']);
 
 /** How many factors the policy wants of a principal. */
-export function factorsWanted(authority: Authority, principal: string): 1 | 2 {
+function factorsWanted(authority: Authority, principal: string): 1 | 2 {
   const policy = readPolicy(authority.header.policy);
   const two =
     policyValue(policy, 'factors.everyone') === '2' ||
     (authority.isAdmin(principal) && policyValue(policy, 'factors.administrators') === '2');
   return two ? 2 : 1;
+}
+
+/** Whether a policy of two factors keeps a credential of this type from being used. */
+export function isTooLittle(authority: Authority, principal: string, type: SlotLine['type']): boolean {
+  return people.has(type) && !twoFactors.has(type) && factorsWanted(authority, principal) === 2;
 }
 
 /** Why nothing but `allowed` may be done with this credential, or `null`. */
@@ -41,12 +48,13 @@ export function credentialProblem(
 ): AccessDeniedError | null {
   const slot = document.slotsOf(identity.principal).find(({ value }) => value.id === identity.slot)?.value;
   if (slot === undefined || !people.has(slot.type)) return null;
-  if (factorsWanted(authority, identity.principal) === 2 && !twoFactors.has(slot.type)) {
-    const hint = 'set both at once: `vault passwd --key-file FILE`';
+  if (isTooLittle(authority, identity.principal, slot.type)) {
+    const hint = 'set both at once: `vault passwd --key-file FILE`, or `vault slot add --pkcs11 URI`';
     return new AccessDeniedError('the policy of this vault wants two factors', { hint });
   }
   const days = Number(policyValue(readPolicy(authority.header.policy), 'passphrase.days'));
-  const age = slot.hint === '' ? 0 : (now.getTime() - Date.parse(slot.hint)) / dayMs;
+  const since = Date.parse(slot.hint);
+  const age = Number.isNaN(since) ? 0 : (now.getTime() - since) / dayMs;
   if (days === 0 || slot.type === 'age' || slot.type === 'pkcs11' || age <= days) return null;
   const message = `your passphrase is ${Math.floor(age)} days old; the policy of this vault allows ${days}`;
   return new AccessDeniedError(message, { hint: 'change it: `vault passwd`' });

@@ -1,6 +1,6 @@
 /** A principal's keys and credentials as they are made: fresh keys, slots over them, the bundle that signs the slots. docs/format.md section 3. */
 import { identityOf, makeBundle, type Identity } from '../access/bundle.ts';
-import { makeSlot, shortIdLength, sortSlots, wrapSlot, type Credential } from '../access/slot.ts';
+import { makeSlot, newSlotId, sortSlots, wrapSlot, type Credential } from '../access/slot.ts';
 import type { RandomSource } from '../crypto/aead.ts';
 import { encodeBase64url, parseBase64url, type Bytes } from '../crypto/bytes.ts';
 import { sealPublicKey } from '../crypto/hpke.ts';
@@ -25,6 +25,14 @@ export interface PrincipalKeys {
 /** The last root and header that a bundle's holder accepted. */
 export type Pins = Pick<BundleContent, 'root' | 'rootDigest' | 'floor'>;
 
+export interface NewCredentialOfKeys {
+  readonly credential: Credential;
+  /** For a passphrase; `null` for random keys. */
+  readonly kdf: KdfParameters | null;
+  /** What finds a device again. */
+  readonly hint?: () => string;
+}
+
 export interface WantedKeys {
   readonly principal: string;
   readonly pins: Pins;
@@ -32,7 +40,7 @@ export interface WantedKeys {
   /** Number of the bundle: 1, or one more than that of the bundle it replaces. */
   readonly n: number;
   /** Each becomes a slot. Borrowed. */
-  readonly credentials: readonly { readonly credential: Credential; readonly kdf: KdfParameters | null }[];
+  readonly credentials: readonly NewCredentialOfKeys[];
   /** A slot that stays for the credential that opened it, with its key (borrowed). */
   readonly kept?: { readonly slot: SlotLine; readonly slotKey: Bytes };
   readonly engine: KdfEngine;
@@ -65,8 +73,8 @@ export async function makePrincipalKeys(
   const { principal, pins, time, n, engine } = wanted;
   const bundleKey = random(32);
   const made = [];
-  for (const { credential, kdf } of wanted.credentials)
-    made.push(await makeSlot(domain, random, { principal, credential, kdf, engine, time }, bundleKey));
+  for (const credential of wanted.credentials)
+    made.push(await makeSlot(domain, random, { principal, engine, time, ...credential }, bundleKey));
   for (const { slotKey } of made) slotKey.fill(0);
   const { kept } = wanted;
   const stays =
@@ -105,7 +113,7 @@ export interface NewToken {
 
 /** A machine token of 256 random bits. Caller wipes the credential's secret. */
 export function newToken(random: RandomSource): NewToken {
-  const [slot, secret] = [random(shortIdLength), random(32)];
+  const [slot, secret] = [newSlotId(random), random(32)];
   return {
     credential: { type: 'token', slot: encodeBase64url(slot), secret },
     text: encodeToken(slot, secret),

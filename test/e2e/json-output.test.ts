@@ -1,19 +1,11 @@
 /** What each command prints with --json is what its published schema says (docs/schemas/). */
 import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { fastKdf, scenario, type BinaryVault, type RunOptions } from '../support/binary-vault.ts';
+import { fastKdf, scenario, type BinaryVault } from '../support/binary-vault.ts';
 import { otherSchemas } from '../support/json-commands.ts';
+import type { Run } from '../support/json-run.ts';
 import { problemsWith, schemaNames } from '../support/published-schemas.ts';
-
-/** One run: the words after `vault`, without --json, and what it needs. */
-interface Run extends RunOptions {
-  readonly args: readonly string[];
-  readonly before?: (vault: BinaryVault) => Promise<unknown>;
-  /** Where it is not 0. */
-  readonly status?: number;
-  /** What is to be seen in it, so that a run that shows nothing of interest fails. */
-  readonly like?: unknown;
-}
+import { asAda, leaveMark, loseAdministrator, sharingRuns } from '../support/sharing-runs.ts';
 
 const input = 'value';
 
@@ -45,6 +37,7 @@ const stored = { environment: 'development', dryRun: false };
 
 /** By the name of the schema. Add a line for a command that is new. */
 const runs: Readonly<Record<string, readonly Run[]>> = {
+  ...sharingRuns,
   init: [
     { args: ['init', 'a.vault', ...fastKdf, '--no-recovery'] },
     { args: ['init', '--user', ...fastKdf, '--recovery-file', 'key'] },
@@ -119,6 +112,22 @@ const runs: Readonly<Record<string, readonly Run[]>> = {
   status: [
     { before: rich, args: ['status'], like: { principal: 'owner' } },
     {
+      before: async (vault) => {
+        await loseAdministrator(vault);
+        await leaveMark(vault);
+      },
+      args: ['status'],
+      ...asAda,
+      like: {
+        slots: expect.arrayContaining([{ type: 'removed', kdf: { name: 'none' } }]) as unknown,
+        rekeyDue: [{ principal: 'ada' }],
+        tokensToReissue: ['ci'],
+        environments: expect.arrayContaining([
+          expect.objectContaining({ name: 'production', keysSince: null, rekeyDue: false }),
+        ]) as unknown,
+      },
+    },
+    {
       before: async (vault) =>
         vault.ok(['init', 'key.vault', '--memory', '8', '--recovery-file', 'key', '-q']),
       args: ['status', '--vault', 'key.vault'],
@@ -127,6 +136,8 @@ const runs: Readonly<Record<string, readonly Run[]>> = {
           expect.objectContaining({ kdf: expect.objectContaining({ name: 'argon2id' }) as unknown }),
           { type: 'recovery', kdf: { name: 'none' } },
         ]) as unknown,
+        rekeyDue: [],
+        tokensToReissue: [],
       },
     },
   ],
@@ -153,8 +164,9 @@ it('every schema of a command is held against a run', () => {
 describe('vault … --json', () => {
   for (const [name, all] of Object.entries(runs)) {
     scenario(name, async (vault) => {
-      for (const { args, before, status = 0, like, ...options } of all) {
+      for (const { args: words, before, status = 0, like, ...options } of all) {
         await before?.(vault);
+        const args = typeof words === 'function' ? await words(vault) : words;
         const ended = await vault.run([...args, '--json'], options);
         const title = `vault ${args.join(' ')}`;
         expect([title, ended.status, ended.stderr.replaceAll(/^vault: .*\n/gmu, '')]).toEqual([
@@ -173,7 +185,7 @@ describe('vault … --json', () => {
 
   scenario('and an error is one object on standard error', async (vault) => {
     writeFileSync(vault.in('vault.json'), '{"vault":"x"}');
-    const failures: readonly Run[] = [
+    const failures: readonly (Run & { readonly args: readonly string[] })[] = [
       { args: ['ls'], status: 5, like: 'UNTRUSTED_PROJECT' },
       { args: ['trust'], status: 2, like: 'USAGE' },
       { args: ['bogus'], status: 2, like: 'USAGE' },

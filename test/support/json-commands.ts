@@ -8,8 +8,6 @@ import { makeProgram } from '../../commands/program.ts';
 /** Commands that print nothing of their own with --json, and why. */
 export const withoutJson: Readonly<Record<string, string>> = {
   exec: 'standard output is the program’s',
-  passwd: 'it is done, or an error says why not',
-  recover: 'it is done, or an error says why not; the recovery key never goes to standard output',
 };
 
 /** Schemas of something else than a command’s output. */

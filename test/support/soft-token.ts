@@ -1,7 +1,7 @@
 /** Tokens in software: SoftHSM's, each in a folder of its own, with keys made by pkcs11-tool. */
 import { execFileSync } from 'node:child_process';
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { debianPackages } from './debian-packages.ts';
 import { temporaryFolder } from './temporary-folder.ts';
@@ -24,6 +24,12 @@ export interface NewKey {
   readonly id?: string;
 }
 
+interface RecordingTool {
+  readonly environment: Readonly<Record<string, string>>;
+  /** Arguments, a line feed, and the environment, each with NULs. */
+  readonly runs: () => string[];
+}
+
 /** A drawer of tokens, as a machine has readers: SoftHSM sees those of one configuration. */
 export class SoftTokens {
   readonly folder = temporaryFolder();
@@ -44,6 +50,29 @@ export class SoftTokens {
       PATH: '/usr/local/bin:/usr/bin:/bin',
       HOME: this.folder,
       SOFTHSM2_CONF: path.join(this.folder, 'softhsm2.conf'),
+    };
+  }
+
+  /** A pkcs11-tool that writes down how it was run, arguments and environment, and takes its time, before it becomes the real one. */
+  recordingTool(): RecordingTool {
+    const folder = path.join(this.folder, `recorder-${readdirSync(this.folder).length}`);
+    const runs = path.join(folder, 'runs');
+    mkdirSync(runs, { recursive: true });
+    const script = `#!/usr/bin/python3
+import os, sys, time
+with open(os.path.join(${JSON.stringify(runs)}, str(time.monotonic_ns())), 'wb') as file:
+    file.write(b'\\0'.join(map(os.fsencode, sys.argv[1:])) + b'\\n')
+    file.write(open('/proc/self/environ', 'rb').read())
+time.sleep(0.25)
+os.execv('/usr/bin/pkcs11-tool', ['pkcs11-tool', *sys.argv[1:]])
+`;
+    writeFileSync(path.join(folder, 'pkcs11-tool'), script, { mode: 0o755 });
+    return {
+      environment: { ...this.environment, PATH: `${folder}:/usr/bin:/bin` },
+      runs: () =>
+        readdirSync(runs)
+          .toSorted()
+          .map((name) => readFileSync(path.join(runs, name), 'latin1')),
     };
   }
 

@@ -66,8 +66,9 @@ async function makeBase(): Promise<Base> {
     keys.set(vault.identity.principal, vault.identity.signing);
     await Promise.resolve();
   };
-  const invitation = await newInvitation(systemRandom);
-  const nobody = await newInvitation(systemRandom);
+  const invite = async (): ReturnType<typeof newInvitation> =>
+    asOwner(sample, async (owner) => newInvitation(systemRandom, owner.authority));
+  const [invitation, nobody] = [await invite(), await invite()];
   await asOwner(sample, async (owner) => {
     await owner.write('policy-set', async (scope) =>
       Promise.resolve(setPolicy(scope, 'retention.versions', '2')),
@@ -145,7 +146,7 @@ async function makeBase(): Promise<Base> {
 
 export const id = (name: string): string => base.ids.get(name) ?? '';
 export const random = (length: number): string => encodeBase64url(systemRandom(length));
-export const raw = (text: Json | undefined): Bytes => parseBase64url(str(text)) ?? new Uint8Array(0);
+const raw = (text: Json | undefined): Bytes => parseBase64url(str(text)) ?? new Uint8Array(0);
 
 /** A file with one of everything, and what is in it. */
 export class Sound extends LooseFile {

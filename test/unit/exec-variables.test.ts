@@ -91,6 +91,11 @@ describe('our credentials', () => {
     expect(build({ parent }).environment).toEqual(Object.entries(kept));
   });
 
+  test('are not what says where things are: a program that runs vault itself wants it', () => {
+    const parent = { VAULT_PKCS11_MODULE: '/usr/lib/softhsm/libsofthsm2.so', VAULT_PATH: '/v' };
+    expect({ ...withoutOurCredentials(parent) }).toEqual(parent);
+  });
+
   test('are removed on Windows in any case', () => {
     expect({ ...withoutOurCredentials({ Vault_Passphrase: 'p' }, 'win32') }).toEqual({});
   });
@@ -222,7 +227,8 @@ describe('without --override, refused', () => {
       'PATH LD_PRELOAD LD_X DYLD_INSERT_LIBRARIES NODE_OPTIONS BASH_ENV ENV IFS PYTHONPATH PYTHONSTARTUP PERL5OPT ' +
       'PERL5LIB RUBYOPT RUBYLIB GIT_SSH_COMMAND GIT_X SHELLOPTS BASHOPTS PS4 PROMPT_COMMAND JAVA_TOOL_OPTIONS ' +
       '_JAVA_OPTIONS CLASSPATH NODE_PATH npm_config_script_shell NPM_CONFIG_USERCONFIG SSH_ASKPASS EDITOR PAGER ' +
-      'BROWSER GCONV_PATH LOCPATH NLSPATH MALLOC_CHECK_ GLIBC_TUNABLES OPENSSL_CONF ZDOTDIR COMSPEC PATHEXT'
+      'BROWSER GCONV_PATH LOCPATH NLSPATH MALLOC_CHECK_ GLIBC_TUNABLES OPENSSL_CONF ZDOTDIR COMSPEC PATHEXT ' +
+      'VAULT_PKCS11_MODULE VAULT_PASSPHRASE_COMMAND VAULT_TRUST_PROJECT'
     ).split(' '),
   )('%s', (variable) => {
     const secrets = [secret('s', 'canary', { variable })];
@@ -241,6 +247,7 @@ describe('without --override, refused', () => {
     'GITHUB_TOKEN',
     'KUBECONFIG',
     'VAULT_TOKEN',
+    'VAULT_PASSPHRASE',
   ])('but not %s', (variable) =>
     expect(build({ secrets: [secret('s', 'v', { variable })] }).environment).toEqual([[variable, 'v']]),
   );

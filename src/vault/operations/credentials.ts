@@ -6,30 +6,38 @@
  * that new keys are due.
  */
 import { AccessDeniedError, UsageError } from '../../errors.ts';
-import { makeSlot, removedSlot, slotTypeOf, sortSlots, type Credential } from '../../access/slot.ts';
 import {
-  checkChosenKdf,
-  defaultArgon2,
-  defaultPbkdf2,
-  type Argon2Parameters,
-  type KdfEngine,
-  type KdfParameters,
-} from '../../crypto/kdf.ts';
+  makeSlot,
+  removedSlot,
+  slotTypeOf,
+  sortSlots,
+  type AgeIdentity,
+  type Credential,
+  type PassphraseAndDevice,
+} from '../../access/slot.ts';
+import type { KdfEngine, KdfParameters } from '../../crypto/kdf.ts';
+import { parseAgeHint } from '../../format/age-hint.ts';
 import { encodeRecoveryKey } from '../../format/key-text.ts';
 import type { Line } from '../../format/json-line.ts';
 import { limits } from '../../format/limits.ts';
 import type { SlotLine } from '../../format/lines.ts';
-import { policyValue } from '../../lifecycle/policy.ts';
-import { factorsWanted } from '../credential-policy.ts';
+import { credentialProblem, isTooLittle } from '../credential-policy.ts';
 import { checkKeyFile } from '../founding.ts';
-import { makePrincipalKeys, newToken } from '../principal-keys.ts';
+import { kdfFor } from '../kdf-policy.ts';
+import { makePrincipalKeys, newToken, type NewCredentialOfKeys } from '../principal-keys.ts';
 import type { Scope, WriteScope } from '../scope.ts';
 import { presentPins } from './access.ts';
 
 type PassphraseCredential = Extract<Credential, { type: 'passphrase' }>;
 
-export interface NewPassphrase {
-  readonly credential: PassphraseCredential;
+/** What a person knows, and may have beside it. */
+interface Chosen {
+  readonly credential: PassphraseCredential | PassphraseAndDevice;
+  /** What finds the device again. */
+  readonly hint?: () => string;
+}
+
+export interface NewPassphrase extends Chosen {
   /** Chosen parameters; `null` keeps what the present slot has, or better. */
   readonly kdf: KdfParameters | null;
   readonly engine: KdfEngine;
@@ -37,21 +45,19 @@ export interface NewPassphrase {
   readonly newRecoveryKey: boolean;
 }
 
-export interface PassphraseChanged {
-  readonly kdf: KdfParameters;
-  readonly recoveryKey: string | null;
-}
-
 const passphraseTypes: ReadonlySet<SlotLine['type']> = new Set(['passphrase', 'passphrase+keyfile']);
 const isPassphrase = ({ value }: Line<SlotLine>): boolean => passphraseTypes.has(value.type);
+
+const kdfsOf = (slots: readonly Line<SlotLine>[]): SlotLine['kdf'][] => slots.map(({ value }) => value.kdf);
 
 function ownSlots(scope: Scope): Line<SlotLine>[] {
   return scope.document.slotsOf(scope.identity.principal);
 }
 
-function checkFactors(scope: Scope, credential: PassphraseCredential): void {
-  if (factorsWanted(scope.authority, scope.identity.principal) === 2 && credential.keyFile === undefined) {
-    const hint = 'name a key file with --key-file';
+function checkNew(scope: Scope, credential: Credential): void {
+  if (credential.type === 'passphrase') checkKeyFile(credential.keyFile);
+  if (isTooLittle(scope.authority, scope.identity.principal, slotTypeOf(credential))) {
+    const hint = 'a passphrase with --key-file FILE, or with a device: `vault slot add --pkcs11 URI`';
     throw new UsageError('the policy of this vault wants two factors', { hint }, 'WEAK_VALUE');
   }
 }
@@ -69,35 +75,37 @@ async function recoverySlot(
 }
 
 /**
- * Replace the principal's passphrase slots by a new one over the same bundle key. @throws UsageError for bad parameters or key files
+ * Replace the principal's passphrase slots by a new one over the same bundle key; with a device, the slot in use: other devices are not
+ * there to sign. @throws UsageError for bad parameters or key files
  */
-export async function changePassphrase(scope: WriteScope, wanted: NewPassphrase): Promise<PassphraseChanged> {
-  checkKeyFile(wanted.credential.keyFile);
-  checkFactors(scope, wanted.credential);
+export async function changePassphrase(scope: WriteScope, wanted: NewPassphrase): Promise<RenewedKeys> {
+  const { credential } = wanted;
+  checkNew(scope, credential);
   const slots = ownSlots(scope);
-  const replaced = slots.filter(isPassphrase);
-  const kdf = wanted.kdf ?? nextKdf(scope, replaced);
-  checkChosenKdf(kdf);
-  const made = [await slotOver(scope, wanted.credential, kdf, wanted.engine)];
-  let kept = slots.filter((slot) => !replaced.includes(slot));
+  const replaced = slots.filter(
+    (slot) =>
+      (credential.type === 'pkcs11' ? slot.value.id === scope.identity.slot : isPassphrase(slot)) ||
+      (wanted.newRecoveryKey && slot.value.type === 'recovery'),
+  );
+  const kdf = kdfFor(scope.policy, wanted.kdf, kdfsOf(replaced));
+  const made = [await slotOver(scope, wanted, kdf, wanted.engine)];
+  const kept = slots.filter((slot) => !replaced.includes(slot));
   let recoveryKey: string | null = null;
   if (wanted.newRecoveryKey) {
-    kept = kept.filter(({ value }) => value.type !== 'recovery');
     const recovery = await recoverySlot(scope, wanted.engine);
     made.push(recovery.line);
     recoveryKey = recovery.text;
   }
   scope.slots = sortSlots([...kept, ...made]);
-  scope.trace.detail = slotTypeOf(wanted.credential);
-  return { kdf, recoveryKey };
+  scope.trace.detail = slotTypeOf(credential);
+  return { renewed: false, removed: named(replaced), recoveryKey, rekeyed: [] };
 }
 
 async function slotOver(
   scope: WriteScope,
-  credential: Credential,
+  { credential, hint }: { readonly credential: Credential; readonly hint?: (() => string) | undefined },
   kdf: KdfParameters | null,
   engine: KdfEngine,
-  hint?: () => string,
 ): Promise<Line<SlotLine>> {
   const { authority, identity, stamp } = scope;
   const { time, random } = stamp;
@@ -108,27 +116,6 @@ async function slotOver(
   return line;
 }
 
-/**
- * Parameters for the next slot: today's default, or the present ones where they ask for more work. PBKDF2 gives way to Argon2id,
- * unless the policy allows nothing else.
- */
-function nextKdf(scope: Scope, slots: readonly Line<SlotLine>[]): KdfParameters {
-  if (policyValue(scope.policy, 'kdf.function') === 'pbkdf2') {
-    const known = slots.flatMap(({ value }) =>
-      value.kdf.name === 'pbkdf2-hmac-sha256' ? [value.kdf.iterations] : [],
-    );
-    return { ...defaultPbkdf2, iterations: Math.max(defaultPbkdf2.iterations, ...known) };
-  }
-  let best: Argon2Parameters = defaultArgon2;
-  for (const { value } of slots) {
-    const { kdf } = value;
-    if (kdf.name === 'argon2id' && work(kdf) > work(best)) best = kdf;
-  }
-  return best;
-}
-
-const work = (kdf: Argon2Parameters): number => kdf.memoryKiB * kdf.passes;
-
 export interface SlotInfo {
   readonly id: string;
   readonly type: SlotLine['type'];
@@ -137,21 +124,21 @@ export interface SlotInfo {
   readonly inUse: boolean;
   /** When a passphrase was set, or a credential removed; `null` where nobody wrote it down. */
   readonly since: string | null;
-  /** What finds the device. */
+  /** What finds the device: its URI; of an age identity the recipient. */
   readonly device: string | null;
 }
 
 export function listSlots(scope: Scope): SlotInfo[] {
   return ownSlots(scope).map(({ value }) => {
     const { id, type, kdf, hint } = value;
-    const dated = isPassphrase({ value, raw: new Uint8Array(0) }) || type === 'removed';
+    const dated = passphraseTypes.has(type) || type === 'removed';
     return {
       id,
       type,
       kdf,
       inUse: id === scope.identity.slot,
       since: dated && hint !== '' ? hint : null,
-      device: dated || hint === '' ? null : hint,
+      device: dated || hint === '' ? null : type === 'age' ? parseAgeHint(hint).recipient : hint,
     };
   });
 }
@@ -164,10 +151,15 @@ export interface AddedSlot {
 }
 
 export type NewCredential =
-  | { readonly type: 'given'; readonly credential: PassphraseCredential; readonly kdf: KdfParameters | null }
+  | {
+      readonly type: 'given';
+      readonly credential: PassphraseCredential;
+      readonly kdf: KdfParameters | null;
+      readonly hint?: undefined;
+    }
   | {
       readonly type: 'device';
-      readonly credential: Extract<Credential, { type: 'pkcs11' | 'age' }>;
+      readonly credential: PassphraseAndDevice | AgeIdentity;
       readonly kdf: KdfParameters | null;
       /** What finds the device again; asked once it has been used. */
       readonly hint: () => string;
@@ -181,25 +173,22 @@ export async function addSlot(
   wanted: NewCredential,
   engine: KdfEngine,
 ): Promise<AddedSlot> {
+  const problem = credentialProblem(scope.document, scope.authority, scope.identity, scope.now);
+  // Who is to bring a second factor, or a new passphrase, does not get in by the side door.
+  if (problem !== null && wanted.type !== 'given' && wanted.type !== 'device') throw problem;
   const slots = ownSlots(scope);
   if (slots.length >= limits.slots)
     throw new UsageError(`a principal has at most ${limits.slots} credentials`);
   let text: string | null = null;
   let line: Line<SlotLine>;
-  if (wanted.type === 'given') {
-    checkKeyFile(wanted.credential.keyFile);
-    checkFactors(scope, wanted.credential);
-    const kdf = wanted.kdf ?? nextKdf(scope, slots.filter(isPassphrase));
-    checkChosenKdf(kdf);
-    line = await slotOver(scope, wanted.credential, kdf, engine);
-  } else if (wanted.type === 'device') {
-    const { credential, hint } = wanted;
-    const kdf = credential.type === 'age' ? null : (wanted.kdf ?? nextKdf(scope, slots.filter(isPassphrase)));
-    if (kdf !== null) checkChosenKdf(kdf);
-    line = await slotOver(scope, credential, kdf, engine, hint);
+  if (wanted.type === 'given' || wanted.type === 'device') {
+    const { credential } = wanted;
+    checkNew(scope, credential);
+    const kdf = credential.type === 'age' ? null : kdfFor(scope.policy, wanted.kdf, kdfsOf(slots));
+    line = await slotOver(scope, wanted, kdf, engine);
   } else if (wanted.type === 'token') {
     const token = newToken(scope.stamp.random);
-    line = await slotOver(scope, token.credential, null, engine);
+    line = await slotOver(scope, token, null, engine);
     text = token.text;
     token.credential.secret.fill(0);
   } else {
@@ -212,7 +201,7 @@ export async function addSlot(
 }
 
 export interface RenewedKeys {
-  /** Whether all keys are new; else they are due. */
+  /** Whether all keys are new. Else the lock alone is; if that was not all that was wanted, new keys are due. */
   readonly renewed: boolean;
   /** Credentials of one's own that are gone. */
   readonly removed: readonly { readonly id: string; readonly type: SlotLine['type'] }[];
@@ -222,10 +211,7 @@ export interface RenewedKeys {
 
 export interface Renewal {
   /** A new passphrase in place of the present credential; `null` keeps the one that opened the vault. */
-  readonly passphrase: {
-    readonly credential: PassphraseCredential;
-    readonly kdf: KdfParameters | null;
-  } | null;
+  readonly passphrase: (Chosen & { readonly kdf: KdfParameters | null }) | null;
   readonly recovery: boolean;
   /** Whether somebody else may have read what this principal can. */
   readonly exposed: boolean;
@@ -241,14 +227,11 @@ async function renewOwnKeys(scope: WriteScope, wanted: Renewal): Promise<Renewed
   const access = scope.administration();
   const present = ownSlots(scope);
   const inUse = present.find(({ value }) => value.id === identity.slot);
-  const credentials: { credential: Credential; kdf: KdfParameters | null }[] = [];
+  const credentials: NewCredentialOfKeys[] = [];
   if (wanted.passphrase !== null) {
-    const { credential } = wanted.passphrase;
-    checkKeyFile(credential.keyFile);
-    checkFactors(scope, credential);
-    const kdf = wanted.passphrase.kdf ?? nextKdf(scope, present.filter(isPassphrase));
-    checkChosenKdf(kdf);
-    credentials.push({ credential, kdf });
+    checkNew(scope, wanted.passphrase.credential);
+    const kdf = kdfFor(scope.policy, wanted.passphrase.kdf, kdfsOf(present));
+    credentials.push({ ...wanted.passphrase, kdf });
   }
   let recoveryKey: string | null = null;
   if (wanted.recovery) {
@@ -273,12 +256,11 @@ async function renewOwnKeys(scope: WriteScope, wanted: Renewal): Promise<Renewed
   const stays = keeps ? inUse : null;
   const gone = present.filter((slot) => slot !== stays && slot.value.type !== 'removed');
   const names = access.rekeyed.map((id) => access.environments.find((one) => one.id === id)?.name ?? id);
-  return {
-    renewed: true,
-    removed: gone.map(({ value }) => ({ id: value.id, type: value.type })),
-    recoveryKey,
-    rekeyed: names,
-  };
+  return { renewed: true, removed: named(gone), recoveryKey, rekeyed: names };
+}
+
+function named(slots: readonly Line<SlotLine>[]): RenewedKeys['removed'] {
+  return slots.map(({ value }) => ({ id: value.id, type: value.type }));
 }
 
 /** Own slots without these; marks that new keys are due stand in their place. */
@@ -312,26 +294,22 @@ export async function removeSlot(
   if (scope.authority.isAdmin(scope.identity.principal))
     return renewOwnKeys(scope, { ...wanted, exposed: false, passphrase: null });
   scope.slots = sortSlots(leaveMarks(scope, [chosen]));
-  const removed = [{ id, type: chosen.value.type }];
-  return { renewed: false, removed, recoveryKey: null, rekeyed: [] };
+  return { renewed: false, removed: named([chosen]), recoveryKey: null, rekeyed: [] };
 }
 
 /** A new passphrase because somebody may know the old one. */
 export async function replaceCompromised(scope: WriteScope, wanted: NewPassphrase): Promise<RenewedKeys> {
-  const { credential, kdf, engine } = wanted;
   scope.trace.detail = 'compromised';
   if (scope.authority.isAdmin(scope.identity.principal)) {
-    const renewal = {
-      passphrase: { credential, kdf },
-      recovery: wanted.newRecoveryKey,
-      exposed: true,
-      engine,
-    };
-    return renewOwnKeys(scope, renewal);
+    const { newRecoveryKey: recovery, engine } = wanted;
+    return renewOwnKeys(scope, { passphrase: wanted, recovery, exposed: true, engine });
   }
-  const gone = ownSlots(scope).filter(isPassphrase);
-  await changePassphrase(scope, { ...wanted, newRecoveryKey: false });
-  const fresh = (scope.slots ?? []).filter((slot) => isPassphrase(slot));
+  const before = ownSlots(scope);
+  const done = await changePassphrase(scope, { ...wanted, newRecoveryKey: false });
+  const has = (all: readonly { readonly id: string }[], { value }: Line<SlotLine>): boolean =>
+    all.some(({ id }) => id === value.id);
+  const gone = before.filter((slot) => has(done.removed, slot));
+  const fresh = (scope.slots ?? []).filter((slot) => !has(named(before), slot));
   const slots = [...leaveMarks(scope, gone), ...fresh];
   if (slots.length > limits.slots) {
     const hint = 'an administrator makes new ones: `vault access reissue`';
@@ -339,10 +317,5 @@ export async function replaceCompromised(scope: WriteScope, wanted: NewPassphras
   }
   scope.slots = sortSlots(slots);
   scope.trace.detail = 'compromised';
-  return {
-    renewed: false,
-    removed: gone.map(({ value }) => ({ id: value.id, type: value.type })),
-    recoveryKey: null,
-    rekeyed: [],
-  };
+  return done;
 }

@@ -2,7 +2,7 @@
 import { AccessDeniedError, ConcurrencyError, UsageError } from '../../errors.ts';
 import { limits } from '../../format/limits.ts';
 import type { EnvironmentEntry } from '../../format/lines.ts';
-import { labelProblem } from '../../format/name.ts';
+import { newLabelProblem } from '../../format/name.ts';
 import { matchesPattern } from '../../lifecycle/glob.ts';
 import type { AccessDraft } from '../access-draft.ts';
 import { keysSince } from '../exposure.ts';
@@ -46,7 +46,7 @@ export async function listEnvironments(scope: Scope): Promise<EnvironmentInfo[]>
 }
 
 function checkEnvironmentName(access: AccessDraft, name: string): void {
-  const problem = labelProblem(name);
+  const problem = newLabelProblem(name);
   if (problem !== null) throw new UsageError(`this cannot name an environment: ${problem}`);
   if (access.environments.length >= limits.environments)
     throw new UsageError(`a vault has at most ${limits.environments} environments`);
@@ -69,7 +69,7 @@ export async function addEnvironment(scope: WriteScope, name: string): Promise<E
 }
 
 /** Destroy an environment with everything in it. @throws AccessDeniedError for the last one, or one with compartments */
-export function removeEnvironment(scope: WriteScope, name: string): void {
+export function removeEnvironment(scope: WriteScope, name: string): EnvironmentEntry {
   const access = scope.administration();
   const entry = scope.entry(name);
   scope.trace.environment = entry.id;
@@ -83,6 +83,7 @@ export function removeEnvironment(scope: WriteScope, name: string): void {
     throw new AccessDeniedError(`${name} is the last environment`, { hint: 'a vault needs one' });
   access.removeEnvironment(entry.id);
   if (access.policy.get('environment.default') === entry.id) access.setPolicy('environment.default', null);
+  return entry;
 }
 
 /** New keys for environments, all of them where none are named. Values are sealed anew; nobody's credential changes. */
@@ -97,6 +98,6 @@ export function rekeyEnvironments(scope: WriteScope, wanted: readonly string[]):
   }
   for (const { id } of chosen) access.rekey(id);
   const names = chosen.map(({ name }) => name);
-  scope.trace.detail = `rekey ${names.join(', ')}`.slice(0, 250);
+  scope.trace.detail = `rekey ${names.join(', ')}`.slice(0, 250).toWellFormed();
   return names;
 }

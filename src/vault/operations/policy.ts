@@ -1,6 +1,13 @@
 /** Showing and setting the policy of a vault. docs/format.md section 12. */
 import { AccessDeniedError, UsageError } from '../../errors.ts';
-import { policyRules, policyTable, policyValue, type PolicyKey } from '../../lifecycle/policy.ts';
+import {
+  policyRules,
+  policyTable,
+  policyValue,
+  type Policy,
+  type PolicyKey,
+} from '../../lifecycle/policy.ts';
+import { twoFactors } from '../credential-policy.ts';
 import type { Scope, WriteScope } from '../scope.ts';
 
 export interface PolicyRule {
@@ -16,21 +23,21 @@ function known(key: string): PolicyKey {
   throw new UsageError(`there is no policy ${key}`, { hint: '`vault policy show` lists them' });
 }
 
-function ruleOf(scope: Scope, key: PolicyKey): PolicyRule {
-  const stored = policyValue(scope.policy, key);
+function ruleOf(scope: Scope, key: PolicyKey, policy: Policy = scope.policy): PolicyRule {
   return {
     key,
-    value: asText(scope, key, stored),
-    default: !scope.policy.has(key),
+    value: asText(scope, key, policy),
+    default: !policy.has(key),
     meaning: policyTable.find((rule) => rule.key === key)?.meaning ?? '',
   };
 }
 
-/** An environment is stored by its id, and shown by its name. */
-function asText(scope: Scope, key: PolicyKey, stored: string): string {
+/** An environment is stored by its id, and shown by its name; where none is stored, the one that is meant then. */
+function asText(scope: Scope, key: PolicyKey, policy: Policy): string {
+  const stored = policyValue(policy, key);
   if (key !== 'environment.default') return stored;
   const { environments } = scope.authority.header;
-  return environments.find(({ id }) => id === stored)?.name ?? scope.entry(null).name;
+  return environments.find(({ id }) => id === stored)?.name ?? scope.meantBy(policy).name;
 }
 
 export function showPolicy(scope: Scope, key: string | null): PolicyRule[] {
@@ -42,11 +49,12 @@ export function showPolicy(scope: Scope, key: string | null): PolicyRule[] {
 export function setPolicy(scope: WriteScope, key: string, value: string): PolicyRule {
   const access = scope.administration();
   const name = known(key);
-  scope.trace.detail = `${name} ${value}`.slice(0, 250);
-  const meaning = policyTable.find((rule) => rule.key === name)?.meaning ?? '';
+  scope.trace.detail = `${name} ${value}`;
+  const policy = new Map(scope.policy);
   if (value === 'default') {
     access.setPolicy(name, null);
-    return { key: name, value: policyRules[name].fallback, default: true, meaning };
+    policy.delete(name);
+    return ruleOf(scope, name, policy);
   }
   const stored = name === 'environment.default' ? scope.entry(value).id : value;
   if (!policyRules[name].accepts(stored)) {
@@ -55,14 +63,14 @@ export function setPolicy(scope: WriteScope, key: string, value: string): Policy
   }
   if (name.startsWith('factors.') && stored === '2') checkOwnFactors(scope);
   access.setPolicy(name, stored);
-  return { key: name, value, default: false, meaning };
+  policy.set(name, stored);
+  return ruleOf(scope, name, policy);
 }
 
 /** Who demands two factors has two: else the next command of the only administrator would be refused. */
 function checkOwnFactors(scope: WriteScope): void {
   const own = scope.document.slotsOf(scope.identity.principal);
-  const two = own.some(({ value }) => value.type === 'passphrase+keyfile' || value.type === 'pkcs11');
-  if (two) return;
-  const hint = 'add one first: `vault slot add --passphrase --key-file FILE`';
+  if (own.some(({ value }) => twoFactors.has(value.type))) return;
+  const hint = 'add one first: `vault slot add --passphrase --key-file FILE`, or --pkcs11 URI';
   throw new AccessDeniedError('you have no credential of two factors yourself', { hint });
 }

@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { verify } from 'node:crypto';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { utf8, type Bytes } from '../../../src/crypto/bytes.ts';
@@ -13,6 +13,7 @@ import { enrolDevice, findToken, signWithDevice, type SignRequest } from '../../
 import { encodePkcs11Uri, parsePkcs11Uri, parseStoredPkcs11Uri } from '../../../src/format/pkcs11-uri.ts';
 import { Canary } from '../../support/canary.ts';
 import { failureOf } from '../../support/failure.ts';
+import { whoShows } from '../../support/process-watch.ts';
 import { systemRandom } from '../../support/sample-vault.ts';
 import { SoftTokens, softModule, softTokensMissing } from '../../support/soft-token.ts';
 
@@ -50,52 +51,6 @@ function request(uri: string, more: Partial<SignRequest> = {}): SignRequest {
 
 const sign = async (uri: string, more?: Partial<SignRequest>): Promise<Bytes> =>
   signWithDevice(request(uri, more));
-
-/** A pkcs11-tool that writes down how it was run and takes its time, before it becomes the real one. */
-function recordingTool(): { environment: Record<string, string>; runs: () => string[] } {
-  const folder = path.join(tokens.folder, `recorder-${readdirSync(tokens.folder).length}`);
-  mkdirSync(path.join(folder, 'runs'), { recursive: true });
-  const script = `#!/usr/bin/python3
-import os, sys, time
-name = os.path.join(${JSON.stringify(folder)}, 'runs', str(time.monotonic_ns()))
-with open(name, 'wb') as file:
-    file.write(b'\\0'.join(map(os.fsencode, sys.argv[1:])) + b'\\n')
-    file.write(open('/proc/self/environ', 'rb').read())
-time.sleep(0.25)
-os.execv('/usr/bin/pkcs11-tool', ['pkcs11-tool', *sys.argv[1:]])
-`;
-  writeFileSync(path.join(folder, 'pkcs11-tool'), script);
-  chmodSync(path.join(folder, 'pkcs11-tool'), 0o755);
-  return {
-    environment: { ...tokens.environment, PATH: `${folder}:/usr/bin:/bin` },
-    runs: () => {
-      const names = readdirSync(path.join(folder, 'runs')).toSorted();
-      return names.map((name) => readFileSync(path.join(folder, 'runs', name), 'latin1'));
-    },
-  };
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'latin1');
-  } catch {
-    // The process has ended, or is somebody else's.
-    return '';
-  }
-}
-
-/** Processes in whose arguments, or in whose environment, the PIN is now. */
-function whoShowsThePin(): { arguments: string[]; environment: string[] } {
-  const shows = { arguments: [] as string[], environment: [] as string[] };
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/u.test(name))) {
-    // The environment first: a process that is just becoming another program then has the new one's arguments already.
-    const inEnvironment = canary.isIn(Buffer.from(read(`/proc/${pid}/environ`), 'latin1'));
-    const command = read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ');
-    if (canary.isIn(Buffer.from(command, 'latin1'))) shows.arguments.push(command);
-    if (inEnvironment && command !== '') shows.environment.push(command);
-  }
-  return shows;
-}
 
 describe.skipIf(missing !== null)(
   `SoftHSM${missing === null ? '' : ` (SKIPPED: ${missing})`}`,
@@ -177,7 +132,7 @@ describe.skipIf(missing !== null)(
     });
 
     test('a wrong PIN is a failed unlock, is sent once, and says that tries are few', async () => {
-      const { environment, runs } = recordingTool();
+      const { environment, runs } = tokens.recordingTool();
       const wrong = `${pin}x`;
       const failure = await failureOf(
         sign('pkcs11:token=work%20token;object=rsa', {
@@ -206,7 +161,7 @@ describe.skipIf(missing !== null)(
     });
 
     test('what cannot be the PIN is not sent at all', async () => {
-      const { environment, runs } = recordingTool();
+      const { environment, runs } = tokens.recordingTool();
       for (const bad of [null, '', 'abc', 'x'.repeat(256), `${pin}\0`, '\uD800abcd']) {
         const failure = await failureOf(
           sign('pkcs11:token=work%20token;object=rsa', {
@@ -293,25 +248,20 @@ describe.skipIf(missing !== null)(
     });
 
     test('the PIN is in the environment of pkcs11-tool while it signs, and nowhere else', async () => {
-      const { environment, runs } = recordingTool();
-      const seen = { arguments: new Set<string>(), environment: new Set<string>() };
-      const watch = setInterval(() => {
-        const shows = whoShowsThePin();
-        for (const command of shows.arguments) seen.arguments.add(command);
-        for (const command of shows.environment) seen.environment.add(command);
-      }, 10);
-      const { signature } = await enrolDevice(
-        request('pkcs11:token=work%20token;object=rsa', {
-          environment: {
-            ...environment,
-            VAULT_PASSPHRASE: pin,
-            VAULT_PKCS11_PIN_FILE: pin,
-            OPENSC_DEBUG: '9',
-          },
-        }),
-      );
-      clearInterval(watch);
-      expect(signature).toHaveLength(256);
+      const { environment, runs } = tokens.recordingTool();
+      const seen = await whoShows(canary, async () => {
+        const { signature } = await enrolDevice(
+          request('pkcs11:token=work%20token;object=rsa', {
+            environment: {
+              ...environment,
+              VAULT_PASSPHRASE: pin,
+              VAULT_PKCS11_PIN_FILE: pin,
+              OPENSC_DEBUG: '9',
+            },
+          }),
+        );
+        expect(signature).toHaveLength(256);
+      });
       expect([...seen.arguments]).toEqual([]);
       expect(seen.environment.size).toBeGreaterThan(0);
       for (const command of seen.environment)
