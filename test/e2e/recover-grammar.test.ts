@@ -92,6 +92,7 @@ const wrongValues: readonly (readonly [kind: string, path: string, ...wrong: rea
   ['header', 'policy', [['a']], [['a', 'x'.repeat(65_537)]]],
   ['header', 'policy', Array.from({ length: 1025 }, (_, i) => [`a${i}`, ''])],
   ['succession', 'signPub', ''],
+  ['succession', 'sealPub', ''],
   ['slot', 'type', 'other', 'removed', 'token', 'age'],
   ['slot', 'kdf', { name: 'none' }, { name: 'scrypt' }],
   ['slot', 'kdf.iterations', -1],

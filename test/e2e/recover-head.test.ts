@@ -1,6 +1,6 @@
 /** What scripts/recover.py says of a head that breaks the rules of docs/format.md section 3, with every signature right. */
 import { encodeBase64url } from '../../src/crypto/bytes.ts';
-import type { Json, Line } from '../support/loose-file.ts';
+import { str, type Json, type Line } from '../support/loose-file.ts';
 import {
   early,
   late,
@@ -264,6 +264,16 @@ refuses(wrongGrants, 'grant: of who has not joined', (file) => {
 refuses(wrongGrants, 'grant: before the header says so', (file) => {
   file.insert({ ...file.one('grant', id('kim')), principal: id('eve') }, 'grant');
 });
+refuses(wrongGrants, 'grant: of who had expired', (file) => {
+  file.setPrincipal('dan', 'expires', early);
+});
+refuses(wrongGrants, 'grant: none of who had not expired', (file) => {
+  file.expire('ci', early);
+  file.setPrincipal('ci', 'expires', str(file.header['time']));
+});
+accepts('a grant of who expires at that very time', (file) => {
+  file.setPrincipal('ci', 'expires', str(file.header['time']));
+});
 refuses(wrongGrants, 'grant: of another level', (file) => {
   file.set(file.one('grant', id('bob')), 'level', 'read');
 });
@@ -339,7 +349,7 @@ for (const kind of ['header', 'names', 'values', 'changes', 'snapshot'])
   refuses(`${kind}: its signer expired`, `${kind}: after the signer’s end`, (file) => {
     const by = { header: 'zoe', snapshot: 'ci' }[kind] ?? 'dan';
     const part = kind === 'snapshot' ? file.snapshot : kind === 'header' ? file.header : null;
-    file.setPrincipal(by, 'expires', early);
+    file.expire(by, early);
     if (kind === 'names' || kind === 'values') {
       file.setPrincipal('dan', 'write', [file.env('production')]);
       file.set(file.part(kind, 'production'), 'by', id('dan'));
