@@ -1,5 +1,5 @@
 /** What scripts/recover.py says of credentials, keys, body lines and audit logs that break rules, with every signature right. */
-import { createCipheriv, createHash } from 'node:crypto';
+import { createCipheriv, createHash, createHmac } from 'node:crypto';
 import { expect } from 'vitest';
 import { pad, seal } from '../../src/crypto/aead.ts';
 import { encodeBase64url, utf8 } from '../../src/crypto/bytes.ts';
@@ -277,6 +277,22 @@ for (const [kind, environment] of [
     file.set(part, kind === 'changes' ? 'size' : 'shards.0.1', 2 ** 40);
   });
 }
+refuses('changes: wrong digest or size of a shard', 'changes: a size over the end', (file) => {
+  const last = file.one('changes', id('dan'));
+  const size = Buffer.byteLength(
+    (file.body.get(last)?.[0] ?? []).map((line) => `${JSON.stringify(line)}\n`).join(''),
+  );
+  file.set(last, 'size', size + 1);
+});
+accepts('names and values in two shards', async (file) => {
+  await halve(file);
+});
+refuses('a name of another shard', 'block: a name in the other shard', async (file) => {
+  await halve(file, { names: true });
+});
+refuses('value: of another environment, epoch or shard', 'value: in the other shard', async (file) => {
+  await halve(file, { values: true });
+});
 refuses('lines between the body and the snapshot', 'body: a line more', (file) => {
   file.appended = `${JSON.stringify(file.one('removed'))}\n`;
 });
@@ -438,6 +454,9 @@ refuses(noChain, 'versions: none purged', (file) => {
 });
 refuses(noChain, 'versions: one after a pending one', (file) => {
   file.set(producedFirst(file), 'state', 'pending');
+});
+accepts('two versions of one time', (file) => {
+  file.set(changed(file), 'time', producedFirst(file)['time']);
 });
 accepts('a pending version', (file) => {
   file.set(changed(file), 'state', 'pending');
@@ -641,6 +660,14 @@ for (const [title, ends] of [
     log,
   );
 for (const [title, spoil] of [
+  [
+    'with what somebody else recorded before',
+    (file) => (appendTo(file, 'replaced', 'stranger', ''), joins(file)),
+  ],
+  [
+    'that another write followed, with its number',
+    (file) => appendTo(file, 'put', 'owner', JSON.stringify(file.records.at(-1)?.['seq'])),
+  ],
   ['that another write followed', (file) => appendTo(file, 'put', 'owner', '')],
   ['whose number is not the one that did not happen', (file) => aborts('owner')(file, 1)],
   ['where somebody else did not happen either', (file) => aborts('stranger')(file, joins(file))],
@@ -683,6 +710,26 @@ refuses(
   },
   log,
 );
+
+/** staging in two shards, as its keys and ids have it, or the other way round. */
+async function halve(file: Sound, wrong: { names?: boolean; values?: boolean } = {}): Promise<void> {
+  const [names, values] = [file.part('names', 'staging'), file.part('values', 'staging')];
+  const [block = {}, line = {}] = [...lines(file, 'names', 'staging'), ...lines(file, 'values', 'staging')];
+  const { secret = '' } = line;
+  const index = await file.indexKey('staging');
+  const nameIn =
+    ((createHmac('sha256', index).update('api').digest()[0] ?? 0) >> 7) ^ (wrong.names === true ? 1 : 0);
+  const valueIn = ((Buffer.from(str(secret), 'base64url')[0] ?? 0) >> 7) ^ (wrong.values === true ? 1 : 0);
+  const named = { name: 'api', secret, type: 'other', description: '', tags: [], variable: '' };
+  const entry = { ...named, created: early, interval: 0, hook: '', removed: '' };
+  const blocks = [0, 1].map(async (shard) => {
+    const content = { entries: shard === nameIn ? [entry] : [] };
+    return [{ ...block, shard, sealed: await file.sealed('block', 'staging', content, 1, shard) }];
+  });
+  file.body.set(names, await Promise.all(blocks));
+  file.body.set(values, valueIn === 0 ? [[line], []] : [[], [line]]);
+  for (const part of [names, values]) file.set(part, 'bits', 1);
+}
 
 /** A record at the end of the log. @returns its number */
 function appendTo(file: Sound, op: string, by: string, detail: string): number {

@@ -370,6 +370,9 @@ for (const kind of [
     approve(file);
     file.set(file.one(kind), 'time', late);
   });
+accepts('a part of the very time at which its signer expires', (file) => {
+  file.expire('dan', str(file.one('changes', id('dan'))['time']));
+});
 const later = 'its signer saw a later state';
 for (const kind of ['header', 'names', 'values', 'changes']) {
   refuses(`${kind}: ${later}`, `${kind}: of another header`, (file) => {
@@ -453,6 +456,11 @@ refuses('(KeyError)', 'decision: on no request', (file) => {
 refuses('two decisions of one signer', 'decision', (file) => {
   approve(file);
   for (const line of file.all('decision')) file.set(line, 'by', id('owner'));
+});
+accepts('a request of this epoch', (file) => {
+  approve(file);
+  const epoch = file.environment('production')['epoch'] ?? 0;
+  for (const line of file.all('request')) file.set(line, 'epoch', epoch);
 });
 refuses('request: of an epoch to come', 'request', (file) => {
   approve(file);

@@ -241,6 +241,12 @@ export class Sound extends LooseFile {
     return deriveKey(this.domain, key, 'catalog', str(entry['id']), Number(entry['epoch']));
   }
 
+  async indexKey(environment: string): Promise<Bytes> {
+    const entry = this.environment(environment);
+    const catalog = await this.catalogKey(environment);
+    return deriveKey(this.domain, catalog, 'index', str(entry['id']), Number(entry['epoch']));
+  }
+
   /** Seal under a key of section 4. */
   async sealed(
     label: 'block' | 'note' | 'carry' | 'value',
