@@ -18,7 +18,6 @@ import {
   type Entrance,
   type WantedAccess,
 } from '../src/vault/operations/access.ts';
-import { defaultKdf } from '../src/vault/operations/kdf-choice.ts';
 import type { Vault } from '../src/vault/vault.ts';
 import { examples, group, listed, type Act, type Declare } from './command.ts';
 import type { Context } from './context.ts';
@@ -64,7 +63,6 @@ function addEntranceOptions(command: Command): Command {
       .option('--token', 'a machine token, printed once on standard output')
       .option('--passphrase', 'a passphrase that is set here and now, at their hands')
       .option('--new-passphrase-file <file>', 'take that passphrase from a file; - is standard input')
-      .option('--request <file>', 'what `vault join --request` printed for them; - is standard input')
       .option(
         '--invite',
         'a one-time invitation, printed once; they make keys of their own with `vault join`',
@@ -86,6 +84,7 @@ async function entranceFrom(
   vault: Vault,
   name: string,
   flags: EntranceFlags,
+  present?: string,
 ): Promise<ChosenEntrance> {
   const chosen = [
     flags.token === true,
@@ -94,12 +93,13 @@ async function entranceFrom(
     flags.invite === true,
   ].filter(Boolean).length;
   if (chosen !== 1) {
-    const hint = 'one of --request FILE, --invite, --token, --passphrase';
+    const request = present === undefined ? '--request FILE, ' : '';
+    const hint = `one of ${request}--invite, --token, --passphrase`;
     throw new UsageError(chosen === 0 ? 'say how they get in' : 'one way to get in is enough', { hint });
   }
   if (flags.token === true) return { entrance: { type: 'token' }, text: null, question: null };
   if (flags.invite === true) {
-    const { entrance, text } = await newInvitation(vault.place.random);
+    const { entrance, text } = await newInvitation(vault.place.random, vault.authority, present);
     return { entrance, text, question: null };
   }
   if (flags.request !== undefined) {
@@ -114,7 +114,7 @@ async function entranceFrom(
     const question = `add ${context.shown(request.name)} as ${context.shown(name)}, with the keys ${print}?`;
     return { entrance: { type: 'keys', id, signPub, sealPub }, text: null, question };
   }
-  const kdf = (await kdfFrom(context, flags)) ?? defaultKdf;
+  const kdf = await kdfFrom(context, flags);
   const passphrase =
     flags.newPassphraseFile === undefined
       ? await newPassphrase(context, `passphrase for ${name}:`, false)
@@ -156,6 +156,7 @@ function declareChanges(command: Command, act: Act): void {
   addEntranceOptions(command.command('add'))
     .description('add a person or a machine')
     .argument('<name>', 'what they are called in this vault')
+    .option('--request <file>', 'what `vault join --request` printed for them; - is standard input')
     .option('--can <levels>', `with commas: ${levels.join(', ')}; each implies list`)
     .option('--expires <time>', 'until when; a time or a duration from now')
     .action(act<EntranceFlags>(runAdd));
@@ -223,7 +224,8 @@ function declareChanges(command: Command, act: Act): void {
     .action(
       act<EntranceFlags>(async (context, flags, name = '') => {
         const vault = await context.openVault();
-        const { entrance, text, question } = await entranceFrom(context, vault, name, flags);
+        const id = [...vault.authority.principals].find((entry) => entry.name === name)?.id;
+        const { entrance, text, question } = await entranceFrom(context, vault, name, flags, id);
         if (question !== null) await context.confirm(question, flags.yes);
         const changed = await vault.write('access-reissue', async (scope) =>
           reissuePrincipal(scope, name, entrance, {

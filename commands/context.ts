@@ -4,8 +4,7 @@
  */
 import { resolve } from 'node:path';
 import { DeclinedError, UsageError } from '../src/errors.ts';
-import { realFileSystem } from '../src/storage/file-system.ts';
-import { acquireLock } from '../src/storage/lock.ts';
+import type { FileSystem } from '../src/storage/file-system.ts';
 import {
   readDescriptor,
   readUserFile,
@@ -48,6 +47,8 @@ export interface GlobalOptions {
 export interface Host {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
+  readonly fs: FileSystem;
+  readonly acquireLock: Place['acquireLock'];
   readonly operation: string;
   /** Undo what this process set for itself, before another program takes its place. */
   readonly beforeReplacement: () => void;
@@ -72,6 +73,7 @@ export class Context {
   readonly host: Host;
   readonly settings: Settings;
   #prompter: Prompter | null | undefined;
+  #circumstances: Place['context'] | undefined;
   #vault: Vault | null = null;
 
   constructor(globals: GlobalOptions, host: Host) {
@@ -99,6 +101,11 @@ export class Context {
 
   now(): Date {
     return new Date();
+  }
+
+  /** Monotonic milliseconds. Not by `performance`, which the runtime loads at its first use, at a millisecond a command. */
+  monotonic(): number {
+    return Number(process.hrtime.bigint()) / 1e6;
   }
 
   random(length: number): Uint8Array<ArrayBuffer> {
@@ -263,20 +270,28 @@ export class Context {
 
   place(path: string): Place {
     const named = this.variable('VAULT_AUDIT_FILE');
-    const context = auditContext(this.host.env);
+    const { operation } = this.host;
+    const circumstances = (): Place['context'] => (this.#circumstances ??= auditContext(this.host.env));
+    // Asked for when the first record is written; looked for when there is nothing else to do.
+    setImmediate(circumstances);
     return {
-      fs: realFileSystem,
+      fs: this.host.fs,
       path,
       audit: { type: 'file', path: named === null ? logPathBeside(path) : resolve(this.host.cwd, named) },
       stateFolder: userFolder(this.host, 'state'),
       now: () => this.now(),
-      monotonic: () => performance.now(),
+      monotonic: () => this.monotonic(),
       random: (length) => this.random(length),
       kdfEngine: this.settings.kdfEngine,
-      context,
-      holder: `process ${process.pid} (${this.host.operation}) of ${context.user} on ${context.host}`,
+      get context() {
+        return circumstances();
+      },
+      get holder() {
+        const { user, host } = circumstances();
+        return `process ${process.pid} (${operation}) of ${user} on ${host}`;
+      },
       lockWaitMs,
-      acquireLock,
+      acquireLock: this.host.acquireLock,
       warn: (message) => {
         this.warn(message);
       },

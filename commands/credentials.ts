@@ -80,7 +80,9 @@ export function credentialSource(
       if (attempt > 1) return null;
       const parts = parseToken(token);
       if (parts === null)
-        throw new UnlockError('VAULT_ACCESS_TOKEN is not an access token: those begin with vlt1_');
+        throw new UnlockError('VAULT_ACCESS_TOKEN is not an access token: those begin with vlt1_', {
+          hint: 'one is made with `vault access add NAME --token`; without the variable, a passphrase is used',
+        });
       return { type: 'token', ...parts };
     }
     const identity = context.variable('VAULT_AGE_IDENTITY');

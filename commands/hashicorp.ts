@@ -1,6 +1,6 @@
 /** HashiCorp's verbs: this is another program, and here is what to use instead. */
 import { UsageError } from '../src/errors.ts';
-import { addGlobalOptions, type Declare } from './command.ts';
+import type { Declare } from './command.ts';
 
 const instead: Readonly<Record<string, string>> = {
   kv: '`vault get NAME` and `vault put NAME`',
@@ -22,7 +22,8 @@ const instead: Readonly<Record<string, string>> = {
 
 export const declareHashicorp: Declare = (program, act) => {
   for (const [verb, use] of Object.entries(instead)) {
-    addGlobalOptions(program.command(verb, { hidden: true }))
+    program
+      .command(verb, { hidden: true })
       .allowUnknownOption()
       .allowExcessArguments()
       .argument('[arguments...]')

@@ -1,7 +1,6 @@
 /** `vault join`: coming into a vault that is there, by request or by invitation. */
 import { UsageError } from '../src/errors.ts';
 import { encodeJoinRequest, parseInvitation } from '../src/format/join-text.ts';
-import { defaultKdf } from '../src/vault/operations/kdf-choice.ts';
 import {
   acceptInvitation,
   finishRequest,
@@ -19,6 +18,7 @@ import { auditContext } from './audit-context.ts';
 
 interface JoinFlags extends KdfOptions {
   readonly request?: boolean;
+  readonly replace?: boolean;
   readonly name?: string;
   readonly invitationFile?: string;
   readonly newPassphraseFile?: string;
@@ -29,6 +29,7 @@ export const declareJoin: Declare = (program, act) => {
     .description('come into a vault that is there: ask for access, or take up an invitation')
     .argument('[file]', 'the vault (default: the one that is found)')
     .option('--request', 'make keys, and print a request with the public ones for an administrator')
+    .option('--replace', 'with --request: give up a request that was made before')
     .option('--name <name>', 'what you would like to be called (default: your user name)')
     .option('--invitation-file <file>', 'take the invitation from a file; - is standard input')
     .option('--new-passphrase-file <file>', 'take your new passphrase from a file')
@@ -42,7 +43,7 @@ export const declareJoin: Declare = (program, act) => {
 };
 
 async function newcomer(context: Context, flags: JoinFlags): Promise<Newcomer> {
-  const kdf = (await kdfFrom(context, flags)) ?? defaultKdf;
+  const kdf = await kdfFrom(context, flags);
   const passphrase =
     flags.newPassphraseFile === undefined
       ? await newPassphrase(context, 'a passphrase of your own:', true)
@@ -62,7 +63,12 @@ async function runJoin(context: Context, flags: JoinFlags, file?: string): Promi
   const place = await context.vaultPlace(file);
   if (flags.request === true) {
     const name = flags.name ?? auditContext(context.host.env).user;
-    const request = await makeJoinRequest(place, name, await newcomer(context, flags));
+    const request = await makeJoinRequest(
+      place,
+      name,
+      async () => newcomer(context, flags),
+      flags.replace === true,
+    );
     context.output(encodeJoinRequest(request));
     context.inform(`your keys: ${await fingerprintOf(request)}`);
     context.inform(

@@ -2,13 +2,14 @@
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { UsageError } from '../src/errors.ts';
-import { realFileSystem } from '../src/storage/file-system.ts';
+import type { FileSystem } from '../src/storage/file-system.ts';
 import { locateVault, makeFolder, namedVaultPath, newVaultPath, vaultFolder } from '../src/storage/locate.ts';
 
 /** What of the process says where things are. */
 export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
+  readonly fs: FileSystem;
 }
 
 /** Surroundings, and what settings make of them. */
@@ -34,14 +35,14 @@ export function userFolder({ env }: Surroundings, kind: 'state' | 'config' | 'da
 }
 
 function userVault(where: Whereabouts): string {
-  if (where.own !== null) return namedVaultPath(realFileSystem, where.cwd, where.own);
+  if (where.own !== null) return namedVaultPath(where.fs, where.cwd, where.own);
   return join(userFolder(where, 'data') ?? where.cwd, 'secrets.vault');
 }
 
 /** The vault that is meant. @throws SecretNotFoundError VAULT_NOT_FOUND */
 export function locate(where: Whereabouts): string {
   return locateVault({
-    fs: realFileSystem,
+    fs: where.fs,
     cwd: where.cwd,
     named: where.named,
     userVault: userVault(where),
@@ -54,8 +55,8 @@ export function locateNew(where: Whereabouts, user: boolean): string {
   const { named } = where;
   if (named !== null && user) throw new UsageError('give a FILE or --user, not both');
   const here = join(where.cwd, vaultFolder, 'secrets.vault');
-  const elsewhere = named === null ? here : namedVaultPath(realFileSystem, where.cwd, named);
+  const elsewhere = named === null ? here : namedVaultPath(where.fs, where.cwd, named);
   const wanted = user ? userVault(where) : elsewhere;
-  makeFolder(realFileSystem, dirname(wanted));
-  return newVaultPath(realFileSystem, wanted);
+  makeFolder(where.fs, dirname(wanted));
+  return newVaultPath(where.fs, wanted);
 }

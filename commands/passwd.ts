@@ -63,7 +63,9 @@ async function withPassphrase(
   passphrase: string,
 ): Promise<Pick<NewPassphrase, 'credential' | 'hint'>> {
   const keyFile = context.keyFile();
-  const inUse = vault.document.slotById(vault.identity.slot)?.value;
+  const inUse = vault.document
+    .slotsOf(vault.identity.principal)
+    .find(({ value }) => value.id === vault.identity.slot)?.value;
   if (inUse?.type === 'pkcs11' && keyFile === undefined) return sameDevice(context, inUse.hint, passphrase);
   return { credential: { type: 'passphrase', passphrase, keyFile } };
 }

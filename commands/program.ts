@@ -1,4 +1,4 @@
-/** All commands on one program. Made once, kept in the start-up snapshot: nothing here reads the process. */
+/** All commands, on one program. Nothing here reads the process: the declarations are part of the start-up snapshot. */
 import { Command } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
 import { declareAudit } from './audit.ts';
@@ -38,14 +38,52 @@ const groups: readonly (readonly [string, readonly Declare[]])[] = [
   ['Trust:', [declareVerify, declareAudit, declareStatus, declareTrust]],
 ];
 
+/** One file's commands, and the heading under which help lists them; `null` for those that it does not. */
+interface Declaration {
+  readonly group: string | null;
+  readonly declare: Declare;
+}
+
+const declarations: readonly Declaration[] = [
+  ...groups.flatMap(([group, all]) => all.map((declare) => ({ group, declare }))),
+  { group: null, declare: declareClearClipboard },
+  { group: null, declare: declareHashicorp },
+];
+
+/** By the names of their commands, which are known once a whole program has been made. */
+const declaredBy = new Map<string, Declaration>();
+
 export const version: string = manifest.version;
 
 export interface ProgramOutput {
   readonly out: (text: string) => void;
   readonly error: (text: string) => void;
+  /** Columns that help may fill. */
+  readonly width: () => number;
 }
 
-export function makeProgram(act: Act, output: ProgramOutput): Command {
+/** The command that these words begin with: the first one that is neither an option nor the value of one. */
+export function commandWord({ options }: Command, words: readonly string[]): string | undefined {
+  const isValue = (before: string | undefined): boolean =>
+    options.some(
+      ({ required, short, long }) => required && before !== undefined && [short, long].includes(before),
+    );
+  return words.find((word, index) => !word.startsWith('-') && !isValue(words[index - 1]));
+}
+
+function addCommands(program: Command, act: Act, declaration: Declaration): void {
+  const { group, declare } = declaration;
+  const before = program.commands.length;
+  declare(program, act);
+  for (const command of program.commands.slice(before)) {
+    if (group !== null) command.helpGroup(group);
+    for (const each of withSubcommands(command)) addGlobalOptions(each);
+    for (const name of [command.name(), ...command.aliases()]) declaredBy.set(name, declaration);
+  }
+}
+
+/** @param words what is to be parsed: where they name a command that has been declared before, it alone is declared */
+export function makeProgram(act: Act, output: ProgramOutput, words: readonly string[] = []): Command {
   const program = new Command('vault')
     .description('keeps secrets in one encrypted, signed, versioned file, and hands them to programs')
     .version(version, '--version', 'print the version')
@@ -54,16 +92,19 @@ export function makeProgram(act: Act, output: ProgramOutput): Command {
     .showHelpAfterError(false)
     .showSuggestionAfterError(true)
     .exitOverride()
-    .configureOutput({ writeOut: output.out, writeErr: output.error, outputError: () => undefined });
+    .configureOutput({
+      writeOut: output.out,
+      writeErr: output.error,
+      outputError: () => undefined,
+      getOutHelpWidth: output.width,
+      getErrHelpWidth: output.width,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    });
   addGlobalOptions(program);
-  for (const [group, declarations] of groups) {
-    for (const declare of declarations) {
-      const command = declare(program, act).helpGroup(group);
-      for (const each of withSubcommands(command)) addGlobalOptions(each);
-    }
-  }
-  addGlobalOptions(declareClearClipboard(program, act));
-  declareHashicorp(program, act);
+  const only = declaredBy.get(commandWord(program, words) ?? '');
+  for (const declaration of only === undefined ? declarations : [only])
+    addCommands(program, act, declaration);
   program.addHelpText(
     'after',
     '\nThe passphrase comes from the terminal, VAULT_PASSPHRASE_FILE, VAULT_PASSPHRASE_COMMAND or VAULT_PASSPHRASE;\na machine token from VAULT_ACCESS_TOKEN. Start with `vault init`.',

@@ -8,7 +8,6 @@ import { AccessDeniedError, UsageError } from '../src/errors.ts';
 import { parseProjectFile, type ProjectFile, type RequiredSecret } from '../src/config/project-file.ts';
 import { configBound } from '../src/config/shape.ts';
 import { noUserSettings, parseUserSettings, type UserSettings } from '../src/config/user-settings.ts';
-import { realFileSystem } from '../src/storage/file-system.ts';
 import { nearestProjectFile } from '../src/storage/locate.ts';
 import { readOwnFile } from '../src/storage/own-file.ts';
 import { acceptedHash, openTrustStore, type TrustStore } from '../src/storage/trust-store.ts';
@@ -60,13 +59,13 @@ export class Settings {
 
   /** Path of the nearest `vault.json`, whatever it holds, or `null`. */
   get projectPath(): string | null {
-    return nearestProjectFile({ fs: realFileSystem, cwd: this.#around.cwd, uid: callerId() });
+    return nearestProjectFile({ fs: this.#around.fs, cwd: this.#around.cwd, uid: callerId() });
   }
 
   #readProject(): Project | null {
     const path = this.projectPath;
     if (path === null) return null;
-    const bytes = readOwnFile(realFileSystem, path, { uid: callerId(), most: configBound });
+    const bytes = readOwnFile(this.#around.fs, path, { uid: callerId(), most: configBound });
     return bytes === null ? null : { path, bytes, file: parseProjectFile(bytes, path) };
   }
 
@@ -79,7 +78,7 @@ export class Settings {
     const folder = userFolder(this.#around, 'config');
     if (folder === null) return noUserSettings;
     const path = join(folder, 'config.json');
-    const bytes = readOwnFile(realFileSystem, path, { uid: callerId(), most: configBound, linked: true });
+    const bytes = readOwnFile(this.#around.fs, path, { uid: callerId(), most: configBound, linked: true });
     return bytes === null ? noUserSettings : parseUserSettings(bytes, path);
   }
 
@@ -135,7 +134,7 @@ export class Settings {
   }
 
   get trustStore(): TrustStore {
-    return openTrustStore(realFileSystem, userFolder(this.#around, 'state'), callerId());
+    return openTrustStore(this.#around.fs, userFolder(this.#around, 'state'), callerId());
   }
 
   /** Whether the user accepted exactly these bytes at this path, by a variable or before. */

@@ -25,6 +25,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -34,7 +35,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { log } from '@yao-pkg/pkg/lib-es5/log.js';
 import pkg from '@yao-pkg/pkg/lib-es5/sea.js';
-import { build } from 'esbuild';
+import { bundleProgram } from './bundle.ts';
+import { trimCodeCache } from './code-cache.ts';
 import { cacheFolder, hostTarget, nodeVersion, stockNode, type Target } from './target.ts';
 
 export interface BinaryOptions {
@@ -49,9 +51,6 @@ export interface BinaryOptions {
   readonly report?: (step: string, bytes: number) => void;
 }
 
-/** Some of Web Crypto counts as experimental (decision 0006); with Node pinned, that is nothing to tell a user. */
-const withoutWarnings = '--disable-warning=ExperimentalWarning';
-
 /**
  * Options of Node itself, fixed in the binary.
  *
@@ -60,11 +59,21 @@ const withoutWarnings = '--disable-warning=ExperimentalWarning';
  * it cannot listen. The `--` at the end keeps Node from looking for options of its own, --env-file above all, among ours. (`--disable-sigusr1` blocks the signal, and a program that takes our place through execve would
  * inherit that for good.) OPENSSL_CONF can name a library to load, as NODE_OPTIONS could: no configuration is read.
  */
-function nodeOptions(target: Target): string[] {
-  const fixed = ['--inspect-port=240.0.0.1:9229', withoutWarnings];
+function nodeOptions(target: Target, snapshot: boolean): string[] {
+  // Some of Web Crypto counts as experimental (decision 0006); with Node pinned, that is nothing to tell a user.
+  const fixed = ['--inspect-port=240.0.0.1:9229', '--disable-warning=ExperimentalWarning'];
   const more = target === 'win-x64' ? [] : ['--openssl-config=/dev/null'];
-  return [...fixed, ...more, '--'];
+  return [...fixed, ...more, ...(snapshot ? [noBaseline, fewThreads] : []), '--'];
 }
+
+/**
+ * Not to compile functions by V8's baseline compiler, which a process of this length pays for and never gains by. The program sets it while
+ * the snapshot is built, too: the engine takes compiled code only from one that was set as it is itself.
+ */
+const noBaseline = '--no-sparkplug';
+
+/** One thread for what the engine does beside: four of them take longer to come and go than they have to do. */
+const fewThreads = '--v8-pool-size=1';
 
 export async function buildBinary(options: BinaryOptions): Promise<void> {
   const { target = hostTarget(), report } = options;
@@ -73,14 +82,18 @@ export async function buildBinary(options: BinaryOptions): Promise<void> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'vault-build-'));
   try {
     const bundle = path.join(folder, 'main.cjs');
-    await bundleProgram(path.resolve(options.entry), bundle);
+    const snapshot = native && (options.snapshot ?? true);
+    const banner = snapshot ? `require('node:v8').setFlagsFromString('${noBaseline}');` : '';
+    const builtins = await bundleProgram(path.resolve(options.entry), bundle, banner);
     report?.('bundle', statSync(bundle).size);
 
     const base = native ? strippedNode(target) : stockNode(target);
     report?.('base', statSync(base).size);
 
     const binary = path.join(folder, 'binary');
-    await injectBlob(bundle, base, binary, target, native && (options.snapshot ?? true));
+    await injectBlob(bundle, base, binary, target, snapshot);
+    // On macOS the binary is signed by now.
+    if (snapshot && process.platform !== 'darwin') trimSnapshot(binary, base, builtins);
     report?.('binary', statSync(binary).size);
 
     mkdirSync(path.dirname(output), { recursive: true });
@@ -93,24 +106,17 @@ export async function buildBinary(options: BinaryOptions): Promise<void> {
   }
 }
 
-async function bundleProgram(entry: string, outfile: string): Promise<void> {
-  await build({
-    entryPoints: [entry],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'cjs',
-    target: 'node26',
-    // In a snapshot there is no module loader for `import()`. Written as a lazy `require`, built-ins load there too.
-    supported: { 'dynamic-import': false },
-    // Names stay, since errors and tests show them.
-    minifySyntax: true,
-    minifyWhitespace: true,
-    charset: 'utf8',
-    legalComments: 'eof',
-    logLevel: 'warning',
-    logOverride: { 'empty-import-meta': 'error' },
-  });
+/** Only modules of Node that the program may load after its start keep their compiled code. */
+function trimSnapshot(binary: string, base: string, builtins: readonly string[]): void {
+  const load = `for (const name of ${JSON.stringify(builtins)}) require(name);`;
+  const list = execFileSync(base, ['-e', `${load} process.stdout.write(process.moduleLoadList.join('\\n'))`]);
+  const loaded = list
+    .toString()
+    .split('\n')
+    .map((line) => line.replace(/^NativeModule /, ''));
+  const bytes = readFileSync(binary);
+  trimCodeCache(bytes, new Set(loaded));
+  writeFileSync(binary, bytes);
 }
 
 /** A stock Node without its symbols, a fifth smaller; made once. After the injection `strip` would break the file. */
@@ -147,9 +153,12 @@ async function injectBlob(
     disableExperimentalSEAWarning: true,
     useSnapshot: snapshot,
     useCodeCache: native && !snapshot,
-    execArgv: nodeOptions(target),
+    execArgv: nodeOptions(target, snapshot),
     execArgvExtension: 'none',
   };
+  // A warning would be written through a stream of the builder's own, which would then be part of the snapshot; and it is at its first
+  // warning that Node looks, once, which ones it was told to leave out: the options of the binary would come too late.
+  process.env['NODE_NO_WARNINGS'] = '1';
   // pkg narrates on standard output; what matters is reported here, and failures are thrown.
   log.info = () => undefined;
   log.warn = () => undefined;
@@ -161,33 +170,16 @@ async function injectBlob(
     output,
   };
   if (native) {
-    await withNodeOption(withoutWarnings, () =>
-      pkg.default(bundle, {
-        nodePath: base,
-        targets: [pkgTarget],
-        seaConfig,
-        signature: platform === 'darwin',
-      }),
-    );
+    await pkg.default(bundle, {
+      nodePath: base,
+      targets: [pkgTarget],
+      seaConfig,
+      signature: platform === 'darwin',
+    });
   } else {
     await withSeededCache(base, target, () =>
       pkg.default(bundle, { targets: [pkgTarget], seaConfig, signature: false }),
     );
-  }
-}
-
-/**
- * Node looks once, at its first warning, which warnings it was told to leave out. In a snapshot that has been during the
- * build, and the options of the binary come too late: so the Node that writes the snapshot gets them too.
- */
-async function withNodeOption(option: string, work: () => Promise<void>): Promise<void> {
-  const before = process.env['NODE_OPTIONS'];
-  process.env['NODE_OPTIONS'] = before === undefined ? option : `${before} ${option}`;
-  try {
-    await work();
-  } finally {
-    if (before === undefined) delete process.env['NODE_OPTIONS'];
-    else process.env['NODE_OPTIONS'] = before;
   }
 }
 

@@ -14,7 +14,7 @@ const end = '<!-- /commands -->';
 
 function program(): Command {
   const nothing = (): void => undefined;
-  return makeProgram(() => async () => Promise.resolve(), { out: nothing, error: nothing });
+  return makeProgram(() => async () => Promise.resolve(), { out: nothing, error: nothing, width: () => 80 });
 }
 
 /** Commands that do something: groups give way to what is in them. */

@@ -6,8 +6,8 @@
     printf %s "$PASSPHRASE" | python3 recover.py VAULT --export > all.json  every current value, NOT ENCRYPTED
 
 On standard input: the passphrase, a machine token (vlt1_...), or with --recovery the recovery key (VRK1...); a newline
-at the end is dropped. --key-file F: the slot wants a key file too. --principal P: whose credential it is, where many
-share the vault (the first four are tried). --audit LOG: check the audit log too. Only standard output is written.
+at the end is dropped. --key-file F: the slot wants a key file too. --principal P: whose credential it is, where several
+have one of its type. --audit LOG: check the audit log too. Only standard output is written.
 Needs Python 3.11 and, on Debian: apt install python3-cryptography python3-argon2
 
 Exit status: 0 all is well, 2 usage, 3 not found, 4 wrong credential, 5 the principal has expired, 6 the value has
@@ -15,36 +15,14 @@ expired (--export has it nevertheless), 7 the file is damaged, forged or of a ne
 
 It cannot open age and PKCS#11 slots, nor grants and values that are sealed with HPKE: it names those, and reads the
 rest. It does not judge approvals, and remembers nothing: an older whole copy of the vault is not noticed (section 6).
-Numbers of sections are those of docs/format.md. Where a member has a wrong type the code stumbles, and main() reports
-that as damage."""
-import argparse, base64, datetime, hashlib, hmac, json, re, sys, unicodedata, zlib
+Numbers of sections are those of docs/format.md. Where an id names nothing the code stumbles: main() reports damage."""
+import argparse, base64, datetime, hashlib, hmac, itertools, json, re, sys, unicodedata, zlib
 from argon2.low_level import Type, hash_secret_raw
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 FILE, HEAD, LINE, VALUE = 2**30, 2**26, 2**25, 2**24  # bounds of section 1, in bytes
-KDF = {"argon2id": {"memoryKiB": (8192, 2097152), "passes": (1, 32), "lanes": (1, 16)},
-       "pbkdf2-hmac-sha256": {"iterations": (100_000, 10_000_000)}, "none": {}}
-SHARDED = "kind environment epoch n time by seen bits shards sig"
-MEMBERS = {  # sections 3, 5 and 9: the members of every line, in this order
-    "vault": "kind format id", "root": "kind n prev time by admins sig", "names": SHARDED, "values": SHARDED,
-    "header": "kind n time by seen root principals retired environments policy sig",
-    "succession": "kind principal time signPub sealPub prev sig", "bundle": "kind n time by slots sealed sig",
-    "slot": "kind principal id type kdf salt hint commit wrapped", "snapshot": "kind n time by head logs sig",
-    "grant": "kind principal environment epoch level form ct", "block": "kind environment epoch shard sealed",
-    "changes": "kind environment epoch n time by seen base digest size sig",
-    "request": "kind id environment secret version operation note epoch time expires by sig",
-    "decision": "kind id request digest verdict time by sig", "removed": "kind environment secret time by sig",
-    "value": "kind environment epoch secret version state time author by form ct note prev decision sig",
-    "purged": "kind environment secret through digest last time by sig", "unlock": "log seq time op ok count prev",
-    "record": "log seq time op ok code principal environment secrets context source detail header from to prev sig"}
-HEAD_LINES = ("vault (root )+header (succession )*(slot )*(bundle )*(grant )*(names values (changes )*)*"
-              "(request )*(decision )*")
-BODY_LINES = {"names": ["block"], "values": ["purged", "value"], "changes": ["purged", "value", "removed"]}
-RIGHTS = {  # sections 3 and 5: the signer of a line has one of these in its environment; an administrator has all
-    "names": ["write"], "values": ["write"], "changes": ["rotate", "delete"], "request": ["rotate", "write"],
-    "decision": ["write"], "value": ["write", "rotate"], "purged": ["delete", "write"], "removed": ["delete"]}
 
 class Fail(Exception):
     """Ends the run: exit status and one line that never has a value or a key in it."""
@@ -52,6 +30,100 @@ class Fail(Exception):
 def need(condition, message, code=7):
     if not condition:
         raise Fail(code, message)
+
+PRELIMINARY = ("log", "torn", "aborted", "replaced")  # what somebody who joins may have to record before
+
+# ---- Grammar and bounds: sections 1, 3, 5, 9 and 12. A line has only one spelling, so regular expressions describe it.
+
+def text(least, most):
+    return rf'"([^"\\]|\\u....|\\.){{{least},{most}}}+"'  # in bytes; each escape is of one
+
+def octets(size):
+    """In base64url; the unused bits of the last character are zero."""
+    return rf'"[-\w]{{{size * 8 // 6}}}{["", "[AQgw]", "[AEIMQUYcgkosw048]"][size * 8 % 6 // 2]}"'
+
+def many(item, most=2**31, least=0):
+    return rf"\[({item}(,{item}){{{max(least - 1, 0)},{most - 1}}}+){'?' if least == 0 else ''}\]"
+
+def row(*types):
+    return r"\[" + ",".join(T[of] for of in types) + r"\]"
+
+def members(words):
+    """An object, by words `name:TYPE`, `name:TYPE?` where it may be "", and `name:` with a regular expression."""
+    pairs = [word.split(":", 1) for word in words.split()]
+    shapes = [T.get(of) or (f'(""|{T[of[:-1]]})' if of[:-1] in T else of) for _, of in pairs]
+    return r"\{" + ",".join(f'"{name}":{shape}' for (name, _), shape in zip(pairs, shapes)) + r"\}"
+
+T = {"N": r"(0|[1-9]\d*)", "N1": r"[1-9]\d*", "BOOL": "(true|false)", "ID": octets(8), "ID16": octets(16),
+     "TIME": r'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"', "HASH": octets(32), "SIG": octets(64), "SEAL": octets(1216),
+     "CT": r'"[-\w]{123,}+"', "WRAPPED": octets(12 + 64 + 16), "HPKE": octets(1120 + 32 + 16), "KEY": octets(32),
+     "WORD": text(1, 128), "SHORT": text(0, 64), "HOST": text(0, 256), "TEXT": text(0, 65536),
+     "NOKDF": r'\{"name":"none"\}',
+     "KDF": r'\{"name":("argon2id","memoryKiB":\d+,"passes":\d+,"lanes":\d+|"pbkdf2-hmac-sha256","iterations":\d+)\}'}
+T["IDS"], T["POLICY"], T["CHANGES"] = many(T["ID"], 256), many(row("TEXT", "TEXT"), 1024), many(row("ID", "N1"), 1024)
+T["SEEN"] = members(f"header:N parts:{many(row('ID', 'N', 'N', 'CHANGES'), 256)}")
+RIGHTS = ["list", "read", "rotate", "write", "delete"]
+PRINCIPAL = members("id:ID name:WORD signPub:KEY? sealPub:SEAL? " + " ".join(f"{right}:IDS" for right in RIGHTS)
+                    + " expires:TIME? invited:KEY?")
+RETIRED = members("id:ID name:WORD signPub:KEY from:N1 until:N1")
+ENVIRONMENT = members("id:ID name:WORD epoch:N1 commitEnv:HASH commitCatalog:HASH sealPub:SEAL? sealed:CT")
+PART = "environment:ID epoch:N1 n:N1 time:TIME by:ID seen:SEEN "
+SHARDED = PART + f"bits:([0-9]|1[0-2]) shards:{many(row('HASH', 'N'), 4096, 1)} sig:SIG"
+SLOT = "principal:ID id:ID type:{} kdf:{} salt:{} hint:{} commit:{} wrapped:{}"
+SLOTS = [SLOT.format(type, kdf, octets(16), hint, "HASH", "WRAPPED") for type, kdf, hint in [
+    (r'"passphrase(\+keyfile)?"', "KDF", "TIME?"), ('"(recovery|token)"', "NOKDF", '""'),
+    ('"pkcs11"', "KDF", text(1, 8192)), ('"age"', "NOKDF", text(1, 8192))]]
+SLOTS.append(SLOT.format('"removed"', "NOKDF", '"A{22}"', "TIME", '"A{43}"', '""'))
+GRANT = 'principal:ID environment:ID epoch:N1 level:"(list|read)" '
+LINES = {  # the members of every line after `kind`, in this order
+    "vault": ["format:1 id:ID16"], "names": [SHARDED], "values": [SHARDED], "slot": SLOTS,
+    "root": [f"n:N prev:HASH? time:TIME by:ID admins:{many(row('ID', 'KEY'), 1024, 1)} sig:SIG"],
+    "header": [f"n:N1 time:TIME by:ID seen:SEEN root:HASH principals:{many(PRINCIPAL, 1024, 1)} retired:"
+               f"{many(RETIRED, 4096)} environments:{many(ENVIRONMENT, 256)} policy:POLICY sig:SIG"],
+    "succession": ["principal:ID time:TIME signPub:KEY sealPub:SEAL? prev:HASH sig:SIG"],
+    "bundle": [f"n:N1 time:TIME by:ID slots:{many(T['HASH'], 16)} sealed:{octets(12 + 1024 + 16)} sig:SIG"],
+    "grant": [GRANT + 'form:"wrap" ct:WRAPPED', GRANT + 'form:"seal" ct:HPKE'],
+    "changes": [PART + "base:HASH digest:HASH size:N sig:SIG"],
+    "request": ['id:ID environment:ID secret:ID16 version:N1 operation:"rotate" note:CT epoch:N1 time:TIME expires:TIME'
+                " by:ID sig:SIG"],
+    "decision": ['id:ID request:ID digest:HASH verdict:"(approve|reject)" time:TIME by:ID sig:SIG'],
+    "snapshot": [f"n:N1 time:TIME by:ID head:HASH logs:{many(row('ID16', 'N1', 'HASH'), 65536)} sig:SIG"],
+    "block": ["environment:ID epoch:N1 shard:N sealed:CT"],
+    "value": ['environment:ID epoch:N1 secret:ID16 version:N1 state:"(live|pending|withdrawn)" time:TIME author:ID'
+              ' by:ID form:"(sym|seal)" ct:CT note:CT prev:HASH? decision:ID? sig:SIG'],
+    "purged": ["environment:ID secret:ID16 through:N1 digest:HASH last:TIME time:TIME by:ID sig:SIG"],
+    "removed": ["environment:ID secret:ID16 time:TIME by:ID sig:SIG"]}
+LINES = {kind: "|".join(members(f'kind:"{kind}" {words}') for words in all) for kind, all in LINES.items()}
+BUNDLE = members("signSeed:HASH sealSeed:HASH wrapKey:HASH vault:ID16 principal:ID root:N rootDigest:HASH floor:N")
+CARRY = members(f"auditKeys:{many(row('N1', 'HASH'))} policy:POLICY")
+TYPE = "(api-key|password|database-credential|certificate|encryption-key|token|ssh-key|note|other)"
+TAGS = many(rf"\[{text(1, 256)},{text(0, 256)}\]", 64)
+BLOCK = members("entries:" + many(members(
+    f'name:{text(1, 1024)} secret:ID16 type:"{TYPE}" description:{text(0, 4096)} tags:{TAGS}'
+    r' variable:"([A-Za-z_]\w{0,127})?" created:TIME interval:N hook:TEXT removed:TIME?')))
+NOTE = members('operation:"(put|edit|rotate|rollback|import|copy)" rotations:N expires:TIME? graceUntil:TIME?')
+UNLOCK = members('log:ID16 seq:N1 time:TIME op:"unlock" ok:false count:N1 prev:HASH?')
+CONTEXT = members("user:HOST host:HOST address:HOST program:HOST session:HOST")
+RECORD = members(f"log:ID16 seq:N1 time:TIME op:SHORT ok:BOOL code:SHORT principal:ID environment:ID? secrets:"
+                 f"{many(row('ID', 'HASH', 'N'))} context:{CONTEXT} source:SHORT detail:{text(0, 1024)} header:N1"
+                 " from:HASH? to:HASH? prev:HASH? sig:SIG")
+KDF = {"argon2id": {"memoryKiB": (8192, 2097152), "passes": (1, 32), "lanes": (1, 16)},
+       "pbkdf2-hmac-sha256": {"iterations": (100_000, 10_000_000)}, "none": {}}
+ANY_ID, DAYS = octets(8).strip('"'), [str(n) for n in range(3651)]
+POLICY = {  # of the header
+    "environment.default": ANY_ID, "factors.administrators": "[12]", "factors.everyone": "[12]",
+    "kdf.function": "argon2id|pbkdf2", "passphrase.days": "|".join(DAYS), "rekey.days": "|".join(DAYS),
+    "retention.versions": r"[1-9]\d{0,3}|10000", "tokens.reissue": f"{ANY_ID}(,{ANY_ID})*"}
+ORDER = {  # section 2: the lines of the head, and those of a shard, ascend strictly by this
+    "vault": (0,), "root": (1, "n"), "header": (2,), "succession": (3, "principal"), "slot": (4, "principal", "id"),
+    "bundle": (5, "by"), "grant": (6, "principal", "environment"), "names": (7, "environment", 0),
+    "values": (7, "environment", 1), "changes": (7, "environment", 2, "by"), "request": (8, "id"),
+    "decision": (9, "id"), "block": ("shard",), "purged": ("secret", 0), "value": ("secret", 1, "version"),
+    "removed": ("secret", 2)}
+BODY = {"names": ["block"], "values": ["purged", "value"], "changes": ["purged", "value", "removed"]}
+SIGNERS = {  # sections 3 and 5: the signer of a line has one of these in its environment; an administrator has all
+    "names": ["write"], "values": ["write"], "changes": ["rotate", "delete"], "request": ["rotate", "write"],
+    "decision": ["write"], "value": ["write", "rotate"], "purged": ["delete", "write"], "removed": ["delete"]}
 
 # ---- Section 1: encodings and functions. Digests and ids stay base64url text, which has one spelling only.
 
@@ -66,19 +138,28 @@ def unbase64(text):
 def encode(value):
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
-def parse(raw):
-    """Strict JSON: what is parsed encodes to the same bytes. It finds repeated members, for instance."""
-    value = json.loads(raw.decode(), parse_float=int, parse_constant=int)  # `int` refuses fractions and NaN
-    need(encode(value) == raw and len(raw) <= LINE, "not in the strict encoding, or longer than 32 MiB")
+def parse(raw, expression, what):
+    """What is parsed encodes to the same bytes: that finds repeated members, for instance. Times are real dates."""
+    need(len(raw) <= LINE, f"{what}: longer than 32 MiB")
+    need(re.fullmatch(expression.encode(), raw), f"{what}: members are not as they should be")
+    value = json.loads(raw.decode(), parse_int=integer)
+    need(encode(value) == raw, f"{what}: not in the strict encoding")
+    for time in re.findall(rb'"(?:time|expires|last|created|removed|graceUntil|hint)":"(\d{4}-[^"]{18}Z)"', raw):
+        datetime.datetime.fromisoformat(time.decode())
     return value
 
-def lines(data, kind=None):
+def integer(digits):
+    need(int(digits) < 2**53, "a number above 2^53 - 1")
+    return int(digits)
+
+def lines(data, *kinds):
     *whole, rest = data.split(b"\n")
     need(not rest, "an unfinished line")
-    for line in map(parse, whole):
-        found = kind or line["kind"]
-        need(found in MEMBERS, f"kind {ascii(found)[:60]} is not known to this reader")
-        need(list(line) == MEMBERS[found].split(), f"{found}: wrong members")
+    for raw in whole:
+        kind = (re.match(rb'{"kind":"(\w{1,20})"', raw) or [b"", b"of no line"])[1].decode()
+        need(kind in kinds, f"kind {kind} has no place here, or is not known to this reader")
+        line = parse(raw, LINES[kind], kind)
+        [unbase64(line[member]) for member in ("sealed", "ct", "note") if member in line]
         yield line
 
 def pae(*pieces):
@@ -107,6 +188,19 @@ def public_key(text):
     need(y < p and y not in (0, 1, p - 1, eighth, p - eighth), "a public key that is none, or of small order")
     return Ed25519PublicKey.from_public_bytes(unbase64(text))
 
+def shard_of(raw, bits):
+    return int.from_bytes(raw[:2], "big") >> (16 - bits)
+
+def ascend(keys, what):
+    need(all(a < b for a, b in itertools.pairwise(keys)), f"{what}: out of order, or twice")
+
+def check_name(name, *more):
+    """No control characters and no separators of lines; for some names, more characters and categories of Unicode."""
+    found = {*name, *map(unicodedata.category, name)}
+    need(not found & {"Cc", "Zl", "Zp", *more}, "a name with characters that it may not have")
+
+BIDI = [*map(chr, [0x61c, 0x200e, 0x200f, *range(0x202a, 0x202f), *range(0x2066, 0x206a)])]
+
 class Vault:
     def __init__(self, data):
         """Reads head and snapshot, and checks what needs no key, before one is derived (sections 2, 3, 6)."""
@@ -116,20 +210,29 @@ class Vault:
         self.data, self.tail = data, data.rfind(b"\n", 0, -1) + 1  # where the snapshot begins
         self.at = data.find(b'\n{"kind":"block",') + 1 or self.tail  # where the body begins; it moves on with reading
         need(self.at <= HEAD, "the head is longer than 64 MiB")
-        head, (self.snapshot,) = list(lines(data[:self.at])), lines(data[self.tail:])
-        kinds = "".join(line["kind"] + " " for line in head)
-        need(re.fullmatch(HEAD_LINES, kinds) and self.snapshot["kind"] == "snapshot", "lines out of order, or missing")
-        self.of = {kind: [line for line in head if line["kind"] == kind] for kind in MEMBERS}
+        head = list(lines(data[:self.at], *(kind for kind, (first, *_) in ORDER.items() if type(first) is int)))
+        self.snapshot, = lines(data[self.tail:], "snapshot")
+        self.of = {kind: [line for line in head if line["kind"] == kind] for kind in LINES}
         self.v, self.header = head[0]["id"], self.of["header"][0]
         self.principals = {p["id"]: dict(p) for p in self.header["principals"]}
         self.environments = {e["id"]: e for e in self.header["environments"]}
+        ranks = [{id: rank for rank, id in enumerate(ids)} for ids in (self.principals, self.environments)]
+        self.rank = {"principal": ranks[0], "by": ranks[0], "environment": ranks[1]}
+        self.check_order(head)
         self.state = self.digest("head", data[:self.at])
         need(self.snapshot["head"] == self.state, "the head is not the one that the snapshot names")
+        self.check_roots()
         self.check_header()
         self.check_credentials()
         self.check_parts()
+        self.check_approvals()
         for line in head:
             need(line.get("time", "") <= self.snapshot["time"], f"{line['kind']}: younger than the snapshot")
+
+    def check_order(self, found):
+        def place(word, value):
+            return self.rank[word][value] if word in self.rank else unbase64(value) if type(value) is str else value
+        ascend([[x if type(x) is int else place(x, line[x]) for x in ORDER[line["kind"]]] for line in found], "lines")
 
     def P(self, label, *pieces):
         return pae(b"vault/1", *(x if isinstance(x, bytes) else str(x).encode() for x in (label, self.v, *pieces)))
@@ -155,7 +258,7 @@ class Vault:
         """The retired keys of a principal (those for this number of the header), then the one of today."""
         old = [r for r in self.header["retired"] if r["id"] == id]
         old = [r for r in old if number is None or r["from"] <= number <= r["until"]]
-        return [x["signPub"] for x in [*old, self.principals.get(id)] if x]
+        return [x["signPub"] for x in [*old, self.principals.get(id)] if x and x["signPub"]]
 
     def check_signature(self, line, keys, label="sig"):
         """Ed25519 as OpenSSL verifies it, with one of the keys: without cofactor, R compared as bytes, S < L."""
@@ -170,57 +273,85 @@ class Vault:
     def check_signer(self, line, environment=None):
         """Right and signature. Requests and decisions may be of a key, or a principal, that is retired since."""
         by, kind, asking = line["by"], line["kind"], line["kind"] in ("request", "decision")
-        free = kind not in RIGHTS or asking and by not in self.principals
-        need(free or self.can(by, environment, *RIGHTS[kind]), f"{kind}: its signer has no right to it")
+        free = kind not in SIGNERS or asking and by not in self.principals
+        need(free or self.can(by, environment, *SIGNERS[kind]), f"{kind}: its signer has no right to it")
         self.check_signature(line, self.keys(by) if asking else [self.principals[by]["signPub"]])
 
-    def check_header(self):
+    def check_roots(self):
         """The root chain, then the header, signed by an administrator of the last root."""
         header, signers, prev = self.header, None, ""
+        need(len(self.of["root"]) <= 4096, "too many roots")
         for n, root in enumerate(self.of["root"]):
             self.admins = dict(root["admins"])
             need((root["n"], root["prev"]) == (n, prev), "the roots are no chain")
+            need(len(self.admins) == len(root["admins"]), "root: an administrator twice")
             self.check_signature(root, [(signers or self.admins)[root["by"]]])
             signers, prev = self.admins, self.H(root)
         same = all(self.principals[id]["signPub"] == key for id, key in self.admins.items())
         need(same and header["root"] == prev, "the header is not for the last root and its administrators")
         self.check_signature(header, [self.admins[header["by"]]])
+
+    def check_header(self):
+        header, environments = self.header, self.environments
         for x in (header["principals"], header["environments"]):
             need(len({y["id"] for y in x}) == len(x) == len({y["name"] for y in x}), "names or ids are not distinct")
-            need(not re.search(r"[\s\0-\x1f\x7f-\x9f\u2028-\u202e]", "".join(y["name"] for y in x)), "an unfit name")
-        for key, _ in header["policy"]:  # section 12
-            need(key in ("environment.default", "retention.versions"), f"policy {ascii(key)[:60]} is not known here")
+        for x in [*header["principals"], *header["retired"], *header["environments"]]:
+            check_name(x["name"], "Zs", *BIDI)
+            [public_key(x[member]) for member in ("signPub", "invited") if x.get(member)]
+        for p in header["principals"]:
+            rights = [[id for id in environments if id in p[right]] for right in RIGHTS]
+            need(rights == [p[right] for right in RIGHTS], "rights: environments out of order, or not listed")
+            list, read, *more = map(set, rights)
+            need(not list & read and set().union(*more) <= list | read, "rights that do not go together")
+            need(not (p["id"] in self.admins and list | read), "rights of an administrator")
+            fits = p["invited"] in ("", p["signPub"]) if p["signPub"] else p["invited"]
+            need(fits, "a principal that has neither joined nor is awaited")
+            sealing = {*p["rotate"], *p["write"]} - read
+            need(all(environments[id]["sealPub"] for id in sealing), "an environment without a key to seal to")
+        ranges = sorted((r["id"], r["from"], r["until"]) for r in header["retired"])
+        need(all(first <= last < header["n"] for _, first, last in ranges), "retired: not a range of the past")
+        need(all(a[0] != b[0] or a[2] < b[1] for a, b in itertools.pairwise(ranges)), "retired: ranges that meet")
+        ascend([key.encode() for key, _ in header["policy"]], "policy")
+        for key, value in header["policy"]:
+            fits = re.fullmatch(POLICY.get(key, "(?!)"), value)
+            need(fits and (key != "environment.default" or value in environments),
+                 f"policy {ascii(key)[:60]}, or its value, is not known to this reader")
 
     def check_credentials(self):
         """Slots and grants have no signature: bundles name the first, the second open to what the header commits to."""
         for line in self.of["succession"]:
             p = self.principals[line["principal"]]
-            need(line["prev"] == self.H(p), "succession: for another entry of the header")
+            need(p["signPub"] == "" and line["prev"] == self.H(p), "succession: for another entry of the header")
             self.check_signature(line, [p["invited"]])
             p.update(signPub=line["signPub"], sealPub=line["sealPub"])
-        slots = {id: [] for id, p in self.principals.items() if p["signPub"]}
-        need([b["by"] for b in self.of["bundle"]] == list(slots), "not one bundle for each principal that has joined")
+        slots, self.bundles = {id: [] for id in self.principals}, {b["by"]: b for b in self.of["bundle"]}
         for s in self.of["slot"]:
             slots[s["principal"]].append(self.H(s))
-            for name, (low, high) in KDF[s["kdf"]["name"]].items():
-                need(low <= s["kdf"][name] <= high, "slot: its kdf is out of bounds")
+            bounds = KDF[s["kdf"]["name"]].items()
+            need(all(low <= s["kdf"][name] <= high for name, (low, high) in bounds), "slot: its kdf is out of bounds")
+        need(len({s["id"] for s in self.of["slot"]}) == len(self.of["slot"]), "two slots of one id")
+        for id, p in self.principals.items():  # whom the header awaits by its own key may have joined since
+            has, awaited = id in self.bundles, p["invited"] == p["signPub"]
+            need(awaited or has == bool(p["signPub"]), "not one bundle for each principal that has joined")
+            need(slots[id] == (self.bundles[id]["slots"] if has else []), "a bundle does not list exactly its slots")
+            need(slots[id] or not (has and p["invited"]), "a principal joined without a slot")
         for b in self.of["bundle"]:
-            need(b["slots"] == slots[b["by"]], "a bundle does not list its principal's slots")
             self.check_signer(b)
         self.grants = {(g["principal"], g["environment"]): g for g in self.of["grant"]}
-        for (id, environment), g in self.grants.items():
-            level = "read" if self.can(id, environment, "read") else "list"
-            same = (g["level"], g["epoch"]) == (level, self.environments[environment]["epoch"])
-            need(same and self.can(id, environment, level) and id in slots, "grant: beside the header's rights, epoch")
-        for id in set(slots) - {line["principal"] for line in self.of["succession"]}:
-            missing = [e for e in self.environments if self.can(id, e, "list", "read") and (id, e) not in self.grants]
-            need(not missing, "a grant is missing")
+        timely = [p for p in self.header["principals"] if not p["expires"] or p["expires"] >= self.header["time"]]
+        want = [(p["id"], e["id"], e["epoch"], level) for p in timely if p["signPub"]
+                for e in self.header["environments"] for level in [self.level(p["id"], e["id"])] if level]
+        have = [(*key, g["epoch"], g["level"]) for key, g in self.grants.items()]
+        need(have == want, "grants are not those that the header's rights and epochs want")
+
+    def level(self, id, environment):
+        return "read" if self.can(id, environment, "read") else "list" if self.can(id, environment, "list") else None
 
     def check_parts(self):
-        """Names, values, changes and snapshot (section 6.5), then requests and decisions."""
+        """Names, values, changes and snapshot (section 6.5)."""
         self.parts = {id: {"changes": {}} for id in self.environments}
         order = [[line["environment"] for line in self.of[kind]] for kind in ("names", "values")]
-        need(order == [list(self.parts)] * 2, "not one names and one values line for each environment")
+        need(order == [[*self.parts]] * 2, "not one names and one values line for each environment")
         parts = self.of["names"] + self.of["values"] + self.of["changes"]
         for line in parts:
             kind, id, part = line["kind"], line["environment"], self.parts[line["environment"]]
@@ -231,8 +362,10 @@ class Vault:
                 need(line["base"] == self.H(part["values"]), "changes: to other values")
             else:
                 part[kind] = line
-                need(line["bits"] <= 12 and len(line["shards"]) == 2 ** line["bits"], f"{kind}: not 2^bits shards")
+                need(len(line["shards"]) == 2 ** line["bits"], f"{kind}: not 2^bits shards")
         self.check_signer(self.snapshot)
+        need(self.snapshot["by"] in self.bundles, "snapshot: of a principal that has not joined")
+        ascend([unbase64(log) for log, *_ in self.snapshot["logs"]], "logs")
         for line in [self.header, *parts, self.snapshot]:
             need(line["time"] <= (self.principals[line["by"]]["expires"] or "~"), f"{line['kind']}: its signer expired")
             seen = line.get("seen", {"header": 0, "parts": []})
@@ -243,16 +376,23 @@ class Vault:
                 have = {by: change["n"] for by, change in part["changes"].items()}
                 later |= values == part["values"]["n"] and any(n > have.get(by, 0) for by, n in changes)
             need(not later, f"{line['kind']}: its signer saw a later state than this file's")
-        requests = {r["id"]: r for r in self.of["request"]}
-        for line in self.of["request"] + self.of["decision"]:
+
+    def check_approvals(self):
+        requests, decisions = {r["id"]: r for r in self.of["request"]}, self.of["decision"]
+        need(len(requests) <= 1024 and len(decisions) <= 4096, "too many requests or decisions")
+        need(len({(d["request"], d["by"]) for d in decisions}) == len(decisions), "two decisions of one signer")
+        for line in [*requests.values(), *decisions]:
             r = requests[line.get("request", line["id"])]
             self.check_signer(line, r["environment"])
+            need(r["epoch"] <= self.environments[r["environment"]]["epoch"], "request: of an epoch to come")
             need(line is r or line["digest"] == self.H(r) and line["by"] != r["by"], "decision: on another request")
 
     def unlock(self, kind, slot, secret, key_file, principal):
         """Sections 3 (slot, bundle), 6.3 and 6.4: returns the principal's entry and wrapKey."""
         slots = [s for s in self.of["slot"] if s["type"] == kind and slot in (None, s["id"])
                  and principal in (None, s["principal"], self.principals[s["principal"]]["name"])]
+        names = sorted({self.principals[s["principal"]]["name"] for s in slots})
+        need(len(names) < 2, f"whose credential is it? --principal {' or '.join(names)}", 2)
         for s in slots if kind == "recovery" else slots[:4]:
             salt, kdf, key = unbase64(s["salt"]), s["kdf"], secret
             if kdf["name"] == "argon2id":
@@ -266,10 +406,11 @@ class Vault:
             if hmac.compare_digest(okm[:32], unbase64(s["commit"])):
                 break
         else:
-            raise Fail(4, f"could not unlock: wrong credential ({len(slots)} slots of its type; see --principal)")
-        me, bundle = self.principals[s["principal"]], [b for b in self.of["bundle"] if b["by"] == s["principal"]][0]
+            raise Fail(4, f"could not unlock: wrong credential ({len(slots)} slots of its type)")
+        me, bundle = self.principals[s["principal"]], self.bundles[s["principal"]]
         key = unseal(okm[32:], s["wrapped"], self.P("slot-wrap", *named, salt, s["hint"], okm[:32]))
-        mine = parse(unseal(key, bundle["sealed"], self.P("bundle", me["id"], bundle["n"]), 1024))
+        mine = unseal(key, bundle["sealed"], self.P("bundle", me["id"], bundle["n"]), 1024)
+        mine = parse(mine, BUNDLE, "sealed text of a bundle")
         need((mine["vault"], mine["principal"]) == (self.v, me["id"]), "bundle: of another vault or principal")
         signer = Ed25519PrivateKey.from_private_bytes(unbase64(mine["signSeed"]))
         public_key(me["signPub"]).verify(signer.sign(b""), b"")  # it is the key of signPub
@@ -280,7 +421,7 @@ class Vault:
     def open_environment(self, env, me, wrap_key):
         """Keys and body of one environment (sections 4, 5, 6.6 to 6.8): all is checked, and opened where possible."""
         id, epoch, grant = env["id"], env["epoch"], self.grants.get((me["id"], env["id"]))
-        here = {"name": env["name"], "epoch": epoch, "key": None, "catalog": None, "secrets": {}}
+        here = {"name": env["name"], "epoch": epoch, "key": None, "catalog": None, "secrets": {}, "policy": []}
         if grant and grant["form"] == "wrap":
             key = unseal(wrap_key, grant["ct"], self.P("grant", me["id"], id, epoch, grant["level"]))
             here["catalog"] = key
@@ -289,49 +430,68 @@ class Vault:
                 need(base64url(self.KD(key, "commit-env", id, epoch)) == env["commitEnv"], "grant: another key")
             same = base64url(self.KD(here["catalog"], "commit-catalog", id, epoch)) == env["commitCatalog"]
             need(same, "grant: another key")
+            carry = self.open(here["catalog"], "carry", {"environment": id, "epoch": epoch}, env["sealed"])
+            carry = parse(carry, CARRY, "sealed text of an environment")
+            ascend([number for number, _ in carry["auditKeys"]] + [epoch], "audit keys of earlier epochs")
+            here["policy"] = carry["policy"]
         parts = self.parts[id]
         for part in [parts["names"], parts["values"], *parts["changes"].values()]:
-            for shard, (want, size) in enumerate(part.get("shards", [(part.get("digest"), part.get("size"))])):
-                start, self.at = self.at, self.at + size
-                raw, name = self.data[start:min(self.at, self.tail)], shard if "shards" in part else part["by"]
-                same = len(raw) == size and self.digest("shard", part["kind"], id, name, raw) == want
-                need(same, f"{part['kind']}: wrong digest or size of a shard")
-                for line in lines(raw):
-                    fits = (line["environment"], line.get("epoch", epoch)) == (id, epoch)
-                    need(fits and line["kind"] in BODY_LINES[part["kind"]], f"{line['kind']}: not where it belongs")
-                    self.read_body_line(here, line, part, shard)
+            self.read_part(here, part)
         for s in here["secrets"].values():
+            need(not here["catalog"] or bool(s["entry"]) == bool(s["value"]), "a name without versions, or the reverse")
             self.check_versions(s)
         return here
 
-    def read_body_line(self, here, line, part, shard):
-        kind, by, catalog, secrets = line["kind"], line.get("by"), here["catalog"], here["secrets"]
-        if kind == "block":
-            named = ("block", line, line["sealed"], part["bits"], shard)
-            for entry in parse(self.open(catalog, *named))["entries"] if catalog else []:
-                need(not re.search(r"[\0-\x1f\x7f-\x9f\u2028\u2029]", entry["name"]), "block: an unfit name")
-                need(entry["secret"] not in secrets, "block: two names of one secret")
-                secrets[entry["secret"]] = {"entry": entry, "value": [], "purged": [], "removed": []}
-            return
-        self.check_signer(line, line["environment"])
+    def read_part(self, here, part):
+        kind, id, bits = part["kind"], part["environment"], part.get("bits", 0)
+        for shard, (want, size) in enumerate(part.get("shards", [(part.get("digest"), part.get("size"))])):
+            start, self.at = self.at, self.at + size
+            raw, name = self.data[start:min(self.at, self.tail)], part["by"] if kind == "changes" else shard
+            same = len(raw) == size and self.digest("shard", kind, id, name, raw) == want
+            need(same, f"{kind}: wrong digest or size of a shard")
+            found = [*lines(raw, *BODY[kind])]
+            self.check_order(found)
+            need(kind != "names" or [line["shard"] for line in found] == [shard], "not one block for each shard")
+            for line in found:
+                fits = (line["environment"], line.get("epoch", part["epoch"])) == (id, part["epoch"])
+                fits = fits and (kind == "names" or shard_of(unbase64(line["secret"]), bits) == shard)
+                need(fits, f"{line['kind']}: of another environment, epoch or shard")
+                if kind != "names":
+                    self.read_line(here, line, part)
+                elif here["catalog"]:
+                    self.read_block(here, line, bits)
+
+    def read_block(self, here, line, bits):
+        entries = parse(self.open(here["catalog"], "block", line, line["sealed"], bits, line["shard"]), BLOCK, "names")
+        entries, index = entries["entries"], self.KD(here["catalog"], "index", line["environment"], line["epoch"])
+        ascend([e["name"].encode() for e in entries], "names")
+        for e in entries:
+            check_name(e["name"])
+            ascend([key.encode() for key, _ in e["tags"]], "tags")
+            fits = shard_of(hmac.digest(index, e["name"].encode(), "sha256"), bits) == line["shard"]
+            need(fits and e["secret"] not in here["secrets"], "a name of another shard, or two of one secret")
+            here["secrets"][e["secret"]] = {"entry": e, "value": [], "purged": [], "removed": []}
+
+    def read_line(self, here, line, part):
+        kind, by, id = line["kind"], line["by"], line["environment"]
+        self.check_signer(line, id)
         need(part["kind"] == "values" or by == part["by"], "changes: a line of another signer")
-        entry = {"name": "(no name)", "type": "-", "removed": ""}
-        s = secrets.setdefault(line["secret"], {"entry": entry, "value": [], "purged": [], "removed": []})
+        s = here["secrets"].setdefault(line["secret"], {"entry": None, "value": [], "purged": [], "removed": []})
         s[kind].append((line, part["kind"]))
         if kind == "value":
-            own = by == line["author"] and (line["version"] > 1 or self.can(by, line["environment"], "write"))
+            own = by == line["author"] and (line["version"] > 1 or self.can(by, id, "write"))
             need(own or by in self.admins, "value: its signer has no right to it")
-            fits = line["time"] <= part["time"] and line["state"] in ("live", "pending", "withdrawn")
-            need(fits, "value: younger than the part that has it, or of an unknown state")
+            need(line["time"] <= part["time"], "value: younger than the part that has it")
             self.expires(here, line)
             if here["key"] and line["form"] == "sym":
                 self.open_value(here, line)
 
     def expires(self, here, line):
         """What the note of a version says, or the end of time."""
-        named = (line["secret"], line["version"])
-        note = self.open(here["catalog"], "note", line, line["note"], *named) if here["catalog"] else b'{"expires":""}'
-        return parse(note)["expires"] or "~"
+        if not here["catalog"]:
+            return "~"
+        note = self.open(here["catalog"], "note", line, line["note"], line["secret"], line["version"])
+        return parse(note, NOTE, "note of a version")["expires"] or "~"
 
     def open_value(self, here, line):
         need(here["key"] and line["form"] == "sym", "this value is sealed (HPKE), or there is no right to read it", 1)
@@ -341,49 +501,67 @@ class Vault:
 
     def check_versions(self, s):
         """The versions of one secret, those of `values` and of all `changes` together (section 5)."""
-        kept, after = {}, {0: ("", "")}  # after: digest and time of what a version comes after
+        kept, through, before = {}, 0, (0, "", "")  # before: number, digest and time of what a version comes after
         for line, part in sorted(s["value"], key=lambda x: (x[0]["version"], x[0]["state"] != "pending")):
             first = kept.get(line["version"])  # a pending one may be answered in changes
             answer = first and first["state"] == "pending" != line["state"] and part == "changes"
             answer = answer and (first["author"], first["prev"]) == (line["author"], line["prev"])
             need(not first or answer, "two lines for one version")
             kept[line["version"]] = line
-        for p, part in s["purged"]:
-            need(part == "changes" or p["through"] < min(kept, default=2**53), "a purged version is still there")
-            after[p["through"]] = (p["digest"], p["last"])
+        for p, part in s["purged"]:  # in changes, the versions are still there
+            mark, line = (p["through"], p["digest"], p["last"]), kept.get(p["through"])
+            through = max(through, p["through"])
+            if part == "values":
+                before = mark
+            else:
+                need(line and mark[1:] == (self.H(line), line["time"]), "purged: of another version than that there")
         for version, line in kept.items():
-            digest, time = after.get(version - 1, (None, ""))
-            this = (self.H(line), line["time"])
-            chained = line["prev"] == digest and line["time"] >= time and after.setdefault(version, this) == this
+            chained = (version, line["prev"]) == (before[0] + 1, before[1]) and line["time"] >= before[2]
             chained = chained and (line["state"] != "pending" or version == max(kept))
             need(chained, "the versions of a secret are no chain")
-        through = max((p["through"] for p, _ in s["purged"]), default=0)
+            before = (version, self.H(line), line["time"])
         s["kept"] = {version: line for version, line in kept.items() if version > through}
         s["current"] = max((version for version, line in s["kept"].items() if line["state"] == "live"), default=0)
-        s["gone"] = bool(s["removed"] or s["entry"]["removed"])
+        s["gone"] = bool(s["removed"] or s["entry"] and s["entry"]["removed"])
 
     def check_audit(self, path):
         """Section 9: encoding, numbers, chain, signatures, and the record that the snapshot names."""
         anchors, log, seq, prev, met = {log: tuple(x) for log, *x in self.snapshot["logs"]}, None, 0, "", False
+        signers, bad = [], {}
         with open(path, "rb") as file:
             while raw := file.readline(LINE + 2):
                 signed, where = b',"count":' not in raw, f"audit record {seq + 1}"
-                record, = lines(raw, "record" if signed else "unlock")
+                need(raw.endswith(b"\n"), f"{where}: an unfinished line")
+                record = parse(raw[:-1], RECORD if signed else UNLOCK, where)
                 need((log is None) == (record["op"] in ("log", "prune")), f"{where}: not how a log starts")
                 pruned = record["detail"].split() if record["op"] == "prune" else None
                 log, seq = log or record["log"], int(pruned[1]) if pruned else seq + 1
-                chained = (record["log"], record["seq"], record["prev"]) == (log, seq, prev)
-                need(chained and (signed or (record["op"], record["ok"]) == ("unlock", False)), f"{where}: no chain")
+                need((record["log"], record["seq"], record["prev"]) == (log, seq, prev), f"{where}: no chain")
                 prev, anchor = self.digest("record", raw[:-1]), anchors.get(log, (0, ""))
                 met |= anchor == (seq, prev)
-                key = self.keys(record["principal"], record["header"])[0] if signed else None
                 if signed:
-                    self.check_signature(record, [key], "audit")
+                    key = [*self.keys(record["principal"], record["header"]), ""][0]
+                    try:
+                        need(key, f"{where}: signed by nobody that the vault knows")
+                        self.check_signature(record, [key], "audit")
+                    except Fail as fail:
+                        bad[len(signers)] = fail
+                    signers.append([record[name] for name in ("op", "principal", "seq", "detail")])
                 if pruned:  # what follows chains to the last record that was removed
                     prev, signer = pruned[3], [record["principal"], key]
                     admin = any(signer in root["admins"] for root in self.of["root"])
                     need(admin and anchor[0] >= seq, "prune: not by an administrator, or not in the snapshot")
                     met |= anchor == (seq, prev)
+        for at, (op, who, number, _) in enumerate(signers):  # keys of a join that did not come to be reached no file
+            after = signers[at + 1] if at + 1 < len(signers) else ["aborted", "", 0, str(number)]
+            if op != "join" or (after[0], after[3]) != ("aborted", str(number)):
+                continue
+            first, last = at, at + (after[1] == who)
+            while first and signers[first - 1][1] == who and signers[first - 1][0] in PRELIMINARY:
+                first -= 1
+            bad = {index: fail for index, fail in bad.items() if not first <= index <= last}
+        if bad:
+            raise bad[min(bad)]
         need(log and (met or log not in anchors), "the audit log is empty, or has no such record as the snapshot names")
         return f"audit log {log}: whole, last number {seq}, the snapshot names " + (str(anchor[0]) if met else "none")
 
@@ -413,43 +591,58 @@ def read_credential(raw, recovery, key_file):
     return "passphrase+keyfile" if key_file else "passphrase", None, unicodedata.normalize("NFC", text).encode()
 
 def listing(vault, opened, clock):
-    last = vault.snapshot
-    signer = vault.principals[last["by"]]["name"]
-    yield (f"vault {vault.v}  header {vault.header['n']}  snapshot {last['n']} of {last['time']} by {signer}"
-           f"  state {vault.state}")
-    for here in opened.values():
-        yield f"environment {here['name']}  epoch {here['epoch']}"
-        for s in sorted(here["secrets"].values(), key=lambda s: s["entry"]["name"].encode()):
-            words = [s["entry"]["name"], s["entry"]["type"]]
+    last, principals = vault.snapshot, vault.principals
+    yield (f"vault {vault.v}  header {vault.header['n']}  snapshot {last['n']} of {last['time']} by "
+           f"{principals[last['by']]['name']}  state {vault.state}")
+    for id, p in principals.items():
+        words = ["principal " + p["name"]] + ["administrator"] * (id in vault.admins)
+        words += [f"{right} {','.join(opened[e]['name'] for e in p[right])}" for right in RIGHTS if p[right]]
+        words += [f"until {p['expires']}"] * bool(p["expires"]) + ["has not joined"] * (id not in vault.bundles)
+        slots = [s for s in vault.of["slot"] if s["principal"] == id]
+        yield "  ".join(words + [s["type"] + f" {s['id']} {s['hint']}" * (s["type"] == "removed") for s in slots])
+    for id, e in opened.items():
+        policy = [f"{key} {value}" for key, value in e["policy"]] if e["catalog"] else ["not opened"]
+        yield "  ".join([f"environment {e['name']}", f"epoch {e['epoch']}", *policy])
+        for s in sorted(e["secrets"].values(), key=lambda s: (s["entry"] or {"name": ""})["name"].encode()):
+            if not s["value"]:
+                continue
+            words = [s["entry"]["name"], s["entry"]["type"]] if s["entry"] else ["secret " + s["value"][0][0]["secret"]]
             words += [f"version {s['current']}" if s["current"] else "no current version"]
             words += [f"kept {min(s['kept'])}-{max(s['kept'])}" if s["kept"] else "none kept"] + ["removed"] * s["gone"]
             words += [f"version {n} {line['state']}" for n, line in s["kept"].items() if line["state"] != "live"]
             words += [f"version {n} sealed (HPKE), not opened" for n, x in s["kept"].items() if x["form"] != "sym"]
-            expired = s["current"] and vault.expires(here, s["kept"][s["current"]]) <= clock
+            expired = s["current"] and vault.expires(e, s["kept"][s["current"]]) <= clock
             yield "  " + "  ".join(words + ["expired"] * bool(expired))
+    for (id, environment), grant in vault.grants.items():
+        if grant["form"] != "wrap":
+            yield (f"environment {opened[environment]['name']}: the grant to {principals[id]['name']} is sealed (HPKE),"
+                   " not opened")
 
 def get(vault, opened, clock, me, args):
     """One value; without --env that of the principal's only environment, or of section 12's default."""
     named = {e["name"]: id for id, e in vault.environments.items()}
-    mine = [id for id in opened if vault.can(me["id"], id, "list", "read")]
+    mine = [id for id in opened if vault.level(me["id"], id)]
     usual = dict(vault.header["policy"]).get("environment.default", named.get("development", next(iter(opened), None)))
     here = opened.get(named.get(args.env) if args.env is not None else mine[0] if len(mine) == 1 else usual)
     need(here, "no such environment", 3)
     need(here["catalog"], "this environment cannot be opened: no right to it, or its grant is sealed (HPKE)", 1)
-    found = [s for s in here["secrets"].values() if s["entry"]["name"] == args.get and (args.version or not s["gone"])]
-    need(found and "secret" in found[0]["entry"], "no such secret in this environment", 3)
+    found = [s for s in here["secrets"].values() if s["entry"] and s["entry"]["name"] == args.get]
+    need(found and (args.version or not found[0]["gone"]), "no such secret in this environment", 3)
     line = found[0]["kept"].get(args.version or found[0]["current"])
     need(line, "no such version is kept", 3)
     need(vault.expires(here, line) > clock, "this value has expired (--export has it)", 6)
     return vault.open_value(here, line)
 
-def export(vault, opened, clock, notes):
+def export(vault, opened, clock):
     out = {here["name"]: {} for here in opened.values()}
-    found = [(here, s) for here in opened.values() for s in here["secrets"].values()]
-    for here, s in [(here, s) for here, s in found if s["current"] and not s["gone"]]:
-        line, name = s["kept"][s["current"]], s["entry"]["name"]
+    for here, s in [(here, s) for here in opened.values() for s in here["secrets"].values()]:
+        if not s["current"] or s["gone"]:
+            continue
+        line = s["kept"][s["current"]]
+        name = s["entry"]["name"] if s["entry"] else "secret " + line["secret"]
         if not here["key"] or line["form"] != "sym":
-            notes.append(f"not exported, sealed (HPKE) or not to be read: {here['name']} {name} version {s['current']}")
+            note = f"not exported, sealed (HPKE) or not to be read: {here['name']} {name} version {s['current']}"
+            sys.stderr.buffer.write(f"recover: note: {note}\n".encode())
             continue
         value, expired = vault.open_value(here, line), vault.expires(here, line) <= clock
         item = out[here["name"]][name] = {"version": s["current"], "type": s["entry"]["type"], "expired": expired}
@@ -494,20 +687,15 @@ def run():
     need(max(clock, vault.snapshot["time"]) <= (me["expires"] or "~"), "this principal has expired", 5)
     opened = {id: vault.open_environment(env, me, wrap_key) for id, env in vault.environments.items()}
     need(vault.at == vault.tail, "there are lines between the body and the snapshot")
-    sealed = [key for key, grant in vault.grants.items() if grant["form"] != "wrap"]
-    named = [(opened[env]["name"], vault.principals[id]["name"]) for id, env in sealed]
-    notes = [f"environment {env}: the grant to {name} is sealed (HPKE), not opened" for env, name in named]
     report = [vault.check_audit(args.audit)] if args.audit else []
     if args.get is not None:
-        output, notes = get(vault, opened, clock, me, args), []
+        output = get(vault, opened, clock, me, args)
     elif args.export:
-        output = export(vault, opened, clock, notes)
+        output = export(vault, opened, clock)
     else:
-        output = "".join(f"{line}\n" for line in [*listing(vault, opened, clock), *notes, *report]).encode()
+        output = "".join(f"{line}\n" for line in [*listing(vault, opened, clock), *report]).encode()
     sys.stdout.buffer.write(output)
     sys.stdout.buffer.flush()
-    if args.export:
-        sys.stderr.buffer.write("".join(f"recover: note: {note}\n" for note in notes).encode())
 
 def main():
     try:

@@ -11,6 +11,7 @@ import { Domain } from '../crypto/pae.ts';
 import type { EnvironmentPart, VaultDocument } from '../format/document.ts';
 import type { Line } from '../format/json-line.ts';
 import type { HeaderLine, PrincipalEntry, RootLine, Seen } from '../format/lines.ts';
+import { boundSlots } from './bound-slots.ts';
 import { headDigest, lineDigest, signatureHolds } from './digest.ts';
 import {
   broken,
@@ -37,6 +38,8 @@ export class Authority {
   /** H of every root, by number. */
   readonly rootDigests: readonly string[];
   readonly #principals: ReadonlyMap<string, PrincipalEntry>;
+  /** Of whom the header has no keys. */
+  readonly #keyless: ReadonlySet<string>;
   readonly #snapshotTime: string;
 
   private constructor(
@@ -51,6 +54,8 @@ export class Authority {
     this.lastRoot = lastRoot.value;
     this.rootDigests = rootDigests;
     this.#principals = new Map(principals.map((principal) => [principal.id, principal]));
+    const keyless = this.header.principals.filter(({ signPub }) => signPub === '');
+    this.#keyless = new Set(keyless.map(({ id }) => id));
     this.#snapshotTime = document.snapshot.value.time;
   }
 
@@ -59,12 +64,17 @@ export class Authority {
    * @throws IntegrityError naming the first part that does not hold.
    */
   static async of(document: VaultDocument): Promise<Authority> {
-    const authority = await Authority.#prepare(document);
-    await Promise.all([
+    const { authority, roots } = await Authority.#prepare(document);
+    const others = Promise.all([
       authority.#checkHeader(document),
       authority.checkSigned(document.snapshot, null),
       ...document.environments.map((part) => authority.#checkParts(document, part)),
+      ...authority.#checkArrivals(document),
     ]);
+    // All are checked at once; what is wrong with the roots is told first.
+    others.catch(() => undefined);
+    await roots;
+    await others;
     return authority;
   }
 
@@ -75,10 +85,13 @@ export class Authority {
   static async ofOwn(document: VaultDocument, builtHead: Bytes): Promise<Authority> {
     if (compareBytes(document.head, builtHead) !== 0)
       throw new IntegrityError('the vault is not the one that was written');
-    return Authority.#prepare(document);
+    const { authority, roots } = await Authority.#prepare(document);
+    await roots;
+    return authority;
   }
 
-  static async #prepare(document: VaultDocument): Promise<Authority> {
+  /** What everything is checked against; the chain of roots is being checked itself, by a promise that the caller awaits. */
+  static async #prepare(document: VaultDocument): Promise<{ authority: Authority; roots: Promise<void> }> {
     const domain = new Domain(document.vaultId);
     const [head, rootDigests] = await Promise.all([
       headDigest(domain, document.head),
@@ -86,9 +99,11 @@ export class Authority {
     ]);
     if (head !== document.snapshot.value.head)
       throw new IntegrityError('the parts of the vault do not belong together');
-    await checkRoots(domain, document, rootDigests);
+    const roots = checkRoots(domain, document, rootDigests);
+    // It may fail before it is awaited.
+    roots.catch(() => undefined);
     const principals = await effectivePrincipals(domain, document);
-    return new Authority(document, rootDigests, principals);
+    return { authority: new Authority(document, rootDigests, principals), roots };
   }
 
   get principals(): IterableIterator<PrincipalEntry> {
@@ -105,28 +120,28 @@ export class Authority {
     return this.#principals.get(id)?.name ?? retired?.name ?? id;
   }
 
-  /** The public key of a principal at a header number: a retired one where a range says so. `null` if unknown. */
+  /** The public key of a principal at a header number: a retired one where a range says so. `null` for who has, or had, none. */
   keyAt(id: string, header: number): string | null {
     const retired = this.header.retired.find(
       (entry) => entry.id === id && header >= entry.from && header <= entry.until,
     );
-    return retired?.signPub ?? this.#principals.get(id)?.signPub ?? null;
+    const key = retired?.signPub ?? this.#principals.get(id)?.signPub ?? '';
+    return key === '' ? null : key;
   }
 
   isAdmin(id: string): boolean {
     return this.lastRoot.admins.some(([admin]) => admin === id);
   }
 
-  /** Whether somebody has taken up an invitation, and no header has folded that in: there are no grants yet. */
-  awaitsGrants(id: string): boolean {
-    const principal = this.#principals.get(id);
-    return principal !== undefined && isAwaited(principal) && principal.signPub !== principal.invited;
+  /** Whether somebody took up an invitation and the header does not know their keys yet: until then they have rights and no grant. */
+  isNewcomer(id: string): boolean {
+    return this.#keyless.has(id);
   }
 
   /** The level of grant that the header gives, or `null`. */
   grantLevel(id: string, environment: string): 'list' | 'read' | null {
     if (this.isAdmin(id)) return 'read';
-    if (this.awaitsGrants(id)) return null;
+    if (this.isNewcomer(id)) return null;
     const principal = this.#principals.get(id);
     if (principal?.read.includes(environment) === true) return 'read';
     return principal?.list.includes(environment) === true ? 'list' : null;
@@ -178,6 +193,14 @@ export class Authority {
         if (n > found) older('changes', n, found);
       }
     }
+  }
+
+  /** Who was awaited and is there has signed its credentials: a writer that completes its access relies on that. */
+  #checkArrivals(document: VaultDocument): Promise<unknown>[] {
+    const arrived = [...this.#principals.values()].filter(
+      (principal) => isAwaited(principal) && document.bundleOf(principal.id) !== null,
+    );
+    return arrived.map(async ({ id }) => boundSlots(document, this, id));
   }
 
   async #checkParts(document: VaultDocument, part: EnvironmentPart): Promise<void> {

@@ -2,7 +2,7 @@
 import { encodeBase64url, parseBase64url, type Bytes } from '../crypto/bytes.ts';
 import { sha256 } from '../crypto/hash.ts';
 import type { Domain } from '../crypto/pae.ts';
-import { importVerifyKey, verify } from '../crypto/signature.ts';
+import { importVerifyKey, verify, type VerifyKey } from '../crypto/signature.ts';
 import { signedPart, type Line } from '../format/json-line.ts';
 
 /** H(line): 32 bytes as base64url. */
@@ -23,10 +23,10 @@ export async function signatureHolds(
 }
 
 /** Most lines of a vault, and of its log, are signed by the same few keys: each is imported once, and goes with the vault. */
-const verifyKeys = new WeakMap<Domain, Map<string, Promise<CryptoKey>>>();
+const verifyKeys = new WeakMap<Domain, Map<string, Promise<VerifyKey>>>();
 
-async function verifyKey(domain: Domain, publicKey: string): Promise<CryptoKey> {
-  const keys = verifyKeys.get(domain) ?? new Map<string, Promise<CryptoKey>>();
+async function verifyKey(domain: Domain, publicKey: string): Promise<VerifyKey> {
+  const keys = verifyKeys.get(domain) ?? new Map<string, Promise<VerifyKey>>();
   verifyKeys.set(domain, keys);
   const known = keys.get(publicKey);
   if (known !== undefined) return known;

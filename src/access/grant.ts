@@ -4,7 +4,7 @@
  * Invariants: a grant that opens to anything but what the signed header commits to is refused, so grants need no signature and
  * whoever holds one may wrap it anew.
  */
-import { IntegrityError } from '../errors.ts';
+import { EncryptionError, IntegrityError } from '../errors.ts';
 import { open, seal, type RandomSource } from '../crypto/aead.ts';
 import { encodeBase64url, equalBytes, parseBase64url, type Bytes } from '../crypto/bytes.ts';
 import { deriveKey } from '../crypto/hash.ts';
@@ -66,6 +66,19 @@ export async function sealGrant(
   const publicKey = parseBase64url(sealPub) ?? new Uint8Array(0);
   const info = domain.encode('hpke', 'grant');
   return lineOf(fields, 'seal', await hpkeSeal(random, publicKey, info, grantData(domain, fields), key));
+}
+
+/** Whether something can be sealed to a public key that somebody else made. */
+export async function isSealKey(random: RandomSource, sealPub: string): Promise<boolean> {
+  const publicKey = parseBase64url(sealPub) ?? new Uint8Array(0);
+  const nothing = new Uint8Array(0);
+  try {
+    await hpkeSeal(random, publicKey, nothing, nothing, nothing);
+    return true;
+  } catch (error) {
+    if (error instanceof EncryptionError) return false;
+    throw error;
+  }
 }
 
 async function openText(domain: Domain, identity: Identity, grant: GrantLine): Promise<Bytes> {

@@ -49,6 +49,9 @@ export async function effectivePrincipals(
       const succession = joined.get(entry.id);
       if (succession === undefined) return entry;
       const { prev, signPub, sealPub } = succession.value;
+      const complete = document.bundleOf(entry.id) !== null && document.slotsOf(entry.id).length > 0;
+      if (sealPub === '' || !complete)
+        throw new IntegrityError('succession: it came without keys or credentials');
       const prevNow = await lineDigest(domain, encodeJson(entry, principalEntry, 'principal'));
       if (entry.invited === '' || entry.signPub !== '' || prev !== prevNow)
         throw new IntegrityError('succession: it belongs to another invitation');

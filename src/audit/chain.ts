@@ -16,7 +16,7 @@ export interface ChainReport {
   readonly records: number;
   readonly lastSeq: number;
   readonly lastDigest: string;
-  /** Unsigned records after the last signed one: not sealed yet. */
+  /** Records after the last one whose signature holds: not sealed yet. */
   readonly unsealed: number;
   /** Digest by sequence, for the anchors that were asked for. */
   readonly anchors: ReadonlyMap<number, string>;
@@ -67,6 +67,7 @@ export async function verifyChain(
   const parsed: Line<AnyRecord>[] = [];
   const found = new Map<number, string>();
   const walk: Walk = { log: '', seq: 0, prev: '' };
+  const voided = abortedJoins(lines);
   let unsealed = 0;
   // Checked while the walk goes on; settled in order, so that the first fault is the one that is told.
   let signatures: Promise<IntegrityError | null>[] = [];
@@ -90,8 +91,10 @@ export async function verifyChain(
     walk.seq = value.seq;
     walk.prev = await recordDigest(authority.domain, raw);
     if (anchors.has(value.seq)) found.set(value.seq, walk.prev);
-    unsealed = isSigned(line) ? 0 : unsealed + 1;
-    if (isSigned(line)) signatures.push(signatureFault(authority, line, index));
+    const lost = voided.has(index);
+    const proves = isSigned(line) && (!lost || (await signatureFault(authority, line, index)) === null);
+    unsealed = proves ? 0 : unsealed + 1;
+    if (proves && !lost) signatures.push(signatureFault(authority, line, index));
     if (signatures.length >= batch) await settle();
     parsed.push(line);
   }
@@ -102,6 +105,46 @@ export async function verifyChain(
   await settle();
   const { log, seq: lastSeq, prev: lastDigest } = walk;
   return { log, records: lines.length, lastSeq, lastDigest, unsealed, anchors: found, parsed };
+}
+
+/** What somebody who joins may have to record before, when the log is new, torn, or left open by somebody else. */
+const preliminary: ReadonlySet<string> = new Set(['log', 'torn', 'aborted', 'replaced']);
+
+/**
+ * Records of somebody who was joining, and whose join did not come to be: killed, or stopped by the disk, before the vault was replaced.
+ * Their keys may have reached no file, and then nobody can check them. They count as unsigned ones, sealed by whoever comes next.
+ * @returns line indexes
+ */
+function abortedJoins(lines: readonly Bytes[]): ReadonlySet<number> {
+  const voided = new Set<number>();
+  /** The next signed record in a direction: attempts that nobody signed may stand between. */
+  const signedFrom = (from: number, step: 1 | -1): [number, SignedRecord] | null => {
+    for (let index = from; ; index += step) {
+      const raw = lines[index];
+      const line = raw === undefined ? null : parseAt(raw, index);
+      if (line === null || line instanceof IntegrityError) return null;
+      if (isSigned(line)) return [index, line.value];
+    }
+  };
+  const wanted = Buffer.from('"op":"join"');
+  for (const [index, raw] of lines.entries()) {
+    if (!Buffer.from(raw.buffer, raw.byteOffset, Math.min(raw.length, 256)).includes(wanted)) continue;
+    const join = signedFrom(index, 1)?.[1];
+    if (join?.op !== 'join') continue;
+    const after = signedFrom(index + 1, 1);
+    if (after !== null) {
+      const [next, { op, detail, principal }] = after;
+      if (op !== 'aborted' || detail !== String(join.seq)) continue;
+      if (principal === join.principal) voided.add(next);
+    }
+    voided.add(index);
+    for (let before = signedFrom(index - 1, -1); before !== null; before = signedFrom(before[0] - 1, -1)) {
+      const [at, { op, principal }] = before;
+      if (principal !== join.principal || !preliminary.has(op)) break;
+      voided.add(at);
+    }
+  }
+  return voided;
 }
 
 function parseAt(raw: Bytes, index: number): Line<AnyRecord> | IntegrityError {

@@ -2,18 +2,10 @@
  * Pre-authentication encoding (PASETO, "PAE") and the domain that binds everything to one vault.
  * docs/format.md section 1. The encoding is injective: distinct lists of pieces give distinct bytes.
  */
-import { concatBytes, utf8, type Bytes } from './bytes.ts';
+import { utf8, type Bytes } from './bytes.ts';
 
 /** A string is encoded as UTF-8, an integer as decimal ASCII, bytes as they are. */
 export type Piece = string | number | Uint8Array;
-
-function le64(value: number): Bytes {
-  const bytes = new Uint8Array(8);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, value % 2 ** 32, true);
-  view.setUint32(4, Math.floor(value / 2 ** 32), true);
-  return bytes;
-}
 
 function pieceBytes(piece: Piece): Uint8Array {
   if (typeof piece === 'string') return utf8(piece);
@@ -21,14 +13,28 @@ function pieceBytes(piece: Piece): Uint8Array {
   return piece;
 }
 
+const countLength = 8;
+
+function setLe64(view: DataView, at: number, value: number): void {
+  view.setUint32(at, value % 2 ** 32, true);
+  view.setUint32(at + 4, Math.floor(value / 2 ** 32), true);
+}
+
 /** PAE of a list of pieces. */
 export function encodePae(pieces: readonly Piece[]): Bytes {
-  const parts: Uint8Array[] = [le64(pieces.length)];
-  for (const piece of pieces) {
-    const bytes = pieceBytes(piece);
-    parts.push(le64(bytes.length), bytes);
+  const parts = pieces.map(pieceBytes);
+  let length = countLength;
+  for (const part of parts) length += countLength + part.length;
+  const all = new Uint8Array(length);
+  const view = new DataView(all.buffer);
+  setLe64(view, 0, parts.length);
+  let at = countLength;
+  for (const part of parts) {
+    setLe64(view, at, part.length);
+    all.set(part, at + countLength);
+    at += countLength + part.length;
   }
-  return concatBytes(...parts);
+  return all;
 }
 
 /** P(label, …) of docs/format.md, for one vault. */

@@ -1,14 +1,16 @@
 /**
- * Ed25519 (RFC 8032) by Web Crypto, with the eight points of small order refused as public keys in every encoding.
+ * Ed25519 (RFC 8032) by the runtime's own crypto module, with the eight points of small order refused as public keys in every encoding.
+ *
+ * Not by Web Crypto, whose way there is longer, and which can neither import a seed nor tell its public half without detours:
+ * docs/decisions/0005-hash-engine.md.
  */
-import { createPrivateKey, createPublicKey } from 'node:crypto';
+import * as node from 'node:crypto';
 import { EncryptionError } from '../errors.ts';
-import { concatBytes, encodeHex, parseHex, type Bytes } from './bytes.ts';
+import { encodeHex, type Bytes } from './bytes.ts';
 
 const publicKeyLength = 32;
-
-// RFC 8410 section 7: PrivateKeyInfo around a 32-byte seed.
-const pkcs8Prefix = parseHex('302e020100300506032b657004220420');
+const signatureLength = 64;
+const asymmetricKeyType = 'ed25519';
 
 /**
  * y coordinates of the points of small order (order 1, 2, 4 and 8), canonical and with p added where it fits in 255 bits;
@@ -37,37 +39,46 @@ function isCanonical(publicKey: Uint8Array): boolean {
   return !(top && publicKey.subarray(1, 31).every((byte) => byte === 0xff) && (publicKey[0] ?? 0) >= 0xed);
 }
 
+/** A key that verifies. */
+export type VerifyKey = node.KeyObject;
+
 /** A signing key: the handle signs, `publicKey` (32 bytes) is what others list. */
 export interface SigningKey {
-  readonly handle: CryptoKey;
+  readonly handle: node.KeyObject;
   readonly publicKey: Bytes;
 }
 
 /** Import a 32-byte seed (RFC 8032 section 5.1.5). The seed is borrowed. */
 export async function importSigningKey(seed: Bytes): Promise<SigningKey> {
-  const pkcs8 = concatBytes(pkcs8Prefix, seed);
-  const handle = await crypto.subtle.importKey('pkcs8', pkcs8, 'Ed25519', false, ['sign']);
-  // The public half by way of SubjectPublicKeyInfo (RFC 8410 section 4), whose last 32 bytes it is: nothing private is exported.
-  const whole = createPrivateKey({ key: Buffer.from(pkcs8.buffer), format: 'der', type: 'pkcs8' });
-  const spki = createPublicKey(whole).export({ type: 'spki', format: 'der' });
-  pkcs8.fill(0);
-  return { handle, publicKey: Uint8Array.from(spki.subarray(-publicKeyLength)) };
+  const handle = node.createPrivateKey({ key: seed, format: 'raw-private', asymmetricKeyType });
+  // The public half of it: nothing private is exported.
+  const publicKey = Uint8Array.from(node.createPublicKey(handle).export({ format: 'raw-public' }));
+  return Promise.resolve({ handle, publicKey });
 }
 
 /** Import 32 bytes of a public key for `verify`. @throws EncryptionError for points of small order. */
-export async function importVerifyKey(publicKey: Bytes): Promise<CryptoKey> {
+export async function importVerifyKey(publicKey: Bytes): Promise<VerifyKey> {
   if (publicKey.length !== publicKeyLength) throw new EncryptionError('public key is not 32 bytes');
   if (!isCanonical(publicKey)) throw new EncryptionError('public key has a second spelling');
   if (isSmallOrder(publicKey)) throw new EncryptionError('public key is a point of small order');
-  return crypto.subtle.importKey('raw', publicKey, 'Ed25519', false, ['verify']);
+  return Promise.resolve(node.createPublicKey({ key: publicKey, format: 'raw-public', asymmetricKeyType }));
 }
 
 /** Signature, 64 bytes (RFC 8032 section 5.1.6). */
 export async function sign(key: SigningKey, message: Bytes): Promise<Bytes> {
-  return new Uint8Array(await crypto.subtle.sign('Ed25519', key.handle, message));
+  return Promise.resolve(Uint8Array.from(node.sign(null, message, key.handle)));
 }
 
-/** Whether the signature is that of the message (RFC 8032 section 5.1.7). */
-export async function verify(key: CryptoKey, signature: Bytes, message: Bytes): Promise<boolean> {
-  return crypto.subtle.verify('Ed25519', key, signature, message);
+/**
+ * Whether the signature is that of the message (RFC 8032 section 5.1.7). On another thread: what is checked together is checked on several
+ * cores.
+ */
+export async function verify(key: VerifyKey, signature: Bytes, message: Bytes): Promise<boolean> {
+  if (signature.length !== signatureLength) return false;
+  return new Promise((resolve, reject) => {
+    node.verify(null, message, key, signature, (error, holds) => {
+      if (error === null) resolve(holds);
+      else reject(error);
+    });
+  });
 }

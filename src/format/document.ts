@@ -87,14 +87,12 @@ export class VaultDocument {
     return this.#withPrefix('slot', `{"kind":"slot","principal":"${principal}"`, lines.slotLine);
   }
 
-  /** The slot with this id, or `null`. */
-  slotById(id: string): Line<lines.SlotLine> | null {
+  /** The slots with this id. Somebody may have given a slot of their own the id of another's. */
+  slotsById(id: string): Line<lines.SlotLine>[] {
     const wanted = Buffer.from(id, 'latin1');
-    for (const raw of this.rawLines('slot')) {
-      const found = raw.subarray(slotIdOffset, slotIdOffset + idCharacters);
-      if (compareBytes(found, wanted) === 0) return parseLine(raw, lines.slotLine, 'slot');
-    }
-    return null;
+    return this.rawLines('slot')
+      .filter((raw) => compareBytes(raw.subarray(slotIdOffset, slotIdOffset + idCharacters), wanted) === 0)
+      .map((raw) => parseLine(raw, lines.slotLine, 'slot'));
   }
 
   grantsOf(principal: string): Line<lines.GrantLine>[] {

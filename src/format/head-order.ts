@@ -50,8 +50,15 @@ export function checkHead(document: VaultDocument): void {
     if ((keyless || bundle === null) && (bundle !== null || document.slotsOf(id).length > 0))
       throw malformed('somebody who has not joined has credentials');
   }
-  if (new Set(slots.map(({ value }) => value.id)).size !== slots.length)
-    throw malformed('a slot id is used twice');
+  const owners = new Map<string, string>();
+  for (const { value } of slots) {
+    const other = owners.get(value.id);
+    if (other !== undefined)
+      throw malformed(
+        `${nameOf(document, other)} and ${nameOf(document, value.principal)} have a slot of one id`,
+      );
+    owners.set(value.id, value.principal);
+  }
   ascending(
     'logs',
     document.snapshot.value.logs.map(([id]) => idBytes(id)),
@@ -68,6 +75,10 @@ export function checkHead(document: VaultDocument): void {
     'decision',
     document.decisions.map(({ value }) => idBytes(value.id)),
   );
+}
+
+function nameOf(document: VaultDocument, id: string): string {
+  return document.header.value.principals.find((entry) => entry.id === id)?.name ?? id;
 }
 
 function idBytes(id: string): number[] {

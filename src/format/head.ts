@@ -24,7 +24,8 @@ const headOrder = [
 ];
 const bodyKinds = new Set(['block', 'value', 'purged', 'removed', 'snapshot']);
 export const lineFeed = 0x0a;
-const firstRead = 64 * 1024;
+/** The head of most vaults, also of shared ones, is in it: what is read again would be indexed again. */
+const firstRead = 512 * 1024;
 
 export function malformed(what: string): IntegrityError {
   return new IntegrityError(`malformed vault data: ${what}`);

@@ -3,7 +3,7 @@
  * docs/format.md section 8. `null` means "this is not one of these at all"; an error means that it is one, damaged.
  */
 import { UnlockError, UsageError } from '../errors.ts';
-import { encodeBase64url, parseBase64url, utf8, type Bytes } from '../crypto/bytes.ts';
+import { concatBytes, encodeBase64url, parseBase64url, utf8, type Bytes } from '../crypto/bytes.ts';
 import { encodeJson, parseJson } from './json-line.ts';
 import { encodeKeyText, parseKeyText } from './key-text.ts';
 import { labelProblem } from './name.ts';
@@ -50,18 +50,27 @@ export interface Invitation {
   readonly principal: string;
   /** Ed25519 seed, 32 bytes; caller wipes. */
   readonly seed: Bytes;
+  /** 16 bytes that name the vault and its root. */
+  readonly pin: Bytes;
 }
 
-export function encodeInvitation({ principal, seed }: Invitation): string {
-  return encodeKeyText(invitationPrefix, parseBase64url(principal) ?? new Uint8Array(8), seed);
+const idLength = 8;
+const seedLength = 32;
+const pinLength = 16;
+
+export function encodeInvitation({ principal, seed, pin }: Invitation): string {
+  const id = parseBase64url(principal) ?? new Uint8Array(idLength);
+  return encodeKeyText(invitationPrefix, concatBytes(id, seed, pin));
 }
 
 export function parseInvitation(given: string): Invitation | null {
   if (!given.startsWith(invitationPrefix)) return null;
-  const parts = parseKeyText(invitationPrefix, given);
-  if (parts === null)
+  const payload = parseKeyText(invitationPrefix, given, idLength + seedLength + pinLength);
+  if (payload === null)
     throw new UnlockError('the invitation is mistyped or cut: its checksum is wrong', {
       hint: 'ask for it to be sent again, whole',
     });
-  return { principal: encodeBase64url(parts.id), seed: parts.secret };
+  const pin = payload.slice(idLength + seedLength);
+  const seed = payload.slice(idLength, idLength + seedLength);
+  return { principal: encodeBase64url(payload.subarray(0, idLength)), seed, pin };
 }

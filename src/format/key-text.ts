@@ -13,7 +13,6 @@ const slotIdLength = 8;
 const secretLength = 32;
 const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const crockford = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-const tokenBody = 54;
 const tokenChecksum = 6;
 const recoveryCharacters = 58;
 
@@ -40,38 +39,42 @@ export interface TokenParts {
   readonly secret: Bytes;
 }
 
-/**
- * Prefix, base62 of id and secret, base62 of a checksum over both.
- * @param id 8 raw bytes; @param secret 32 bytes, borrowed
- */
-export function encodeKeyText(prefix: string, id: Bytes, secret: Bytes): string {
-  const body = prefix + encodeBase62(BigInt(`0x${encodeHex(concatBytes(id, secret))}`), tokenBody);
+/** Characters of base62 that hold so many bytes. */
+const base62Length = (bytes: number): number => Math.ceil((bytes * 8) / Math.log2(62));
+
+/** Prefix, base62 of the bytes (borrowed), base62 of a checksum over both. */
+export function encodeKeyText(prefix: string, bytes: Bytes): string {
+  const body = prefix + encodeBase62(BigInt(`0x${encodeHex(bytes)}`), base62Length(bytes.length));
   return body + encodeBase62(BigInt(crc32(utf8(body))), tokenChecksum);
 }
 
-/** Id (8 bytes) and secret (32 bytes, caller wipes) of a text with this prefix, or `null` if it is mistyped or cut. */
-export function parseKeyText(prefix: string, text: string): { id: Bytes; secret: Bytes } | null {
-  if (!text.startsWith(prefix) || !/^[0-9A-Za-z]{60}$/.test(text.slice(prefix.length))) return null;
-  const body = text.slice(0, prefix.length + tokenBody);
+/** The bytes of a text with this prefix (caller wipes), or `null` if it is mistyped or cut. */
+export function parseKeyText(prefix: string, text: string, length: number): Bytes | null {
+  const digits = base62Length(length);
+  const rest = text.slice(prefix.length);
+  if (!text.startsWith(prefix) || rest.length !== digits + tokenChecksum || !/^[0-9A-Za-z]+$/.test(rest))
+    return null;
+  const body = text.slice(0, prefix.length + digits);
   if (encodeBase62(BigInt(crc32(utf8(body))), tokenChecksum) !== text.slice(body.length)) return null;
   let value = 0n;
   for (const character of body.slice(prefix.length)) value = value * 62n + BigInt(base62.indexOf(character));
-  const hex = value.toString(16).padStart((slotIdLength + secretLength) * 2, '0');
-  if (hex.length !== (slotIdLength + secretLength) * 2) return null;
-  const bytes = parseHex(hex);
-  return { id: bytes.slice(0, slotIdLength), secret: bytes.slice(slotIdLength) };
+  const hex = value.toString(16).padStart(length * 2, '0');
+  return hex.length === length * 2 ? parseHex(hex) : null;
 }
 
 /** @param slot 8 raw bytes; @param secret 32 bytes, borrowed */
 export function encodeToken(slot: Bytes, secret: Bytes): string {
-  return encodeKeyText(tokenPrefix, slot, secret);
+  return encodeKeyText(tokenPrefix, concatBytes(slot, secret));
 }
 
 export function parseToken(text: string): TokenParts | null {
   if (!text.startsWith(tokenPrefix)) return null;
-  const parts = parseKeyText(tokenPrefix, text);
-  if (parts === null) throw new UnlockError('the access token is mistyped or cut: its checksum is wrong');
-  return { slot: encodeBase64url(parts.id), secret: parts.secret };
+  const bytes = parseKeyText(tokenPrefix, text, slotIdLength + secretLength);
+  if (bytes === null)
+    throw new UnlockError('the access token is mistyped or cut: its checksum is wrong', {
+      hint: 'copy it again, whole; a new one is made with `vault access reissue NAME --token`',
+    });
+  return { slot: encodeBase64url(bytes.subarray(0, slotIdLength)), secret: bytes.slice(slotIdLength) };
 }
 
 async function recoveryChecksum(secret: Bytes): Promise<Bytes> {

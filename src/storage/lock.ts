@@ -30,6 +30,25 @@ export interface Lock {
   release(): void;
 }
 
+/** What of a database engine a lock needs. */
+interface Database {
+  exec(sql: string): void;
+  close(): void;
+}
+
+/** Open the lock file as a database, which must not wait for locks itself. */
+type OpenDatabase = (path: string) => Promise<Database>;
+
+/** Loaded when somebody needs it: `--help` needs no database engine. Whoever knows that a lock will be taken may ask for it before. */
+export async function loadEngine(): Promise<{ DatabaseSync: typeof DatabaseSync }> {
+  return import('node:sqlite');
+}
+
+const openSqlite: OpenDatabase = async (path) => {
+  const { DatabaseSync: Engine } = await loadEngine();
+  return new Engine(path, { timeout: 0 });
+};
+
 const sqliteBusy = 5;
 const longestPauseMs = 30;
 
@@ -57,7 +76,7 @@ function createLockFile(fs: FileSystem, path: string): void {
 }
 
 /** One attempt on an open database. @returns whether the lock is ours now */
-function tryLock(database: DatabaseSync, path: string): boolean {
+function tryLock(database: Database, path: string): boolean {
   try {
     // The journal in memory: else SQLite makes a file beside the lock before it has anything to write.
     database.exec('PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE');
@@ -117,12 +136,13 @@ function readHolder(fs: FileSystem, path: string): string {
  * The caller releases it.
  * @throws ConcurrencyError LOCK_HELD naming the holder; BackendError if the lock file cannot be made or opened.
  */
-export async function acquireLock(options: LockOptions): Promise<Lock> {
+export async function acquireLock(
+  options: LockOptions,
+  openDatabase: OpenDatabase = openSqlite,
+): Promise<Lock> {
   const { fs, path, now, waitMs } = options;
   createLockFile(fs, path);
-  // Loaded here: `--help` needs no database engine.
-  const { DatabaseSync: Database } = await import('node:sqlite');
-  const database = onDisk('open the lock', path, () => new Database(path, { timeout: 0 }));
+  const database = await opened(path, openDatabase);
   try {
     const begun = now();
     let held: string | null = null;
@@ -147,6 +167,16 @@ export async function acquireLock(options: LockOptions): Promise<Lock> {
       database.close();
     },
   };
+}
+
+async function opened(path: string, openDatabase: OpenDatabase): Promise<Database> {
+  try {
+    return await openDatabase(path);
+  } catch (cause) {
+    return onDisk('open the lock', path, () => {
+      throw cause;
+    });
+  }
 }
 
 function lockHeld(holder: string, waitedMs: number): ConcurrencyError {

@@ -9,6 +9,7 @@ import { IntegrityError } from '../errors.ts';
 import { parseUtf8, utf8, type Bytes } from '../crypto/bytes.ts';
 import { digest, integer, list, longId, object, orNone, text, tuple, type Shaped } from '../format/schema.ts';
 import {
+  errorCode,
   makeFolders,
   openFlags,
   openRegular,
@@ -63,13 +64,7 @@ export function openStateStore(fs: FileSystem, folder: string | null, key: strin
     },
     save: (state, durable) => {
       try {
-        makeFolders(fs, folder);
-        try {
-          fs.unlinkSync(temporary);
-        } catch {
-          // There is usually none.
-        }
-        const descriptor = fs.openSync(temporary, openFlags.create, 0o600);
+        const descriptor = createTemporary(fs, folder, temporary);
         try {
           writeAll(fs, descriptor, utf8(JSON.stringify(state)));
           if (durable) fs.fsyncSync(descriptor);
@@ -83,4 +78,17 @@ export function openStateStore(fs: FileSystem, folder: string | null, key: strin
       }
     },
   };
+}
+
+/** A file of this name, new. Usually the folder is there, and nothing else is in its place. */
+function createTemporary(fs: FileSystem, folder: string, path: string): number {
+  const create = (): number => fs.openSync(path, openFlags.create, 0o600);
+  try {
+    return create();
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') fs.unlinkSync(path);
+    else if (errorCode(error) === 'ENOENT') makeFolders(fs, folder);
+    else throw error;
+    return create();
+  }
 }

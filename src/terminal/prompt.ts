@@ -66,11 +66,11 @@ export function openPrompter(): Prompter | null {
   const theme = { prefix: 'vault:' };
   return {
     hidden: async (message) => {
-      const { password } = await import('@inquirer/prompts');
+      const { password } = await import('./questions.ts');
       return ask(async (context) => password({ message, mask: false, toggleMask: false, theme }, context));
     },
     confirm: async (message) => {
-      const { confirm } = await import('@inquirer/prompts');
+      const { confirm } = await import('./questions.ts');
       return ask(async (context) => confirm({ message, default: false, theme }, context));
     },
   };

@@ -5,8 +5,8 @@
  * Writes are synchronous: a value is out before the process ends, and a closed pipe is known at once.
  */
 import { fstatSync, writeSync } from 'node:fs';
-import { BackendError } from '../errors.ts';
 import { isatty } from 'node:tty';
+import { BackendError } from '../errors.ts';
 
 const standardOutput = 1;
 const standardError = 2;
@@ -61,8 +61,27 @@ export function say(message: string): void {
   writeError(`vault: ${message}\n`);
 }
 
-export const outputIsTerminal = (): boolean => isatty(standardOutput);
-export const errorIsTerminal = (): boolean => isatty(standardError);
+/** /dev/null of Linux. */
+const nullDevice = 0x103;
+
+/** Most things are told from a terminal by their kind, without node:tty, which brings sockets and streams along. */
+function isTerminal(descriptor: number): boolean {
+  try {
+    const stat = fstatSync(descriptor);
+    if (process.platform === 'linux' && (!stat.isCharacterDevice() || stat.rdev === nullDevice)) return false;
+  } catch {
+    return false;
+  }
+  return isatty(descriptor);
+}
+
+export const outputIsTerminal = (): boolean => isTerminal(standardOutput);
+export const errorIsTerminal = (): boolean => isTerminal(standardError);
+
+export const usualWidth = 80;
+
+/** Columns of the terminal that standard output is, or the usual number where it is none. */
+export const outputWidth = (): number => (outputIsTerminal() ? process.stdout.columns : usualWidth);
 
 /** Standard input counts only if it is a pipe, a file or a socket: cron and CI hand out /dev/null. */
 export function inputIsData(): boolean {

@@ -45,6 +45,8 @@ interface Ports {
   readonly authority: Authority;
   readonly stamp: WriteStamp;
   readonly reader: (entry: EnvironmentEntry) => Promise<EnvironmentReader>;
+  /** Who has taken up an invitation with keys that nothing can be sealed to: they stay as they are. */
+  readonly leftWaiting: ReadonlySet<string>;
 }
 
 type Admins = readonly (readonly [string, string])[];
@@ -60,6 +62,8 @@ export class AccessDraft {
   /** Environments that get new keys, and who is to be remembered as having read them. */
   readonly #rekey = new Map<string, Map<string, boolean>>();
   readonly #made = new Map<string, MadeEnvironment>();
+  /** Ids of signers whose additions did not hold when environments got new keys. */
+  readonly setAside: string[] = [];
   #signer: Identity;
 
   constructor(ports: Ports) {
@@ -69,9 +73,11 @@ export class AccessDraft {
     const { header, lastRoot } = authority;
     const arrived = (entry: PrincipalEntry): boolean =>
       entry.signPub !== '' && document.bundleOf(entry.id) !== null;
-    this.principals = [...authority.principals].map((entry) =>
-      arrived(entry) ? { ...entry, invited: '' } : entry,
-    );
+    const listed = new Map(header.principals.map((entry) => [entry.id, entry]));
+    this.principals = [...authority.principals].map((entry) => {
+      if (ports.leftWaiting.has(entry.id)) return listed.get(entry.id) ?? entry;
+      return arrived(entry) ? { ...entry, invited: '' } : entry;
+    });
     this.environments = header.environments;
     this.policy = new Map(header.policy.map(([key, value]) => [key, value]));
     this.#retired = header.retired;
@@ -276,6 +282,9 @@ export class AccessDraft {
 
   /** Everything that is lost makes new keys; who could read is remembered with the environment. */
   #expose(entry: PrincipalEntry, before: Rights, after: Rights, remembered = true): void {
+    // Who is only invited has never had a key.
+    const listed = this.#ports.authority.header.principals.find(({ id }) => id === entry.id);
+    if (listed?.signPub === '') return;
     for (const [environment, lost] of lostBetween(before, after)) {
       if (!this.environments.some(({ id }) => id === environment)) continue;
       this.rekey(environment);
@@ -297,6 +306,8 @@ export class AccessDraft {
 
   #levelOf(entry: PrincipalEntry, environment: string): 'list' | 'read' | null {
     if (entry.signPub === '') return null;
+    // Whose time is over gets no later keys.
+    if (entry.expires !== '' && entry.expires < this.#ports.stamp.time) return null;
     if (this.isAdmin(entry.id) || entry.read.includes(environment)) return 'read';
     return entry.list.includes(environment) ? 'list' : null;
   }
@@ -312,6 +323,7 @@ export class AccessDraft {
           [...exposed].map(([principal, read]) => ({ principal, read, until: this.#ports.stamp.time })),
         ),
       );
+      this.setAside.push(...made.setAside);
       this.#made.set(id, made);
       this.environments = this.environments.map((entry) => (entry.id === id ? made.entry : entry));
     }
@@ -342,11 +354,14 @@ export class AccessDraft {
   }
 
   #placeCredentials(head: HeadLines): void {
-    head.successions.clear();
+    for (const id of head.successions.keys())
+      if (!this.#ports.leftWaiting.has(id)) head.successions.delete(id);
     const listed = new Set(this.principals.map(({ id }) => id));
-    for (const lines of [head.slots, head.bundles, head.grants]) {
+    for (const lines of [head.successions, head.slots, head.bundles, head.grants]) {
       for (const id of lines.keys()) if (!listed.has(id)) lines.delete(id);
     }
+    // Slots that no bundle binds were put there by somebody else.
+    for (const id of head.slots.keys()) if (!head.bundles.has(id)) head.slots.delete(id);
     for (const [id, { slots, bundle }] of this.#credentials) {
       head.grants.delete(id);
       if (bundle === null) {

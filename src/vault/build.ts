@@ -44,6 +44,8 @@ export interface HeadLines {
   readonly slots: Map<string, readonly Bytes[]>;
   readonly bundles: Map<string, Bytes>;
   readonly grants: Map<string, Map<string, Bytes>>;
+  /** Requests, then decisions. */
+  requests: readonly Bytes[];
 }
 
 /** The head lines of a document, to be changed and laid out again. */
@@ -62,7 +64,8 @@ export function headLinesOf(document: VaultDocument): HeadLines {
     grants.set(principal, own.set(idMember(raw, 'environment'), raw));
   }
   const { header } = document;
-  return { roots: document.rawLines('root'), header, successions, slots, bundles, grants };
+  const requests = [...document.rawLines('request'), ...document.rawLines('decision')];
+  return { roots: document.rawLines('root'), header, successions, slots, bundles, grants, requests };
 }
 
 /** An id among the first members of a line, without parsing the rest. */
@@ -95,7 +98,7 @@ export async function buildFile(
   }
   const body: Bytes[] = [];
   for (const { id } of entries) layOut(document, id, environments.get(id), lines, body);
-  for (const kind of ['request', 'decision']) lines.push(...document.rawLines(kind));
+  lines.push(...head.requests);
   const bytes = joinLines(lines);
   return { head: bytes, headDigest: await headDigest(domain, bytes), body };
 }

@@ -1,9 +1,11 @@
 /** From what a write scope has staged to a whole new file. docs/format.md sections 2, 3 and 10. */
-import { lineDigest } from '../access/digest.ts';
+import { IntegrityError } from '../errors.ts';
+import { lineDigest, signatureHolds } from '../access/digest.ts';
 import { makeBundle, type Identity } from '../access/bundle.ts';
 import { wrapGrant } from '../access/grant.ts';
-import { isAwaited } from '../access/header-rules.ts';
 import type { Bytes } from '../crypto/bytes.ts';
+import { parseLine } from '../format/json-line.ts';
+import { decisionLine, requestLine, type PrincipalEntry } from '../format/lines.ts';
 import { buildFile, headLinesOf, type BuiltFile, type HeadLines } from './build.ts';
 import type { BuiltEnvironment } from './environment-layout.ts';
 import type { WriteScope } from './scope.ts';
@@ -12,18 +14,22 @@ export interface StagedFile {
   readonly file: BuiltFile;
   /** Who signs the new snapshot: the unlocked principal, with new keys where those changed, and pins moved. */
   readonly identity: Identity;
+  /** Whether anybody's credentials, rights or keys change. */
+  readonly credentials: boolean;
 }
 
 /** @returns `null` where nothing was staged */
-export async function buildStaged(scope: WriteScope): Promise<StagedFile | null> {
+export async function buildStaged(
+  scope: WriteScope,
+  newcomers: readonly PrincipalEntry[],
+): Promise<StagedFile | null> {
   const { document, authority, slots, succession } = scope;
   const { domain } = authority;
   const environments = new Map<string, BuiltEnvironment>();
   for (const [id, draft] of scope.drafts) if (draft.dirty) environments.set(id, await draft.build());
   if (environments.size === 0 && slots === null && succession === null && scope.access === null) return null;
   const head = headLinesOf(document);
-  if (authority.isAdmin(scope.identity.principal) && [...authority.principals].some(hasArrived(scope)))
-    scope.administration();
+  if (newcomers.length > 0) scope.administration();
   let { identity } = scope;
   if (scope.access !== null) {
     const built = await scope.access.build(head);
@@ -31,7 +37,17 @@ export async function buildStaged(scope: WriteScope): Promise<StagedFile | null>
     head.roots = built.roots;
     head.header = built.header;
     identity = scope.access.signer;
+    for (const { id, name } of newcomers)
+      if (scope.access.principals.some((principal) => principal.id === id))
+        tell(scope, `${name} has joined, and has now what it was promised`);
+    dropUnsound(scope, await soundRequests(scope), head);
   }
+  const aside = [
+    ...[...scope.drafts.values()].flatMap((draft) => draft.setAside),
+    ...(scope.access?.setAside ?? []),
+  ];
+  for (const name of new Set(aside.map((id) => authority.nameOf(id))))
+    tell(scope, `what ${name} had added did not hold together and was left out`);
   if (succession !== null) head.successions.set(identity.principal, succession.raw);
   if (slots !== null)
     head.slots.set(
@@ -40,13 +56,39 @@ export async function buildStaged(scope: WriteScope): Promise<StagedFile | null>
     );
   await wrapOwnGrants(scope, head);
   identity = await renewBundle(scope, head, identity, slots !== null);
-  return { file: await buildFile(document, domain, head, environments), identity };
+  const credentials = slots !== null || succession !== null || scope.access !== null;
+  return { file: await buildFile(document, domain, head, environments), identity, credentials };
 }
 
-/** Somebody who was awaited and has put credentials into the file: the next header says so, and gives the grants. */
-function hasArrived({ document }: WriteScope) {
-  return (principal: Parameters<typeof isAwaited>[0]): boolean =>
-    isAwaited(principal) && document.bundleOf(principal.id) !== null;
+/** For the person, and for the record. */
+function tell(scope: WriteScope, what: string): void {
+  scope.notices.push(what);
+  scope.trace.detail = scope.trace.detail === '' ? what : `${scope.trace.detail}; ${what}`;
+}
+
+/** Requests and decisions that somebody planted would stay for ever: what is not signed by who may is left out of a new header's file. */
+async function soundRequests({ document, authority }: WriteScope): Promise<ReadonlySet<Bytes>> {
+  const sound = new Set<Bytes>();
+  const shapes = { request: requestLine, decision: decisionLine } as const;
+  for (const [kind, shape] of Object.entries(shapes)) {
+    for (const raw of document.rawLines(kind)) {
+      try {
+        const line = parseLine<{ readonly by: string; readonly sig: string }>(raw, shape, kind);
+        const key = authority.keyAt(line.value.by, authority.header.n);
+        if (key !== null && (await signatureHolds(authority.domain, line, key))) sound.add(raw);
+      } catch (error) {
+        if (!(error instanceof IntegrityError)) throw error;
+      }
+    }
+  }
+  return sound;
+}
+
+function dropUnsound(scope: WriteScope, sound: ReadonlySet<Bytes>, head: HeadLines): void {
+  const all = head.requests.length;
+  head.requests = head.requests.filter((raw) => sound.has(raw));
+  if (head.requests.length < all)
+    tell(scope, `${all - head.requests.length} requests that nobody had signed are gone`);
 }
 
 /** Grants that others sealed are wrapped under the own key at the first chance: faster, and nothing to be harvested. */

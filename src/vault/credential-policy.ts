@@ -53,7 +53,8 @@ export function credentialProblem(
     return new AccessDeniedError('the policy of this vault wants two factors', { hint });
   }
   const days = Number(policyValue(readPolicy(authority.header.policy), 'passphrase.days'));
-  const age = slot.hint === '' ? 0 : (now.getTime() - Date.parse(slot.hint)) / dayMs;
+  const since = Date.parse(slot.hint);
+  const age = Number.isNaN(since) ? 0 : (now.getTime() - since) / dayMs;
   if (days === 0 || slot.type === 'age' || slot.type === 'pkcs11' || age <= days) return null;
   const message = `your passphrase is ${Math.floor(age)} days old; the policy of this vault allows ${days}`;
   return new AccessDeniedError(message, { hint: 'change it: `vault passwd`' });

@@ -2,7 +2,7 @@
  * Changing one environment: what is staged in memory until a write builds new lines of it. Two ways, by right: who may write changes
  * catalog and values (environment-draft.ts); who may only rotate or delete adds to them (changes-draft.ts).
  */
-import { AccessDeniedError } from '../errors.ts';
+import { AccessDeniedError, ConcurrencyError } from '../errors.ts';
 import { lineDigest } from '../access/digest.ts';
 import { signLine } from '../access/signing.ts';
 import { encodeBase64url, type Bytes } from '../crypto/bytes.ts';
@@ -16,6 +16,8 @@ import { makeValueLine } from './value-line.ts';
 export abstract class Draft {
   readonly reader: EnvironmentReader;
   protected readonly stamp: WriteStamp;
+  /** Ids of signers whose additions did not hold and go with this write. */
+  readonly setAside: string[] = [];
   readonly #histories = new Map<string, SecretHistory>();
 
   constructor(reader: EnvironmentReader, stamp: WriteStamp) {
@@ -65,6 +67,8 @@ export abstract class Draft {
     const { identity, time } = this.stamp;
     const history = await this.history(secret);
     const before = history.versions.at(-1);
+    if (before?.value.state === 'pending')
+      throw new ConcurrencyError('a rotation of this secret is under way and has to end first');
     const version = (before?.value.version ?? history.purged?.value.through ?? 0) + 1;
     const prev =
       before === undefined

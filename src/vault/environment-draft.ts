@@ -41,12 +41,18 @@ export class EnvironmentDraft extends Draft {
   /** @throws AccessDeniedError without the right to write; IntegrityError if something in `changes` is not sound */
   static async of(reader: EnvironmentReader, stamp: WriteStamp): Promise<EnvironmentDraft> {
     const draft = new EnvironmentDraft(reader, stamp);
+    for (const id of await reader.settleChanges()) draft.setAside.push(id);
     for (const secret of await reader.changedSecrets()) await draft.#fold(secret);
     return draft;
   }
 
   get dirty(): boolean {
-    return this.#catalog.size > 0 || this.#values.size > 0;
+    return this.#catalog.size > 0 || this.#values.size > 0 || this.#drops;
+  }
+
+  /** What stood in `changes` parts goes with this write, taken over or set aside; a new values part says that it did. */
+  get #drops(): boolean {
+    return this.reader.part.changes.length > 0;
   }
 
   /** A writer could leave lines out as well: the right to write includes removal. */
@@ -182,7 +188,7 @@ export class EnvironmentDraft extends Draft {
 
   async #buildValues(bits: number): Promise<{ line: Line<ValuesLine>; shards: (Bytes | null)[] }> {
     const { part, authority } = this.reader;
-    if (this.#values.size === 0)
+    if (this.#values.size === 0 && !this.#drops)
       return { line: part.values, shards: part.values.value.shards.map(() => null) };
     const divided = bits === part.names.value.bits ? part.values.value.bits : bits;
     const built = new Map([...this.#values].map(([number, lines]) => [number, joinStored(lines)]));

@@ -53,6 +53,8 @@ export class EnvironmentReader {
   readonly #shards = new Map<string, Promise<Bytes>>();
   readonly #entries = new Map<number, Promise<readonly CatalogEntry[]>>();
   #withdrawn: Promise<Withdrawn> | null = null;
+  /** Places of `changes` parts that do not hold and are left out. */
+  #setAside: ReadonlySet<number> = new Set();
 
   constructor(document: VaultDocument, authority: Authority, part: EnvironmentPart, keys: EnvironmentKeys) {
     this.document = document;
@@ -123,7 +125,10 @@ export class EnvironmentReader {
   async find(name: string): Promise<CatalogEntry | null> {
     const entries = await this.entriesOfShard(await this.shardOfName(name));
     const found = entries.find((entry) => entry.name === name);
-    return found === undefined ? null : asWithdrawn(await this.#withdrawals(), found);
+    if (found === undefined || !(await this.changedSecrets()).has(found.secret)) return found ?? null;
+    // Only what `changes` say of this secret: what they say of others is not this one's affair.
+    const history = await this.history(found.secret);
+    return asWithdrawn(withdrawnFrom([[found.secret, history]]), found);
   }
 
   /** All entries, by name in byte order. */
@@ -158,6 +163,7 @@ export class EnvironmentReader {
   async changedSecrets(): Promise<ReadonlySet<string>> {
     const secrets = new Set<string>();
     for (const index of this.part.changes.keys()) {
+      if (this.#setAside.has(index)) continue;
       for (const raw of splitLines(await this.shard('changes', index)))
         secrets.add(encodeBase64url(storedLine(raw).secret));
     }
@@ -171,14 +177,71 @@ export class EnvironmentReader {
   }
 
   async #findWithdrawn(): Promise<Withdrawn> {
-    const removed = new Map<string, string>();
-    const purged = new Set<string>();
+    const histories: [string, SecretHistory][] = [];
     for (const secret of await this.changedSecrets()) {
-      const history = await this.history(secret);
-      if (history.removed !== null) removed.set(secret, history.removed.value.time);
-      if (history.versions.length === 0) purged.add(secret);
+      try {
+        histories.push([secret, await this.history(secret)]);
+      } catch (error) {
+        // Reading that secret says what is wrong with it; the others are listed.
+        if (!(error instanceof IntegrityError)) throw error;
+      }
     }
-    return { removed, purged };
+    return withdrawnFrom(histories);
+  }
+
+  /**
+   * For whoever is about to take `changes` over: parts that do not hold, or bring a value that does not open, are set aside, whole. Else
+   * one signer with the right to rotate could stop every writer, and the administrator who would remove it.
+   * @returns ids of the signers whose parts were set aside
+   */
+  async settleChanges(): Promise<string[]> {
+    const all = [...this.part.changes.keys()];
+    let aside: readonly number[] = [];
+    for (let failing = await this.#failing(aside); failing.length > 0;) {
+      // Versions of several signers build upon each other: the one goes without which most of the others hold.
+      let best = { aside, failing };
+      for (const culprit of failing) {
+        const without = [...aside, culprit];
+        const rest = await this.#failing(without);
+        if (best.aside === aside || rest.length < best.failing.length)
+          best = { aside: without, failing: rest };
+      }
+      ({ aside, failing } = best);
+    }
+    this.#setAside = new Set(aside);
+    this.#withdrawn = null;
+    return all
+      .filter((index) => aside.includes(index))
+      .flatMap((index) => this.part.changes[index]?.value.by ?? []);
+  }
+
+  /** Parts that do not hold when these are left out. */
+  async #failing(aside: readonly number[]): Promise<number[]> {
+    this.#setAside = new Set(aside);
+    const failing: number[] = [];
+    for (const index of this.part.changes.keys())
+      if (!aside.includes(index) && !(await this.#holds(index))) failing.push(index);
+    return failing;
+  }
+
+  async #holds(index: number): Promise<boolean> {
+    try {
+      for (const raw of splitLines(await this.shard('changes', index))) {
+        const secret = encodeBase64url(storedLine(raw).secret);
+        const history = await this.history(secret);
+        await this.checkVersion(history, 0);
+        if (history.versions.at(-1)?.value.state === 'pending') return false;
+        for (const line of history.versions) {
+          if (line.value.by !== this.part.changes[index]?.value.by) continue;
+          await this.note(line);
+          if (this.keys.value !== null) (await this.open(line)).wipe();
+        }
+      }
+      return (this.part.changes[index]?.value.size ?? 0) > 0;
+    } catch (error) {
+      if (error instanceof IntegrityError) return false;
+      throw error;
+    }
   }
 
   valueShardOf(secret: string): number {
@@ -190,6 +253,7 @@ export class EnvironmentReader {
     const raw = linesWith(await this.shard('values', this.valueShardOf(secret)), secret);
     const sources = [{ raw, by: null as string | null }];
     for (const [index, line] of this.part.changes.entries()) {
+      if (this.#setAside.has(index)) continue;
       sources.push({ raw: linesWith(await this.shard('changes', index), secret), by: line.value.by });
     }
     let purged: Line<PurgedLine> | null = null;
@@ -297,6 +361,16 @@ export class EnvironmentReader {
       prev = await lineDigest(this.authority.domain, line.raw);
     }
   }
+}
+
+function withdrawnFrom(histories: readonly (readonly [string, SecretHistory])[]): Withdrawn {
+  const removed = new Map<string, string>();
+  const purged = new Set<string>();
+  for (const [secret, history] of histories) {
+    if (history.removed !== null) removed.set(secret, history.removed.value.time);
+    if (history.versions.length === 0) purged.add(secret);
+  }
+  return { removed, purged };
 }
 
 /** An entry with what `changes` take away from it, or `null` where nothing is left of it. */

@@ -2,7 +2,7 @@
  * What an environment's own sealed policy keeps: since when it has its keys, and who could read it and may not any more.
  * docs/format.md section 12.
  */
-import type { Carry } from '../format/catalog.ts';
+import type { Carry, Note } from '../format/catalog.ts';
 
 type SealedPolicy = Carry['policy'];
 
@@ -33,6 +33,18 @@ export function exposuresOf(policy: SealedPolicy): Exposure[] {
     const [, principal, sign, until] = /^([\w-]{11})([=~])(.+)$/.exec(entry) ?? [];
     return principal === undefined || until === undefined ? [] : [{ principal, until, read: sign === '=' }];
   });
+}
+
+/** Whether an operation brings a value that nobody had before. */
+export function isFresh(operation: Note['operation']): boolean {
+  return operation !== 'rollback' && operation !== 'copy';
+}
+
+/** The policy without what is settled: every current value is newer than what those knew. */
+export function withoutDone(policy: SealedPolicy, oldest: string): SealedPolicy {
+  const open = exposuresOf(policy).filter(({ until }) => until >= oldest);
+  const others = policy.filter(([key]) => key !== exposedKey);
+  return withExposures(others, open);
 }
 
 /** The policy with these added; a later entry of a principal takes the place of an earlier one, and never says less. */

@@ -21,7 +21,7 @@ import {
   type RootLine,
   type SlotLine,
 } from '../format/lines.ts';
-import { labelProblem } from '../format/name.ts';
+import { newLabelProblem } from '../format/name.ts';
 import { joinLines } from './build.ts';
 import { makeEnvironment, type MadeEnvironment } from './new-environment.ts';
 import type { Place } from './place.ts';
@@ -109,7 +109,7 @@ export function checkWanted(wanted: NewVault): void {
   if (new Set(wanted.environments).size !== wanted.environments.length)
     throw new UsageError('an environment is named twice');
   for (const name of wanted.environments) {
-    const problem = labelProblem(name);
+    const problem = newLabelProblem(name);
     if (problem !== null) throw new UsageError(`this cannot name an environment: ${problem}`);
   }
 }

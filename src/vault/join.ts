@@ -5,19 +5,20 @@
  * credentials. By invitation: an administrator lists the public half of a one-time key; who has the other half names keys of its own.
  * Either way nobody else ever has the newcomer's private keys.
  */
-import { ConcurrencyError, SecretNotFoundError, UnlockError, UsageError } from '../errors.ts';
+import { ConcurrencyError, IntegrityError, SecretNotFoundError, UnlockError, UsageError } from '../errors.ts';
 import type { Authority } from '../access/authority.ts';
 import { openBundle, type Identity } from '../access/bundle.ts';
 import { lineDigest, signatureHolds } from '../access/digest.ts';
 import { signLine } from '../access/signing.ts';
 import { openSlot, shortIdLength, slotTypeOf, unwrapBundleKey, type Credential } from '../access/slot.ts';
-import { encodeBase64url, encodeHex, parseUtf8, utf8 } from '../crypto/bytes.ts';
+import { encodeBase64url, encodeHex, equalBytes, parseUtf8, utf8 } from '../crypto/bytes.ts';
 import { sha256 } from '../crypto/hash.ts';
-import { checkChosenKdf, type KdfParameters } from '../crypto/kdf.ts';
+import type { KdfParameters } from '../crypto/kdf.ts';
 import { Domain } from '../crypto/pae.ts';
 import { importSigningKey } from '../crypto/signature.ts';
 import { VaultDocument } from '../format/document.ts';
 import { joinRequest, type Invitation, type JoinRequest } from '../format/join-text.ts';
+import { invitationPin } from './invitation.ts';
 import { encodeJson, parseLine, type Line } from '../format/json-line.ts';
 import {
   bundleLine,
@@ -31,14 +32,18 @@ import {
 } from '../format/lines.ts';
 import { loadPendingJoin, removePendingJoin, savePendingJoin } from '../storage/pending-join.ts';
 import { openVaultFile } from '../storage/vault-file.ts';
+import { readPolicy } from '../lifecycle/policy.ts';
 import { checkKeyFile } from './founding.ts';
+import { kdfFor } from './kdf-policy.ts';
 import type { Place } from './place.ts';
+import { checkPins } from './unlock.ts';
 import { makePrincipalKeys, type PrincipalKeys } from './principal-keys.ts';
 import { Vault, type CredentialSource } from './vault.ts';
 
 export interface Newcomer {
   readonly credential: Extract<Credential, { type: 'passphrase' }>;
-  readonly kdf: KdfParameters;
+  /** `null` for what the policy of the vault has by default. */
+  readonly kdf: KdfParameters | null;
 }
 
 const requestLabel = 'join-request';
@@ -54,33 +59,47 @@ async function makeOwnKeys(
   principal: string,
   { credential, kdf }: Newcomer,
 ): Promise<{ keys: PrincipalKeys; identity: Identity }> {
-  checkChosenKdf(kdf);
   checkKeyFile(credential.keyFile);
   return makePrincipalKeys(authority.domain, place.random, {
     principal,
     pins: pinsOf(authority),
     time: place.now().toISOString(),
     n: 1,
-    credentials: [{ credential, kdf }],
+    credentials: [{ credential, kdf: kdfFor(readPolicy(authority.header.policy), kdf) }],
     engine: place.kdfEngine,
   });
 }
 
-/** SHA-256 of a request's public keys in groups of four, to be compared over another channel. */
-export async function fingerprintOf(request: Pick<JoinRequest, 'signPub' | 'sealPub'>): Promise<string> {
-  const digest = encodeHex(await sha256(utf8(`${request.signPub} ${request.sealPub}`)));
+/** SHA-256 of a request's id and public keys in groups of four, to be compared over another channel. */
+export async function fingerprintOf(
+  request: Pick<JoinRequest, 'id' | 'signPub' | 'sealPub'>,
+): Promise<string> {
+  const digest = encodeHex(await sha256(utf8(`${request.id} ${request.signPub} ${request.sealPub}`)));
   return (digest.slice(0, 32).match(/.{4}/g) ?? []).join(' ');
 }
 
 /** Make keys and a request. The sealed private half stays on this machine. @throws UsageError on a machine without a state folder */
-export async function makeJoinRequest(place: Place, name: string, newcomer: Newcomer): Promise<JoinRequest> {
+export async function makeJoinRequest(
+  place: Place,
+  name: string,
+  newcomer: () => Promise<Newcomer>,
+  replace = false,
+): Promise<JoinRequest> {
   const folder = place.stateFolder;
   if (folder === null)
     throw new UsageError('there is no folder to keep your keys in', { hint: 'set HOME or XDG_STATE_HOME' });
   const made: JoinRequest[] = [];
   const vault = await Vault.arrive(place, async (document, authority) => {
     const principal = encodeBase64url(place.random(shortIdLength));
-    const { keys, identity } = await makeOwnKeys(place, authority, principal, newcomer);
+    if (!replace && loadPendingJoin(place.fs, folder, document.vaultId) !== null) {
+      const hint = 'finish it with `vault join`, or give its keys up with --replace';
+      throw new ConcurrencyError(
+        'you have made a request for this vault already',
+        { hint },
+        'ALREADY_EXISTS',
+      );
+    }
+    const { keys, identity } = await makeOwnKeys(place, authority, principal, await newcomer());
     const { signPub, sealPub, slots, bundle } = keys;
     if (bundle === null) throw new UsageError('no keys were made');
     const fields = {
@@ -175,7 +194,10 @@ export async function finishRequest(place: Place, credentials: CredentialSource)
     }
     slots = pending.slots.map((raw) => parseLine(utf8(raw), slotLine, 'slot'));
     const bundle = parseLine(utf8(pending.bundle), bundleLine, 'bundle');
-    return openOwn(place, authority, entry, { slots, bundle }, credentials);
+    const identity = await openOwn(place, authority, entry, { slots, bundle }, credentials);
+    // What stands there now must descend from what stood there when the request was made.
+    checkPins(document, authority, entry, identity, place.now());
+    return identity;
   });
   try {
     const name = await publish(vault, { slots, succession: null });
@@ -214,6 +236,14 @@ async function openOwn(
   }
 }
 
+/** The vault is the one that the invitation was made in, or descends from it. @throws IntegrityError */
+async function checkInvitedTo({ domain, rootDigests }: Authority, { pin }: Invitation): Promise<void> {
+  for (const digest of rootDigests) if (equalBytes(await invitationPin(domain, digest), pin)) return;
+  throw new IntegrityError(
+    'this is not the vault that you were invited to: its administrators do not descend from those who invited you',
+  );
+}
+
 /** Take the place that an invitation keeps, with keys of one's own. @returns the principal's name */
 export async function acceptInvitation(
   place: Place,
@@ -230,6 +260,7 @@ export async function acceptInvitation(
     if (listed === undefined || listed.invited !== encodeBase64url(invited.publicKey))
       throw new UnlockError('the invitation opens nothing here: withdrawn, used, or of another vault');
     if (document.bundleOf(listed.id) !== null) throw new UnlockError('the invitation was used already');
+    await checkInvitedTo(authority, invitation);
     const present = place.now().toISOString();
     if (listed.expires !== '' && present > listed.expires)
       throw new UnlockError(`the invitation expired at ${listed.expires}`);

@@ -41,7 +41,11 @@ async function partsOf(
     { key: 'header', n: document.header.value.n, raw: document.header.raw },
   ];
   const bundle = principal === null ? null : document.bundleOf(principal);
-  if (bundle !== null) lines.push({ key: `bundle:${bundle.value.by}`, n: bundle.value.n, raw: bundle.raw });
+  if (bundle !== null && principal !== null) {
+    // With new keys of its own a principal's bundle counts anew.
+    const key = `bundle:${principal}:${authority.principal(principal)?.signPub ?? ''}`;
+    lines.push({ key, n: bundle.value.n, raw: bundle.raw });
+  }
   for (const { entry, names, values, changes } of document.environments) {
     lines.push({ key: `names:${entry.id}`, n: names.value.n, raw: names.raw });
     lines.push({ key: `values:${entry.id}`, n: values.value.n, raw: values.raw });
@@ -88,7 +92,7 @@ export async function checkMemory(
   if (generation === state.generation)
     refuse(`two histories: generation ${generation} is not the one that this machine has seen`);
   for (const [key, n, digest] of state.parts) {
-    const now = found.get(key);
+    const now = found.get(key) ?? foundWithoutKey(found, key);
     const [kind = '', id = ''] = key.split(':');
     if (kind === 'changes') {
       const values = found.get(`values:${id}`)?.[1] ?? 0;
@@ -117,12 +121,18 @@ export async function checkMemory(
   }
 }
 
+/** A bundle that an earlier version of this program remembered, by its principal alone. */
+function foundWithoutKey(found: ReadonlyMap<string, Part>, key: string): Part | undefined {
+  if (!/^bundle:[^:]+$/u.test(key)) return undefined;
+  return [...found].find(([other]) => other.startsWith(`${key}:`))?.[1];
+}
+
 function headerSeen(state: Remembered): number | undefined {
   return state.parts.find(([key]) => key === 'header')?.[1];
 }
 
 function ownBundle(state: Remembered): string | null {
-  return state.parts.find(([key]) => key.startsWith('bundle:'))?.[0].slice('bundle:'.length) ?? null;
+  return state.parts.find(([key]) => key.startsWith('bundle:'))?.[0].split(':')[1] ?? null;
 }
 
 /** Remember a verified document and the log's last record. Returns whether it could. */

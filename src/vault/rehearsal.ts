@@ -1,25 +1,31 @@
 /**
- * A rehearsal: a vault made, unlocked, read and changed in memory. Run while the start-up snapshot is built, it leaves the bytecode of
- * all of it, and the crypto that it loads, in the snapshot, so that the first real command need not compile them.
+ * A rehearsal: a vault made, unlocked, read and changed. Run while the start-up snapshot is built, it leaves the bytecode of all of it, and
+ * the crypto that it loads, in the snapshot, so that the first real command need not compile them. The vault is handed on, for
+ * commands to be rehearsed on.
  *
- * It touches no file, clock or process, keeps nothing, and its keys protect nothing. Two things cannot be part of a snapshot and are left
- * out: the lock (a database engine) and Argon2id (WebAssembly), for which PBKDF2 stands in.
+ * It touches one folder, which the caller removes, and no clock or randomness; its keys protect nothing. Two things cannot be part of a
+ * snapshot and are left out: the database engine of the lock, and Argon2id (WebAssembly), for which PBKDF2 stands in.
  */
+import { join } from 'node:path';
 import { utf8, type Bytes } from '../crypto/bytes.ts';
 import { defaultPbkdf2 } from '../crypto/kdf.ts';
-import { memoryFileSystem } from '../storage/memory-file-system.ts';
+import { realFileSystem } from '../storage/file-system.ts';
+import { acquireLock } from '../storage/lock.ts';
 import { createVault } from './create.ts';
 import { defaultEnvironments } from './founding.ts';
+import { addSlot } from './operations/credentials.ts';
 import { getSecret } from './operations/get.ts';
 import { listInfo, listNames } from './operations/list.ts';
 import { putSecret } from './operations/put.ts';
 import { selectSecrets } from './operations/select.ts';
-import type { Place } from './place.ts';
+import { logPathBeside, type Place } from './place.ts';
 import { Vault } from './vault.ts';
 
-const moment = new Date('2020-01-01T00:00:00.000Z');
+/** As text: a Date in the heap would have every start look for the time zone. */
+const moment = '2020-01-01T00:00:00.000Z';
 
-function rehearsalPlace(): Place {
+function rehearsalPlace(folder: string): Place {
+  const path = join(folder, 'a.vault');
   let counter = 0;
   // Distinct, which is all that ids need here.
   const random = (length: number): Bytes => {
@@ -29,11 +35,11 @@ function rehearsalPlace(): Place {
     );
   };
   return {
-    fs: memoryFileSystem(),
-    path: '/v/a.vault',
-    audit: { type: 'file', path: '/v/a.vault.audit.jsonl' },
-    stateFolder: '/v/state',
-    now: () => moment,
+    fs: realFileSystem,
+    path,
+    audit: { type: 'file', path: logPathBeside(path) },
+    stateFolder: join(folder, 'state'),
+    now: () => new Date(moment),
     monotonic: () => 0,
     random,
     kdfEngine: 'native',
@@ -41,21 +47,32 @@ function rehearsalPlace(): Place {
     holder: '',
     lockWaitMs: 0,
     warn: () => undefined,
-    acquireLock: async () => Promise.resolve({ release: () => undefined }),
+    acquireLock: async (options) =>
+      acquireLock(options, async () => Promise.resolve({ exec: () => undefined, close: () => undefined })),
   };
 }
 
-export async function rehearse(): Promise<void> {
-  const place = rehearsalPlace();
+/** The vault, with one way in for scripts and one for people, and its secrets, whose values are empty. */
+export interface RehearsalVault {
+  readonly place: Place;
+  readonly token: string;
+  readonly passphrase: string;
+  readonly names: readonly string[];
+}
+
+export async function rehearse(folder: string): Promise<RehearsalVault> {
+  const place = rehearsalPlace(folder);
+  const names = ['a', 'b'];
+  let token = '';
   const credential = { type: 'passphrase', passphrase: 'rehearsal' } as const;
   const kdf = { ...defaultPbkdf2, iterations: 100_000 };
   await createVault(place, { credential, kdf, environments: defaultEnvironments, recovery: false });
-  for (const name of ['a', 'b']) {
+  for (const name of names) {
     const vault = await Vault.open(place, {
       credentials: async () => Promise.resolve(credential),
       principal: null,
     });
-    const value = utf8('value');
+    const value = utf8('');
     await vault.write('put', async (scope) =>
       putSecret(scope, { environment: null, name, value, operation: 'put' }),
     );
@@ -71,6 +88,9 @@ export async function rehearse(): Promise<void> {
       due: false,
     };
     await vault.read('ls', async (scope) => [await listNames(scope, filter), await listInfo(scope, filter)]);
+    const slot = await vault.write('slot', async (scope) => addSlot(scope, { type: 'token' }, 'native'));
+    token = slot.text ?? '';
     vault.close();
   }
+  return { place, token, passphrase: credential.passphrase, names };
 }

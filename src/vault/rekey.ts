@@ -4,20 +4,28 @@
  *
  * Invariants: every line is checked before it is signed again, so that nothing forged is made good; authors and times stay.
  */
+import { IntegrityError } from '../errors.ts';
 import { lineDigest } from '../access/digest.ts';
 import { signLine } from '../access/signing.ts';
 import { encodeBase64url } from '../crypto/bytes.ts';
-import type { CatalogEntry, Carry } from '../format/catalog.ts';
-import { purgedLine, type PurgedLine } from '../format/lines.ts';
+import type { SecretBytes } from '../crypto/secret-bytes.ts';
+import type { CatalogEntry, Carry, Note } from '../format/catalog.ts';
+import type { Line } from '../format/json-line.ts';
+import { purgedLine, type PurgedLine, type ValueLine } from '../format/lines.ts';
 import { layOutWhole, type WriteStamp } from './environment-layout.ts';
-import type { EnvironmentReader, SecretHistory } from './environment-reader.ts';
-import { withKeysSince } from './exposure.ts';
+import { currentVersion, type EnvironmentReader, type SecretHistory } from './environment-reader.ts';
+import { isFresh, withKeysSince, withoutDone } from './exposure.ts';
 import { makeEnvironmentKeys, openCarry, type MadeEnvironment } from './new-environment.ts';
 import { storedLine, type StoredLine } from './stored-line.ts';
 import { makeValueLine } from './value-line.ts';
 
 /** Secrets that are opened and sealed at once. */
 const batch = 64;
+
+export interface RekeyedEnvironment extends MadeEnvironment {
+  /** Ids of signers whose additions did not hold and are gone. */
+  readonly setAside: readonly string[];
+}
 
 /**
  * @param reader of the environment as it is, by somebody who can read it
@@ -28,13 +36,14 @@ export async function rekeyEnvironment(
   reader: EnvironmentReader,
   stamp: WriteStamp,
   policy: (present: Carry['policy']) => Carry['policy'],
-): Promise<MadeEnvironment> {
+): Promise<RekeyedEnvironment> {
   const { domain } = reader.authority;
+  const setAside = await reader.settleChanges();
   const { entry: old, names, values } = reader.part;
   const before = await openCarry(domain, old, reader.keys);
   const content: Carry = {
     auditKeys: [...before.auditKeys, [old.epoch, encodeBase64url(reader.keys.audit)]],
-    policy: withKeysSince(policy(before.policy), stamp.time),
+    policy: withKeysSince(policy(withoutDone(before.policy, await oldestValue(reader))), stamp.time),
   };
   const place = { id: old.id, name: old.name, epoch: old.epoch + 1 };
   const made = await makeEnvironmentKeys(domain, stamp.random, stamp.identity, place, content);
@@ -56,7 +65,23 @@ export async function rekeyEnvironment(
   }
   const n = { names: names.value.n + 1, values: values.value.n + 1 };
   const built = await layOutWhole(domain, stamp, { keys: made.keys, entries, lines, n });
-  return { ...made, built };
+  return { ...made, built, setAside };
+}
+
+/** Time of the oldest current value that somebody brought anew; `""` where one came back from before, the present where there is none. */
+async function oldestValue(reader: EnvironmentReader): Promise<string> {
+  let oldest = reader.part.values.value.time;
+  for (const entry of await reader.entries()) {
+    if (entry.removed !== '') continue;
+    const current = currentVersion(await reader.history(entry.secret));
+    if (current === null) continue;
+    const { time } = current.value;
+    const [value, { operation }] = await openOrName(reader, current);
+    value.wipe();
+    if (!isFresh(operation)) return '';
+    if (time < oldest) oldest = time;
+  }
+  return oldest;
 }
 
 /** Every secret of an environment, those of which only a trace is left too. */
@@ -94,7 +119,7 @@ async function sealAnew(
   let prev = history.purged?.value.digest ?? '';
   for (const line of history.versions) {
     const { secret, version, state, time, author, decision } = line.value;
-    const [value, note] = [await reader.open(line), await reader.note(line)];
+    const [value, note] = await openOrName(reader, line);
     const wanted = { secret, version, state, time, author, decision, prev, note, value: value.bytes };
     const next = await makeValueLine(domain, stamp, made.entry, made.keys, wanted);
     value.wipe();
@@ -102,4 +127,18 @@ async function sealAnew(
     prev = await lineDigest(domain, next.raw);
   }
   return lines;
+}
+
+/** @throws IntegrityError naming the secret and whoever wrote what does not open */
+async function openOrName(reader: EnvironmentReader, line: Line<ValueLine>): Promise<[SecretBytes, Note]> {
+  try {
+    return [await reader.open(line), await reader.note(line)];
+  } catch (cause) {
+    if (!(cause instanceof IntegrityError)) throw cause;
+    const { secret, version, author } = line.value;
+    const name = (await reader.storedEntries()).find((entry) => entry.secret === secret)?.name ?? secret;
+    const message = `version ${version} of ${JSON.stringify(name)}, by ${reader.authority.nameOf(author)}, does not open`;
+    const hint = `purge it first: \`vault rm --purge ${JSON.stringify(name)} --env ${reader.part.entry.name}\``;
+    throw new IntegrityError(message, { cause, hint });
+  }
 }

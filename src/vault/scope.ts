@@ -3,12 +3,14 @@ import { AccessDeniedError, IntegrityError, UsageError } from '../errors.ts';
 import type { Authority } from '../access/authority.ts';
 import type { Identity } from '../access/bundle.ts';
 import { closeEnvironmentKeys } from '../access/environment-key.ts';
-import { openGrant } from '../access/grant.ts';
+import { isSealKey, openGrant } from '../access/grant.ts';
+import { isAwaited } from '../access/header-rules.ts';
 import { nameHash } from '../audit/record.ts';
 import type { SignedRecord } from '../format/audit-record.ts';
 import type { VaultDocument } from '../format/document.ts';
 import type { Line } from '../format/json-line.ts';
-import type { EnvironmentEntry, SlotLine, SuccessionLine } from '../format/lines.ts';
+import { limits } from '../format/limits.ts';
+import type { EnvironmentEntry, PrincipalEntry, SlotLine, SuccessionLine } from '../format/lines.ts';
 import { policyValue, readPolicy, type Policy } from '../lifecycle/policy.ts';
 import { AccessDraft } from './access-draft.ts';
 import { ChangesDraft } from './changes-draft.ts';
@@ -33,7 +35,11 @@ class Trace {
   }
 
   fields(): { environment: string; secrets: SignedRecord['secrets']; detail: string } {
-    return { environment: this.environment, secrets: [...this.#secrets.values()], detail: this.detail };
+    const detail = Buffer.from(this.detail)
+      .subarray(0, limits.detail - 3)
+      .toString('utf8');
+    // Cut in the middle of a character, the end reads as U+FFFD.
+    return { environment: this.environment, secrets: [...this.#secrets.values()], detail };
   }
 }
 
@@ -108,11 +114,11 @@ export class Scope {
     return reader;
   }
 
-  #noAccess(entry: EnvironmentEntry): AccessDeniedError {
-    const message = `you have no access to the environment ${entry.name}`;
-    if (!this.authority.awaitsGrants(this.identity.principal)) return new AccessDeniedError(message);
-    const hint = 'you have just joined: the next change that an administrator makes completes your access';
-    return new AccessDeniedError(`${message} yet`, { hint });
+  #noAccess({ name }: EnvironmentEntry): AccessDeniedError {
+    if (!this.authority.isNewcomer(this.identity.principal))
+      return new AccessDeniedError(`you have no access to the environment ${name}`);
+    const hint = 'any change by an administrator completes it';
+    return new AccessDeniedError('your access is not complete yet', { hint });
   }
 
   /** Environments that were opened by a grant that somebody else had sealed. */
@@ -150,6 +156,9 @@ export class WriteScope extends Scope {
   slots: readonly Line<SlotLine>[] | null = null;
   /** Line by which an invited principal takes its place. */
   succession: Line<SuccessionLine> | null = null;
+  /** What the person should hear of once it is written. */
+  readonly notices: string[] = [];
+  #leftWaiting: ReadonlySet<string> = new Set();
   #access: AccessDraft | null = null;
 
   constructor(
@@ -161,6 +170,25 @@ export class WriteScope extends Scope {
   ) {
     super(document, authority, identity, now);
     this.stamp = stamp;
+  }
+
+  /** Who has joined since the last header, and can be given what they were promised; who cannot be stays as they are, and is named. */
+  async findNewcomers(): Promise<readonly PrincipalEntry[]> {
+    if (!this.isAdministrator) return [];
+    const left = new Set<string>();
+    const ready: PrincipalEntry[] = [];
+    for (const principal of this.authority.principals) {
+      if (!isAwaited(principal) || this.document.bundleOf(principal.id) === null) continue;
+      if (await isSealKey(this.stamp.random, principal.sealPub)) ready.push(principal);
+      else {
+        left.add(principal.id);
+        this.notices.push(
+          `${principal.name} has joined with keys that nothing can be sealed to: remove them`,
+        );
+      }
+    }
+    this.#leftWaiting = left;
+    return ready;
   }
 
   /** Forget everything staged: nothing will be written. */
@@ -195,6 +223,7 @@ export class WriteScope extends Scope {
       authority: this.authority,
       stamp: this.stamp,
       reader: async (entry) => this.readerOf(entry),
+      leftWaiting: this.#leftWaiting,
     });
     return this.#access;
   }

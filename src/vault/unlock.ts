@@ -5,8 +5,9 @@
  * (INTEGRITY) are never confused.
  */
 import { AccessDeniedError, IntegrityError, UnlockError, UsageError } from '../errors.ts';
-import { lineDigest } from '../access/digest.ts';
+import { boundSlots } from '../access/bound-slots.ts';
 import type { Authority } from '../access/authority.ts';
+import { isAwaited } from '../access/header-rules.ts';
 import { openBundle, type Identity, type OpenedSlot } from '../access/bundle.ts';
 import { openSlot, slotTypeOf, unwrapBundleKey, type Credential } from '../access/slot.ts';
 import type { KdfEngine } from '../crypto/kdf.ts';
@@ -28,6 +29,44 @@ const words: Readonly<Record<SlotLine['type'], string>> = {
 /** Passphrases tried cost a KDF each; random keys cost nothing. */
 const passphraseSlotsTried = 4;
 
+/** Whose token it is. Where several slots have its id, the one that it opens says so: without a KDF that costs next to nothing. */
+async function tokenOwner(
+  document: VaultDocument,
+  authority: Authority,
+  token: Extract<Credential, { type: 'token' }>,
+): Promise<PrincipalEntry | null> {
+  const slots = document.slotsById(token.slot);
+  const owners = slots.map((slot) => authority.principal(slot.value.principal));
+  if (slots.length > 1) {
+    for (const [index, slot] of slots.entries()) {
+      try {
+        (await openSlot(authority.domain, slot.value, token, 'native')).fill(0);
+        return owners[index] ?? null;
+      } catch (error) {
+        if (!(error instanceof UnlockError || error instanceof IntegrityError)) throw error;
+      }
+    }
+  }
+  return owners[0] ?? null;
+}
+
+/** The slots of somebody who may have joined. Those that somebody took out are damage, not a credential that is missing. @throws IntegrityError */
+async function soundSlots(
+  document: VaultDocument,
+  authority: Authority,
+  principal: PrincipalEntry,
+): Promise<Line<SlotLine>[]> {
+  if (!isAwaited(principal) && document.bundleOf(principal.id) === null)
+    throw new IntegrityError(`the credentials of ${principal.name} were taken out of the vault`);
+  return boundSlots(document, authority, principal.id);
+}
+
+/** @throws IntegrityError where credentials of anybody were taken out or exchanged */
+async function checkAllBound(document: VaultDocument, authority: Authority): Promise<void> {
+  for (const principal of authority.principals)
+    if (!isAwaited(principal)) await soundSlots(document, authority, principal);
+}
+
 /** Whose slots a credential is tried on. */
 async function choosePrincipal(
   document: VaultDocument,
@@ -36,12 +75,13 @@ async function choosePrincipal(
   wanted: string | null,
 ): Promise<PrincipalEntry> {
   if (credential.type === 'token') {
-    const slot = document.slotById(credential.slot);
-    const owner = slot === null ? null : authority.principal(slot.value.principal);
-    if (owner === null)
+    const owner = await tokenOwner(document, authority, credential);
+    if (owner === null) {
+      await checkAllBound(document, authority);
       throw new UnlockError('the access token opens nothing here: revoked, or of another vault', {
         hint: 'ask an administrator for a new one: `vault access add NAME --token`, or `access reissue`',
       });
+    }
     if (wanted !== null && owner.name !== wanted)
       throw new UsageError(`the access token belongs to ${owner.name}, not to ${wanted}`);
     return owner;
@@ -58,9 +98,7 @@ async function choosePrincipal(
   );
   const [only, ...more] = able;
   if (only === undefined) {
-    // Slots that somebody took out are damage, not a credential that is missing.
-    for (const principal of all)
-      if (principal.signPub !== '') await boundSlots(document, authority, principal.id);
+    await checkAllBound(document, authority);
     throw new UnlockError(`nobody in this vault unlocks with ${words[type]}`);
   }
   if (more.length > 0) {
@@ -68,25 +106,6 @@ async function choosePrincipal(
     throw new UsageError(`say who you are: ${names}`, { hint: 'with --as NAME, or VAULT_PRINCIPAL' });
   }
   return only;
-}
-
-/** The slots of a principal, bound to its signed bundle. @throws IntegrityError */
-export async function boundSlots(
-  document: VaultDocument,
-  authority: Authority,
-  principal: string,
-): Promise<Line<SlotLine>[]> {
-  const bundle = document.bundleOf(principal);
-  if (bundle === null)
-    throw new UnlockError('this principal has not joined yet', { hint: 'finish with `vault join`' });
-  await authority.checkSigned(bundle, null);
-  const slots = document.slotsOf(principal);
-  const digests = await Promise.all(slots.map((slot) => lineDigest(authority.domain, slot.raw)));
-  const { slots: listed } = bundle.value;
-  if (digests.length !== listed.length || digests.some((digest, index) => digest !== listed[index])) {
-    throw new IntegrityError('the slots are not those that their principal signed');
-  }
-  return slots;
 }
 
 /**
@@ -102,7 +121,7 @@ export async function unlock(
   now: Date,
 ): Promise<Identity> {
   const principal = await choosePrincipal(document, authority, credential, wanted);
-  const slots = await boundSlots(document, authority, principal.id);
+  const slots = await soundSlots(document, authority, principal);
   const type = slotTypeOf(credential);
   const tried = slots.filter(
     (slot) => slot.value.type === type && (credential.type !== 'token' || slot.value.id === credential.slot),
@@ -149,6 +168,18 @@ export async function identityFor(
   const bundle = document.bundleOf(principal.id);
   if (bundle === null) throw new IntegrityError('the bundle is missing');
   const identity = await openBundle(authority.domain, bundle, opened, principal.signPub);
+  checkPins(document, authority, principal, identity, now);
+  return identity;
+}
+
+/** The document descends from what the principal knew, is not older, and the principal's time is not over. @throws IntegrityError; AccessDeniedError */
+export function checkPins(
+  document: VaultDocument,
+  authority: Authority,
+  principal: PrincipalEntry,
+  identity: Identity,
+  now: Date,
+): void {
   const { root, rootDigest, floor } = identity.content;
   if (authority.rootDigests[root] !== rootDigest) {
     throw new IntegrityError(
@@ -167,5 +198,4 @@ export async function identityFor(
   if (principal.expires !== '' && latest > principal.expires) {
     throw new AccessDeniedError(`the access of ${principal.name} expired at ${principal.expires}`);
   }
-  return identity;
 }

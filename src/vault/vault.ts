@@ -17,7 +17,7 @@ import { closeIdentity, type Identity } from '../access/bundle.ts';
 import type { Credential } from '../access/slot.ts';
 import type { Bytes } from '../crypto/bytes.ts';
 import { VaultDocument } from '../format/document.ts';
-import type { SlotLine } from '../format/lines.ts';
+import type { PrincipalEntry, SlotLine } from '../format/lines.ts';
 import { openVaultFile, replaceVaultFile, vaultFileStamp, type OpenFile } from '../storage/vault-file.ts';
 import { joinLines, makeSnapshot, seenOf, writeTime } from './build.ts';
 import { buildStaged } from './commit.ts';
@@ -26,6 +26,7 @@ import { lockLog, lockVault } from './locks.ts';
 import { Journal, type RecordFields } from './journal.ts';
 import { checkMemory, openMemory, remember, type Memory } from './memory.ts';
 import type { Place } from './place.ts';
+import { checkOwnTime, proveFile } from './proof.ts';
 import { Scope, WriteScope } from './scope.ts';
 import { identityFor, unlock } from './unlock.ts';
 
@@ -78,6 +79,7 @@ export class Vault {
   readonly #memory: Memory;
   #loaded: Loaded;
   #identity: Identity;
+  #arriving = false;
 
   private constructor(place: Place, memory: Memory, loaded: Loaded, identity: Identity) {
     this.place = place;
@@ -139,7 +141,9 @@ export class Vault {
     const loaded = await load(place, memory);
     try {
       const identity = await newcomer(loaded.document, loaded.authority);
-      return new Vault(place, memory, loaded, identity);
+      const vault = new Vault(place, memory, loaded, identity);
+      vault.#arriving = true;
+      return vault;
     } catch (error) {
       loaded.file.close();
       throw error;
@@ -216,27 +220,24 @@ export class Vault {
     try {
       if (vaultFileStamp(place.fs, place.path) !== this.#loaded.file.stamp) await this.#reload();
       const { document, authority } = this.#loaded;
+      const now = place.now();
+      const time = writeTime(document, now);
+      checkClock(time, now);
+      checkOwnTime(authority, this.#identity, time);
       const journal = await Journal.open(place, this.#memory, document, authority, this.#identity);
       try {
-        const now = place.now();
-        const time = writeTime(document, now);
-        if (Date.parse(time) - now.getTime() > clockToleranceMs) {
-          const hint = 'set this machine’s clock, or find out who wrote with a wrong one';
-          throw new IntegrityError(
-            `the vault was last written at ${time}, far ahead of this machine's clock`,
-            { hint },
-          );
-        }
         const stamp = { time, seen: seenOf(document), identity: this.#identity, random: place.random };
         const scope = new WriteScope(document, authority, this.#identity, now, stamp);
         try {
+          const newcomers = await scope.findNewcomers();
           const outcome = await settle(async () => this.#allowed(op).then(async () => work(scope)));
           const from = document.snapshot.value.head;
           if ('error' in outcome) {
             await this.#record(journal, { op, ...result(outcome), ...scope.trace.fields(), from });
             throw outcome.error;
           }
-          await this.#commit(journal, scope, { op, ok: true, ...scope.trace.fields(), from });
+          await this.#commit(journal, scope, newcomers, op);
+          for (const notice of scope.notices) place.warn(notice);
           return outcome.value;
         } finally {
           scope.close();
@@ -270,21 +271,28 @@ export class Vault {
     );
   }
 
-  async #commit(journal: Journal, scope: WriteScope, fields: RecordFields): Promise<void> {
+  async #commit(
+    journal: Journal,
+    scope: WriteScope,
+    newcomers: readonly PrincipalEntry[],
+    op: string,
+  ): Promise<void> {
     const { place } = this;
     const { document, authority } = this.#loaded;
-    const staged = await buildStaged(scope);
+    const staged = await buildStaged(scope, newcomers);
+    const from = document.snapshot.value.head;
+    const fields: RecordFields = { op, ok: true, ...scope.trace.fields(), from };
     if (staged === null) {
       await this.#record(journal, fields);
       return;
     }
     const { file: built, identity: next } = staged;
+    const before = document.snapshot.value;
+    const signed = { time: scope.stamp.time, head: built.headDigest };
+    const trial = await makeSnapshot(authority.domain, next, before, { ...signed, log: journal.head });
+    await proveFile(built, joinLines([trial.raw]), staged.credentials);
     await journal.append(this.#identity, document.header.value.n, { ...fields, to: built.headDigest });
-    const snapshot = await makeSnapshot(authority.domain, next, document.snapshot.value, {
-      time: scope.stamp.time,
-      head: built.headDigest,
-      log: journal.head,
-    });
+    const snapshot = await makeSnapshot(authority.domain, next, before, { ...signed, log: journal.head });
     try {
       replaceVaultFile(place.fs, place.path, [built.head, ...built.body, joinLines([snapshot.raw])]);
     } catch (error) {
@@ -324,6 +332,8 @@ export class Vault {
     const { document, authority } = loaded;
     const principal = authority.principal(this.#identity.principal);
     if (principal === null) throw new UnlockError('your access to this vault was removed meanwhile');
+    // A newcomer has nothing in the file yet that could have changed.
+    if (this.#arriving && document.bundleOf(principal.id) === null) return;
     try {
       this.#identity = await identityFor(document, authority, principal, this.#identity, this.place.now());
     } catch (cause) {
@@ -333,6 +343,14 @@ export class Vault {
       throw cause;
     }
   }
+}
+
+/** @throws IntegrityError for a vault from the future */
+function checkClock(time: string, now: Date): void {
+  if (Date.parse(time) - now.getTime() <= clockToleranceMs) return;
+  const hint = 'set this machine’s clock, or find out who wrote with a wrong one';
+  const message = `the vault was last written at ${time}, far ahead of this machine's clock`;
+  throw new IntegrityError(message, { hint });
 }
 
 function slotTypes({ document, authority }: Loaded, named: string | null): ReadonlySet<SlotLine['type']> {

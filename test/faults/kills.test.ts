@@ -1,5 +1,5 @@
 /** Killed at every system call on the vault's files: before the rename nothing has happened, after it all has, and the next command mends. */
-import { cpSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { BinaryVault, fastKdf, passphrase } from '../support/binary-vault.ts';
@@ -8,18 +8,6 @@ import { lacking, skipped } from '../support/tools.ts';
 
 const reason = lacking('strace');
 const killed = 137;
-
-/** Put vault and memory aside, and bring them back as they were. */
-function keep(vault: BinaryVault): () => void {
-  const folders = ['.vault', 'state'].filter((name) => existsSync(vault.in(name)));
-  for (const name of folders) cpSync(vault.in(name), vault.in('kept', name), { recursive: true });
-  return () => {
-    for (const name of folders) {
-      rmSync(vault.in(name), { recursive: true, force: true });
-      cpSync(vault.in('kept', name), vault.in(name), { recursive: true });
-    }
-  };
-}
 
 /** Of the calls that take and free the lock, the first and the last. */
 function chosen(calls: readonly Call[]): Call[] {
@@ -45,7 +33,7 @@ describe.skipIf(reason !== '')(`kill -9 at each storage call${skipped(reason)}`,
     { timeout: 120_000 },
     async ({ variables }) => {
       const vault = await BinaryVault.make(variables);
-      const restore = keep(vault);
+      const restore = vault.keep();
       const put = ['put', 'canary', '--exact'];
       const input = `${vault.canary.value}-new`;
       const calls = chosen(await callsOf(vault, put, { input }));
@@ -77,7 +65,7 @@ describe.skipIf(reason !== '')(`kill -9 at each storage call${skipped(reason)}`,
     async () => {
       const vault = await BinaryVault.make();
       writeFileSync(vault.in('new'), 'another passphrase');
-      const restore = keep(vault);
+      const restore = vault.keep();
       const args = ['passwd', '--new-passphrase-file', 'new', ...fastKdf];
       // In put every write was its own case; here those of the new file are one.
       const all = await callsOf(vault, args);

@@ -1,7 +1,7 @@
 /** The built binary in a folder of its own, run as people and scripts run it, and watched for values nobody asked for. */
 import { spawn, type StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
@@ -174,6 +174,18 @@ export class BinaryVault {
     return JSON.parse(stdout.toString('utf8')) as unknown;
   }
 
+  /** From now on this is to be nowhere either: a token, a passphrase, an invitation. */
+  watch(secret: string): string {
+    this.canary.watch(secret);
+    return secret;
+  }
+
+  /** A file with a credential, for a command that takes one. */
+  credentialFile(name: string, secret: string): string {
+    writeFileSync(this.asked(this.in(name)), `${this.watch(secret)}\n`);
+    return name;
+  }
+
   /** A file that may hold the canary. */
   asked(file: string): string {
     this.#asked.add(file);
@@ -189,6 +201,18 @@ export class BinaryVault {
   leftovers(): string[] {
     const kept = /^secrets\.vault(\.lock|\.lock-holder|\.audit\.jsonl)?$/u;
     return readdirSync(path.dirname(this.file)).filter((name) => !kept.test(name));
+  }
+
+  /** Put vault and memory aside. @returns what brings them back as they were */
+  keep(): () => void {
+    const folders = ['.vault', 'state'].filter((name) => existsSync(this.in(name)));
+    for (const name of folders) cpSync(this.in(name), this.in('kept', name), { recursive: true });
+    return () => {
+      for (const name of folders) {
+        rmSync(this.in(name), { recursive: true, force: true });
+        cpSync(this.in('kept', name), this.in(name), { recursive: true });
+      }
+    };
   }
 
   /** Forget what this machine remembers. */

@@ -17,7 +17,7 @@ export const otherSchemas: readonly string[] = ['error', 'vault-json', 'config']
 export function commandNames(): string[] {
   const nothing = (): void => undefined;
   return namesBelow(
-    makeProgram(() => async () => Promise.resolve(), { out: nothing, error: nothing }),
+    makeProgram(() => async () => Promise.resolve(), { out: nothing, error: nothing, width: () => 80 }),
     [],
   );
 }

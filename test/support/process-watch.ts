@@ -1,3 +1,4 @@
+// oxlint-disable unicorn/require-post-message-target-origin -- to a thread, not to a window
 /** Which processes of this machine show a value while something runs: in their arguments, which everybody sees, or in their environment. */
 import { once } from 'node:events';
 import { readFileSync, readdirSync } from 'node:fs';

@@ -54,10 +54,8 @@ function sealedIn(file: Forgery): Sealed[] {
   const plain = { info: null, bucket: 64, environment: '', epoch: 0 };
   const all: Sealed[] = [];
   for (const { principal, id, type, kdf, salt, hint, commit, wrapped } of file.all('slot')) {
-    const aad = domain.encode(
-      'slot-wrap',
-      ...[principal, id, type, JSON.stringify(kdf), raw(salt), hint, raw(commit)],
-    );
+    const parameters = JSON.stringify(kdf);
+    const aad = domain.encode('slot-wrap', principal, id, type, parameters, raw(salt), hint, raw(commit));
     if (wrapped !== '')
       all.push({ ...plain, what: `slot ${principalName(principal)} ${type}`, text: raw(wrapped), aad });
   }
@@ -136,7 +134,8 @@ export async function keysFrom(path: string, credential: Credential, principal: 
     keys.add(slotKey, bundleKey);
     const opened = { slot: slot.id, slotKey, bundleKey };
     const line = { value: bundle, raw: utf8(JSON.stringify(bundle)) };
-    const identity = await openBundle(domain, line, opened, entry.signPub);
+    const joined = file.all('succession').find((one) => one.principal === entry.id);
+    const identity = await openBundle(domain, line, opened, joined?.signPub ?? entry.signPub);
     const { signSeed, sealSeed } = identity.content;
     keys.add(identity.wrapKey, raw(signSeed), raw(sealSeed));
     for (const grant of file.all('grant').filter((one) => one.principal === entry.id)) {

@@ -24,7 +24,7 @@ const addCi = async (vault: BinaryVault): Promise<unknown> =>
   vault.ok(['access', 'add', 'ci', '--can', 'read', '--env', 'development', '--token']);
 
 const requestByAda = async (vault: BinaryVault): Promise<unknown> => {
-  const words = ['join', '--request', '--name', 'ada', ...fastKdf];
+  const words = ['join', '--request', '--replace', '--name', 'ada', ...fastKdf];
   const { stdout } = await vault.ok(words, { env: { VAULT_PASSPHRASE: input } });
   writeFileSync(vault.in('request'), stdout);
   return stdout;

@@ -118,7 +118,9 @@ export async function request(
   passphrase: string,
 ): Promise<Extract<Entrance, { type: 'keys' }>> {
   const credential = { type: 'passphrase', passphrase } as const;
-  const { id, signPub, sealPub } = await makeJoinRequest(place, name, { credential, kdf: cheapKdf });
+  const { id, signPub, sealPub } = await makeJoinRequest(place, name, async () =>
+    Promise.resolve({ credential, kdf: cheapKdf }),
+  );
   return { type: 'keys', id, signPub, sealPub };
 }
 

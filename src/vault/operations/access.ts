@@ -1,5 +1,6 @@
 /** Principals: who is there, what they may do, and changing it. docs/format.md section 3. */
 import { UsageError } from '../../errors.ts';
+import { isSealKey } from '../../access/grant.ts';
 import { isAwaited } from '../../access/header-rules.ts';
 import {
   environmentLevels,
@@ -15,10 +16,10 @@ import { encodeBase64url } from '../../crypto/bytes.ts';
 import type { KdfEngine, KdfParameters } from '../../crypto/kdf.ts';
 import { limits } from '../../format/limits.ts';
 import { slotLine, type PrincipalEntry, type SlotLine } from '../../format/lines.ts';
-import { labelProblem } from '../../format/name.ts';
-import { checkChosenKdf } from '../../crypto/kdf.ts';
+import { newLabelProblem } from '../../format/name.ts';
 import type { AccessDraft } from '../access-draft.ts';
 import { checkKeyFile } from '../founding.ts';
+import { kdfFor } from '../kdf-policy.ts';
 import { makePrincipalKeys, newToken, type Pins, type PrincipalKeys } from '../principal-keys.ts';
 import type { Scope, WriteScope } from '../scope.ts';
 import { meansEnvironment } from './environments.ts';
@@ -36,7 +37,8 @@ export type Entrance =
   | {
       readonly type: 'passphrase';
       readonly credential: Extract<Credential, { type: 'passphrase' }>;
-      readonly kdf: KdfParameters;
+      /** `null` for what the policy has by default. */
+      readonly kdf: KdfParameters | null;
     }
   | { readonly type: 'keys'; readonly id: string; readonly signPub: string; readonly sealPub: string }
   | { readonly type: 'invitation'; readonly id: string; readonly publicKey: string };
@@ -151,12 +153,11 @@ async function makeKeys(
   const { authority, stamp, document } = scope;
   const token = entrance.type === 'token' ? newToken(stamp.random) : null;
   if (entrance.type === 'passphrase') {
-    checkChosenKdf(entrance.kdf);
     checkKeyFile(entrance.credential.keyFile);
   }
   const first =
     entrance.type === 'passphrase'
-      ? { credential: entrance.credential, kdf: entrance.kdf }
+      ? { credential: entrance.credential, kdf: kdfFor(scope.policy, entrance.kdf) }
       : token === null
         ? null
         : { credential: token.credential, kdf: null };
@@ -177,7 +178,7 @@ async function makeKeys(
 /** @throws UsageError; AccessDeniedError for who is no administrator */
 export async function addPrincipal(scope: WriteScope, wanted: NewPrincipal): Promise<AccessChanged> {
   const access = scope.administration();
-  const problem = labelProblem(wanted.name);
+  const problem = newLabelProblem(wanted.name);
   if (problem !== null) throw new UsageError(`this cannot name a principal: ${problem}`);
   const rights = wantedRights(access, new Map(), wanted.access);
   const { entrance } = wanted;
@@ -185,12 +186,25 @@ export async function addPrincipal(scope: WriteScope, wanted: NewPrincipal): Pro
     entrance.type === 'keys' || entrance.type === 'invitation'
       ? entrance.id
       : encodeBase64url(scope.stamp.random(shortIdLength));
-  const taken = scope.authority.keyAt(id, 0) !== null || access.principals.some((entry) => entry.id === id);
-  if (taken) throw new UsageError('these keys are in this vault already');
+  checkNewKeys(scope, access, id, entrance);
+  if (entrance.type === 'keys' && !(await isSealKey(scope.stamp.random, entrance.sealPub)))
+    throw new UsageError('nothing can be sealed to the keys of this request', {
+      hint: 'they make another one with `vault join --request`',
+    });
   const { keys, token } = await makeKeys(scope, id, entrance, wanted.engine);
   access.addPrincipal({ id, name: wanted.name, expires: expiryOf(scope, wanted.expires) }, keys, rights);
   const changed = report(scope, access, access.principalNamed(wanted.name), 'add');
   return token === undefined ? changed : { ...changed, token };
+}
+
+/** Ids and keys are used once: what was taken away comes back with keys that somebody else may have. */
+function checkNewKeys(scope: WriteScope, access: AccessDraft, id: string | null, entrance: Entrance): void {
+  const signPub = entrance.type === 'keys' ? entrance.signPub : null;
+  const used = [...access.principals, ...scope.authority.header.retired];
+  if (used.some((entry) => entry.id === id || entry.signPub === signPub))
+    throw new UsageError('these keys are, or were, in this vault already', {
+      hint: 'new ones are made with `vault join --request`',
+    });
 }
 
 export function grantAccess(
@@ -222,7 +236,7 @@ export function revokeAccess(scope: WriteScope, name: string, wanted: WantedAcce
   if (levels.includes('admin')) {
     if (!admin) throw new UsageError(`${name} is no administrator`);
     access.setRights(entry.id, new Map());
-    markTokens(scope, access, entry.id);
+    distrust(scope, access, entry.id);
   } else {
     const before = rightsOf(entry);
     const ids = environments.length === 0 ? [...before.keys()] : environmentIds(access, environments);
@@ -246,13 +260,21 @@ export function removePrincipal(scope: WriteScope, name: string): AccessChanged 
   }
   const wasAdmin = access.isAdmin(entry.id);
   access.removePrincipal(entry.id);
-  if (wasAdmin) markTokens(scope, access, entry.id);
+  if (wasAdmin) distrust(scope, access, entry.id);
   const gone = { ...entry, list: [], read: [], rotate: [], write: [], delete: [] };
   return report(scope, access, gone, 'remove');
 }
 
-/** Token slots of everybody else: a former administrator may have made them, and so may know them. */
-function markTokens(scope: WriteScope, access: AccessDraft, former: string): void {
+/**
+ * What a former administrator may have made, and so may know: tokens of everybody else are to be reissued; invitations that nobody has
+ * taken up, or that no header has completed, are withdrawn.
+ */
+function distrust(scope: WriteScope, access: AccessDraft, former: string): void {
+  for (const { id, name, signPub } of scope.authority.header.principals) {
+    if (signPub !== '' || id === former) continue;
+    access.removePrincipal(id);
+    scope.notices.push(`the invitation of ${name} was withdrawn: a former administrator may know it`);
+  }
   const present = scope.document.all<SlotLine>('slot', slotLine, limits.principals * limits.slots);
   const tokens = present
     .filter(({ value }) => value.type === 'token' && value.principal !== former)
@@ -271,7 +293,16 @@ export async function reissuePrincipal(
   const entry = access.principalNamed(name);
   if (entry.id === scope.identity.principal)
     throw new UsageError('for yourself: `vault passwd --compromised`');
-  if (entrance.type === 'keys' && entrance.id !== entry.id) {
+  checkNewKeys(scope, access, null, entrance);
+  if (entry.expires !== '' && entry.expires < scope.stamp.time) {
+    const hint = `\`vault access grant ${name} --expires TIME\` first`;
+    throw new UsageError(`the access of ${name} expired at ${entry.expires}`, { hint });
+  }
+  if (entrance.type === 'invitation' && access.isAdmin(entry.id)) {
+    const hint = 'take that away first, or use --token or --passphrase';
+    throw new UsageError('an administrator has keys, which an invitation brings only later', { hint });
+  }
+  if ((entrance.type === 'keys' || entrance.type === 'invitation') && entrance.id !== entry.id) {
     // Keys that were made for another id seal a bundle that says so.
     throw new UsageError('this request was made as somebody new: remove the old principal and add this one');
   }

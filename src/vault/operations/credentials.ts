@@ -15,22 +15,15 @@ import {
   type Credential,
   type PassphraseAndDevice,
 } from '../../access/slot.ts';
-import {
-  checkChosenKdf,
-  defaultArgon2,
-  defaultPbkdf2,
-  type Argon2Parameters,
-  type KdfEngine,
-  type KdfParameters,
-} from '../../crypto/kdf.ts';
+import type { KdfEngine, KdfParameters } from '../../crypto/kdf.ts';
 import { parseAgeHint } from '../../format/age-hint.ts';
 import { encodeRecoveryKey } from '../../format/key-text.ts';
 import type { Line } from '../../format/json-line.ts';
 import { limits } from '../../format/limits.ts';
 import type { SlotLine } from '../../format/lines.ts';
-import { policyValue } from '../../lifecycle/policy.ts';
-import { isTooLittle } from '../credential-policy.ts';
+import { credentialProblem, isTooLittle } from '../credential-policy.ts';
 import { checkKeyFile } from '../founding.ts';
+import { kdfFor } from '../kdf-policy.ts';
 import { makePrincipalKeys, newToken, type NewCredentialOfKeys } from '../principal-keys.ts';
 import type { Scope, WriteScope } from '../scope.ts';
 import { presentPins } from './access.ts';
@@ -54,6 +47,8 @@ export interface NewPassphrase extends Chosen {
 
 const passphraseTypes: ReadonlySet<SlotLine['type']> = new Set(['passphrase', 'passphrase+keyfile']);
 const isPassphrase = ({ value }: Line<SlotLine>): boolean => passphraseTypes.has(value.type);
+
+const kdfsOf = (slots: readonly Line<SlotLine>[]): SlotLine['kdf'][] => slots.map(({ value }) => value.kdf);
 
 function ownSlots(scope: Scope): Line<SlotLine>[] {
   return scope.document.slotsOf(scope.identity.principal);
@@ -92,8 +87,7 @@ export async function changePassphrase(scope: WriteScope, wanted: NewPassphrase)
       (credential.type === 'pkcs11' ? slot.value.id === scope.identity.slot : isPassphrase(slot)) ||
       (wanted.newRecoveryKey && slot.value.type === 'recovery'),
   );
-  const kdf = wanted.kdf ?? nextKdf(scope, replaced);
-  checkChosenKdf(kdf);
+  const kdf = kdfFor(scope.policy, wanted.kdf, kdfsOf(replaced));
   const made = [await slotOver(scope, wanted, kdf, wanted.engine)];
   const kept = slots.filter((slot) => !replaced.includes(slot));
   let recoveryKey: string | null = null;
@@ -121,27 +115,6 @@ async function slotOver(
   slotKey.fill(0);
   return line;
 }
-
-/**
- * Parameters for the next slot: today's default, or the present ones where they ask for more work. PBKDF2 gives way to Argon2id,
- * unless the policy allows nothing else.
- */
-function nextKdf(scope: Scope, slots: readonly Line<SlotLine>[]): KdfParameters {
-  if (policyValue(scope.policy, 'kdf.function') === 'pbkdf2') {
-    const known = slots.flatMap(({ value }) =>
-      value.kdf.name === 'pbkdf2-hmac-sha256' ? [value.kdf.iterations] : [],
-    );
-    return { ...defaultPbkdf2, iterations: Math.max(defaultPbkdf2.iterations, ...known) };
-  }
-  let best: Argon2Parameters = defaultArgon2;
-  for (const { value } of slots) {
-    const { kdf } = value;
-    if (kdf.name === 'argon2id' && work(kdf) > work(best)) best = kdf;
-  }
-  return best;
-}
-
-const work = (kdf: Argon2Parameters): number => kdf.memoryKiB * kdf.passes;
 
 export interface SlotInfo {
   readonly id: string;
@@ -200,6 +173,9 @@ export async function addSlot(
   wanted: NewCredential,
   engine: KdfEngine,
 ): Promise<AddedSlot> {
+  const problem = credentialProblem(scope.document, scope.authority, scope.identity, scope.now);
+  // Who is to bring a second factor, or a new passphrase, does not get in by the side door.
+  if (problem !== null && wanted.type !== 'given' && wanted.type !== 'device') throw problem;
   const slots = ownSlots(scope);
   if (slots.length >= limits.slots)
     throw new UsageError(`a principal has at most ${limits.slots} credentials`);
@@ -208,8 +184,7 @@ export async function addSlot(
   if (wanted.type === 'given' || wanted.type === 'device') {
     const { credential } = wanted;
     checkNew(scope, credential);
-    const kdf = credential.type === 'age' ? null : (wanted.kdf ?? nextKdf(scope, slots.filter(isPassphrase)));
-    if (kdf !== null) checkChosenKdf(kdf);
+    const kdf = credential.type === 'age' ? null : kdfFor(scope.policy, wanted.kdf, kdfsOf(slots));
     line = await slotOver(scope, wanted, kdf, engine);
   } else if (wanted.type === 'token') {
     const token = newToken(scope.stamp.random);
@@ -255,8 +230,7 @@ async function renewOwnKeys(scope: WriteScope, wanted: Renewal): Promise<Renewed
   const credentials: NewCredentialOfKeys[] = [];
   if (wanted.passphrase !== null) {
     checkNew(scope, wanted.passphrase.credential);
-    const kdf = wanted.passphrase.kdf ?? nextKdf(scope, present);
-    checkChosenKdf(kdf);
+    const kdf = kdfFor(scope.policy, wanted.passphrase.kdf, kdfsOf(present));
     credentials.push({ ...wanted.passphrase, kdf });
   }
   let recoveryKey: string | null = null;

@@ -2,7 +2,7 @@
 import { AccessDeniedError, ConcurrencyError, UsageError } from '../../errors.ts';
 import { limits } from '../../format/limits.ts';
 import type { EnvironmentEntry } from '../../format/lines.ts';
-import { labelProblem } from '../../format/name.ts';
+import { newLabelProblem } from '../../format/name.ts';
 import { matchesPattern } from '../../lifecycle/glob.ts';
 import type { AccessDraft } from '../access-draft.ts';
 import { keysSince } from '../exposure.ts';
@@ -46,7 +46,7 @@ export async function listEnvironments(scope: Scope): Promise<EnvironmentInfo[]>
 }
 
 function checkEnvironmentName(access: AccessDraft, name: string): void {
-  const problem = labelProblem(name);
+  const problem = newLabelProblem(name);
   if (problem !== null) throw new UsageError(`this cannot name an environment: ${problem}`);
   if (access.environments.length >= limits.environments)
     throw new UsageError(`a vault has at most ${limits.environments} environments`);
@@ -98,6 +98,6 @@ export function rekeyEnvironments(scope: WriteScope, wanted: readonly string[]):
   }
   for (const { id } of chosen) access.rekey(id);
   const names = chosen.map(({ name }) => name);
-  scope.trace.detail = `rekey ${names.join(', ')}`.slice(0, 250);
+  scope.trace.detail = `rekey ${names.join(', ')}`.slice(0, 250).toWellFormed();
   return names;
 }

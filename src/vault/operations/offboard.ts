@@ -6,7 +6,7 @@ import { isSigned, nameHash, parseRecord } from '../../audit/record.ts';
 import { parseBase64url, type Bytes } from '../../crypto/bytes.ts';
 import { readLog, splitTail } from '../../storage/log-file.ts';
 import { currentVersion, type EnvironmentReader } from '../environment-reader.ts';
-import { exposuresOf } from '../exposure.ts';
+import { exposuresOf, isFresh } from '../exposure.ts';
 import { openCarry } from '../new-environment.ts';
 import type { Place } from '../place.ts';
 import type { Scope } from '../scope.ts';
@@ -85,9 +85,6 @@ export interface OffboardStatus {
   readonly tokens: readonly string[];
 }
 
-/** Operations that bring a value which nobody had before. */
-const fresh = new Set(['put', 'edit', 'rotate', 'import']);
-
 /**
  * What was open to somebody who is gone and is still the current value.
  * @throws UsageError for a name that nobody has or had: a mistyped one must not look done
@@ -96,7 +93,7 @@ export async function offboardStatus(scope: Scope, name: string | null): Promise
   const { authority } = scope;
   const known = [...authority.principals, ...authority.header.retired];
   if (name !== null && !known.some((one) => one.name === name))
-    throw new UsageError(`nobody who came into this vault is called ${name}`);
+    throw new UsageError(`there is and was no principal ${name}`);
   const secrets: StillExposed[] = [];
   for (const environment of scope.accessible()) {
     const reader = await scope.readerOf(environment);
@@ -111,7 +108,7 @@ export async function offboardStatus(scope: Scope, name: string | null): Promise
       if (current === null) continue;
       const { operation } = await reader.note(current);
       for (const { principal, until, read } of exposures) {
-        if (current.value.time > until && fresh.has(operation)) continue;
+        if (current.value.time > until && isFresh(operation)) continue;
         if (!read && current.value.author !== principal) continue;
         secrets.push({
           principal: authority.nameOf(principal),
@@ -130,7 +127,6 @@ export async function offboardStatus(scope: Scope, name: string | null): Promise
 export function tokensToReissue({ authority, document, policy }: Scope): string[] {
   const due = (policy.get('tokens.reissue') ?? '').split(',').filter((id) => id !== '');
   return due.flatMap((id) => {
-    const slot = document.slotById(id);
-    return slot === null ? [] : [authority.principal(slot.value.principal)?.name ?? id];
+    return document.slotsById(id).map((slot) => authority.nameOf(slot.value.principal));
   });
 }

@@ -49,7 +49,7 @@ export function showPolicy(scope: Scope, key: string | null): PolicyRule[] {
 export function setPolicy(scope: WriteScope, key: string, value: string): PolicyRule {
   const access = scope.administration();
   const name = known(key);
-  scope.trace.detail = `${name} ${value}`.slice(0, 250);
+  scope.trace.detail = `${name} ${value}`;
   const policy = new Map(scope.policy);
   if (value === 'default') {
     access.setPolicy(name, null);

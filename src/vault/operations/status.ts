@@ -1,7 +1,8 @@
 /** Health at a glance. Counts and times, nothing that needs a value. */
+import { IntegrityError } from '../../errors.ts';
 import type { EnvironmentEntry, StoredKdf } from '../../format/lines.ts';
 import { policyValue } from '../../lifecycle/policy.ts';
-import { currentVersion } from '../environment-reader.ts';
+import { currentVersion, type EnvironmentReader } from '../environment-reader.ts';
 import { keysSince } from '../exposure.ts';
 import { openCarry } from '../new-environment.ts';
 import type { Place } from '../place.ts';
@@ -53,7 +54,7 @@ export async function vaultStatus(scope: Scope, place: Place): Promise<VaultStat
     environments.push(
       authority.grantLevel(identity.principal, entry.id) === null
         ? { name: entry.name, ...unknown }
-        : await environmentStatus(scope, entry),
+        : await environmentStatus(scope, place, entry),
     );
   }
   return {
@@ -87,7 +88,32 @@ const unknown = {
   rekeyDue: false,
 } as const;
 
-async function environmentStatus(scope: Scope, entry: EnvironmentEntry): Promise<EnvironmentStatus> {
+/** What one secret comes to: what is wrong with it, reading it or verifying says; the others are counted. */
+async function settle<T>(work: Promise<T>): Promise<T | 'damaged'> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof IntegrityError) return 'damaged';
+    throw error;
+  }
+}
+
+/** The current version of a secret and when it expires; `null` where there is none. */
+async function currentOf(
+  reader: EnvironmentReader,
+  secret: string,
+): Promise<{ readonly time: string; readonly expires: string } | null> {
+  const current = currentVersion(await reader.history(secret));
+  return current === null
+    ? null
+    : { time: current.value.time, expires: (await reader.note(current)).expires };
+}
+
+async function environmentStatus(
+  scope: Scope,
+  place: Place,
+  entry: EnvironmentEntry,
+): Promise<EnvironmentStatus> {
   const reader = await scope.readerOf(entry);
   const { policy } = await openCarry(scope.authority.domain, entry, reader.keys);
   const since = keysSince(policy);
@@ -97,16 +123,18 @@ async function environmentStatus(scope: Scope, entry: EnvironmentEntry): Promise
   const present = entries.filter((one) => one.removed === '');
   const soon = new Date(scope.now.getTime() + soonMs).toISOString();
   const now = scope.now.toISOString();
-  let [expired, expiringSoon, overdue] = [0, 0, 0];
+  let [expired, expiringSoon, overdue, damaged] = [0, 0, 0, 0];
   for (const { secret, interval } of present) {
-    const current = currentVersion(await reader.history(secret));
-    if (current === null) continue;
-    const { expires } = await reader.note(current);
+    const current = await settle(currentOf(reader, secret));
+    if (current === 'damaged') damaged += 1;
+    if (current === null || current === 'damaged') continue;
+    const { expires, time } = current;
     if (expires !== '' && expires <= now) expired += 1;
     else if (expires !== '' && expires <= soon) expiringSoon += 1;
-    if (interval > 0 && Date.parse(current.value.time) + interval * 1_000 <= scope.now.getTime())
-      overdue += 1;
+    if (interval > 0 && Date.parse(time) + interval * 1_000 <= scope.now.getTime()) overdue += 1;
   }
+  if (damaged > 0)
+    place.warn(`${entry.name}: what does not hold together was not counted: \`vault verify\` says more`);
   return {
     name: entry.name,
     secrets: present.length,

@@ -8,13 +8,15 @@ import { compareBytes, parseBase64url, type Bytes } from '../../crypto/bytes.ts'
 import { checkHead } from '../../format/head-order.ts';
 import { splitLines } from '../../format/document.ts';
 import { lineKind, parseLine, type Line } from '../../format/json-line.ts';
-import { purgedLine, valueLine, type PurgedLine, type ValueLine } from '../../format/lines.ts';
+import { limits } from '../../format/limits.ts';
+import { grantLine, purgedLine, valueLine, type PurgedLine, type ValueLine } from '../../format/lines.ts';
 import { readLog } from '../../storage/log-file.ts';
 import { shardNumber } from '../environment-layout.ts';
 import type { EnvironmentReader } from '../environment-reader.ts';
 import type { Place } from '../place.ts';
+import { ownSealKey } from '../principal-keys.ts';
 import type { Scope } from '../scope.ts';
-import { boundSlots } from '../unlock.ts';
+import { boundSlots } from '../../access/bound-slots.ts';
 import { sealPublicKeyOf } from '../value-line.ts';
 
 export interface VerifyReport {
@@ -33,6 +35,8 @@ export async function verifyVault(scope: Scope, place: Place): Promise<VerifyRep
   const { document, authority } = scope;
   // The head digest, the snapshot, roots, header, names, values and changes were checked when the document was opened.
   checkHead(document);
+  checkGrants(scope);
+  await checkOwnSealKey(scope);
   for (const principal of authority.principals) {
     if (document.bundleOf(principal.id) !== null) await boundSlots(document, authority, principal.id);
   }
@@ -56,6 +60,31 @@ export async function verifyVault(scope: Scope, place: Place): Promise<VerifyRep
     ...audit,
     warnings: permissionWarnings(place),
   };
+}
+
+/** One grant for everybody and everywhere that the header says, and none besides. Nobody signs grants; who leaves one out shuts somebody out. */
+function checkGrants({ document, authority }: Scope): void {
+  const most = limits.principals * limits.environments;
+  const found = document
+    .all('grant', grantLine, most)
+    .map(({ value }) => `${value.principal} ${value.environment} ${value.epoch} ${value.level}`);
+  const wanted = [...authority.principals].flatMap(({ id, expires }) =>
+    authority.header.environments.flatMap((entry) => {
+      const level =
+        expires !== '' && expires < authority.header.time ? null : authority.grantLevel(id, entry.id);
+      return level === null ? [] : [`${id} ${entry.id} ${entry.epoch} ${level}`];
+    }),
+  );
+  if (found.length !== wanted.length || found.some((grant, index) => grant !== wanted[index]))
+    throw new IntegrityError('the grants are not those that the header lists');
+}
+
+/** What others seal to is one's own key: only its holder can tell that an administrator exchanged it. */
+async function checkOwnSealKey({ authority, identity }: Scope): Promise<void> {
+  const own = authority.principal(identity.principal);
+  if (own === null || own.sealPub === '' || own.sealPub === (await ownSealKey(identity))) return;
+  const hint = 'ask another administrator for new keys: `vault access reissue`';
+  throw new IntegrityError('the header lists another key than yours for what others seal to you', { hint });
 }
 
 async function verifyEnvironment(reader: EnvironmentReader): Promise<{ secrets: number; versions: number }> {

@@ -33,27 +33,29 @@ const passphrase = 'hers alone';
 
 interface Way {
   /** Make `ada` an administrator; how to open as her afterwards. */
-  readonly make: (team: SampleVault) => Promise<() => Promise<Vault>>;
+  readonly make: (sample: SampleVault) => Promise<() => Promise<Vault>>;
   readonly title: string;
 }
 
 const ways: readonly Way[] = [
   {
     title: 'by request',
-    make: async (team) => {
-      const place = otherMachine(team);
+    make: async (sample) => {
+      const place = otherMachine(sample);
       const entrance = await request(place, 'ada', passphrase);
-      await asOwner(team, async (owner) => addBy(owner, 'ada', { can: 'admin' }, entrance));
+      await asOwner(sample, async (owner) => addBy(owner, 'ada', { can: 'admin' }, entrance));
       await finish(place, passphrase);
       return async () => openPassphrase(place, passphrase, 'ada');
     },
   },
   {
     title: 'by promotion',
-    make: async (team) => {
-      const token = await asOwner(team, async (owner) => add(owner, 'ada', { can: 'list', env: 'staging' }));
-      await asOwner(team, async (owner) => grant(owner, 'ada', { can: 'admin' }));
-      return async () => openToken(team.place, token);
+    make: async (sample) => {
+      const token = await asOwner(sample, async (owner) =>
+        add(owner, 'ada', { can: 'list', env: 'staging' }),
+      );
+      await asOwner(sample, async (owner) => grant(owner, 'ada', { can: 'admin' }));
+      return async () => openToken(sample.place, token);
     },
   },
 ];

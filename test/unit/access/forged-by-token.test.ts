@@ -4,8 +4,10 @@
  */
 import { copyFileSync } from 'node:fs';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { sealGrant } from '../../../src/access/grant.ts';
 import { encodeBase64url } from '../../../src/crypto/bytes.ts';
 import type { SecretsManagerError } from '../../../src/errors.ts';
+import { verifyVault } from '../../../src/vault/operations/verify.ts';
 import type { Place } from '../../../src/vault/place.ts';
 import { failureOf } from '../../support/failure.ts';
 import { Forgery, type Signer } from '../../support/forgery.ts';
@@ -191,6 +193,19 @@ describe('grants, which nobody signs', () => {
     },
   );
 
+  test('one to the owner, rightly sealed, of a key that the token’s holder knows', async () => {
+    const header = forgery.one('header');
+    const entry = header.environments.find(({ name }) => name === 'production');
+    const recipient = header.principals.find(({ id }) => id === owner);
+    const grant = grantOf('production');
+    if (entry === undefined || recipient === undefined || grant === undefined) throw new Error('no grant');
+    const planted = await sealGrant(forgery.domain, systemRandom, recipient, entry, 'read', systemRandom(32));
+    Object.assign(grant, planted.value);
+    const [fresh, remembering] = await outcomes();
+    expect(fresh?.message).toContain('does not commit to');
+    expect([fresh?.exitCode, remembering?.exitCode]).toEqual([7, 7]);
+  });
+
   test('one of its own for production gives it nothing', async () => {
     const own = forgery.all('grant').find((line) => line.principal === ci.principal);
     if (own === undefined) throw new Error('no grant');
@@ -200,6 +215,26 @@ describe('grants, which nobody signs', () => {
     const vault = await openToken(place, token);
     expect((await failureOf(getIn(vault, 'production', 'db'))).exitCode).toBe(5);
     vault.close();
+  });
+});
+
+describe('grants of others', () => {
+  test.each(['left out', 'of another level', 'too many'] as const)('%s are found by verify', async (what) => {
+    const reader = forgery.one('header').principals.find(({ name }) => name === 'reader')?.id;
+    const grant = forgery.all('grant').find((line) => line.principal === reader);
+    if (grant === undefined) throw new Error('no grant');
+    if (what === 'left out') forgery.remove(grant);
+    if (what === 'of another level') grant.level = 'list';
+    if (what === 'too many') {
+      const own = forgery.one('grant', ci.principal);
+      forgery.insert({ ...own, environment: forgery.environment('production') }, 'grant');
+    }
+    const place = placeIn(temporaryFolder());
+    await forgery.write(place.path, ci);
+    const work = asOwner({ ...base, place }, async (vault) =>
+      vault.read('verify', async (scope) => verifyVault(scope, place)),
+    );
+    expect(await failureOf(work)).toMatchObject({ exitCode: 7 });
   });
 });
 

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { realFileSystem } from '../../../src/storage/file-system.ts';
 import { Settings } from '../../../commands/settings.ts';
 import { failureOf } from '../../support/failure.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
@@ -31,7 +32,7 @@ function settingsOf(layers: Layers): { settings: Settings; folder: string } {
     XDG_STATE_HOME: path.join(folder, 'state'),
     ...layers.env,
   };
-  return { settings: new Settings(layers.flags ?? {}, { env, cwd }), folder };
+  return { settings: new Settings(layers.flags ?? {}, { env, cwd, fs: realFileSystem }), folder };
 }
 
 const layersOf = (bits: number, all: Required<Layers>): Layers => ({

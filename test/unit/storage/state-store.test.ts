@@ -75,7 +75,14 @@ describe('a machine without memory', () => {
     expect(openStateStore(realFileSystem, path.join(file, 'state'), 'key').save(state, true)).toBe(false);
   });
 
-  test.each(['mkdirSync', 'openSync', 'writeSync', 'fsyncSync', 'closeSync', 'renameSync'] as const)(
+  test('by mkdirSync failing: it says so, and tries again the next time', () => {
+    const fs = failingOnce(({ call }) => call === 'mkdirSync', 'ENOSPC');
+    const store = openStateStore(fs, newFolder(), 'key');
+    expect(store.save(state, true)).toBe(false);
+    expect(store.save(state, true)).toBe(true);
+  });
+
+  test.each(['openSync', 'writeSync', 'fsyncSync', 'closeSync', 'renameSync'] as const)(
     'by %s failing: it says so, and what was remembered before stays',
     (failing) => {
       const folder = newFolder();

@@ -1,0 +1,224 @@
+/** A join by invitation that does not come to an end: its records are of keys that reached no file, and the log still verifies. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { makeRecord, recordDigest } from '../../../src/audit/record.ts';
+import { parseUtf8, utf8 } from '../../../src/crypto/bytes.ts';
+import { Domain } from '../../../src/crypto/pae.ts';
+import { importSigningKey } from '../../../src/crypto/signature.ts';
+import type { SignedRecord } from '../../../src/format/audit-record.ts';
+import { parseInvitation } from '../../../src/format/join-text.ts';
+import type { FileSystem } from '../../../src/storage/file-system.ts';
+import { newInvitation } from '../../../src/vault/invitation.ts';
+import { acceptInvitation } from '../../../src/vault/join.ts';
+import { verifyVault, type VerifyReport } from '../../../src/vault/operations/verify.ts';
+import type { Place } from '../../../src/vault/place.ts';
+import { records } from '../../support/audit-records.ts';
+import { failureOf } from '../../support/failure.ts';
+import { cheapKdf, get, put, systemRandom, type SampleVault } from '../../support/sample-vault.ts';
+import { add, addBy, asOwner, openPassphrase, otherMachine, remove, teamVault } from '../../support/team.ts';
+import { cannotRecover, recover, recoverTitle } from '../../support/second-reader.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+
+const passphrase = 'hers alone';
+const newcomer = { credential: { type: 'passphrase', passphrase } as const, kdf: cheapKdf };
+
+let team: SampleVault;
+let text: string;
+
+beforeEach(async () => {
+  team = await teamVault(['staging']);
+  await asOwner(team, async (owner) => {
+    await put(owner, 'db', 'of staging');
+    await add(owner, 'ci', { can: 'read', env: 'staging' });
+    const made = await newInvitation(systemRandom, owner.authority);
+    await addBy(owner, 'ada', { can: 'read', env: 'staging' }, made.entrance);
+    ({ text } = made);
+  });
+});
+
+async function accept(place: Place): Promise<string> {
+  const invitation = parseInvitation(text);
+  if (invitation === null) throw new Error('not an invitation');
+  return acceptInvitation(place, invitation, async () => Promise.resolve(newcomer));
+}
+
+const verified = async (): Promise<VerifyReport> =>
+  asOwner(team, async (owner) => owner.read('verify', async (scope) => verifyVault(scope, owner.place)));
+
+const operations = (): string[] => records(team.place).map(({ op }) => op);
+
+/** A machine of the newcomer’s where the file is never replaced, for the disk is full. */
+function failing(atRename: () => void = () => undefined): Place {
+  const place = otherMachine(team);
+  const renameSync: FileSystem['renameSync'] = (from, to) => {
+    if (to !== place.path) {
+      place.fs.renameSync(from, to);
+      return;
+    }
+    atRename();
+    throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
+  };
+  return { ...place, fs: { ...place.fs, renameSync } };
+}
+
+async function diskFull(): Promise<void> {
+  expect(await failureOf(accept(failing()))).toMatchObject({ code: 'BACKEND' });
+}
+
+/** What is recorded after the failure is taken back: a killed process records nothing more. */
+async function killed(): Promise<void> {
+  const { path } = team.place.audit;
+  let log = existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
+  const atRename = (): void => {
+    log = readFileSync(path);
+  };
+  await failureOf(accept(failing(atRename)));
+  writeFileSync(path, log);
+}
+
+describe.each([
+  ['killed before the rename', killed],
+  ['stopped by a full disk', diskFull],
+] as const)('a join by invitation, %s,', (_, stop) => {
+  test('leaves a log that verifies, and a vault as it was', async () => {
+    const before = readFileSync(team.place.path);
+    await stop();
+    expect(operations()).toContain('join');
+    expect(readFileSync(team.place.path)).toEqual(before);
+    await verified();
+    await asOwner(team, async (owner) => put(owner, 'db', 'another'));
+    expect(operations()).toContain('aborted');
+    await verified();
+  });
+
+  test.each([1, 2, 3])('%d times, and then not: she is in, and the log verifies all along', async (times) => {
+    for (let time = 0; time < times; time++) await stop();
+    const hers = otherMachine(team);
+    expect(await accept(hers)).toBe('ada');
+    await verified();
+    await asOwner(team, async (owner) => put(owner, 'db', 'another'));
+    await verified();
+    const ada = await openPassphrase(hers, passphrase, 'ada');
+    expect(await get(ada, 'db')).toBe('another');
+    ada.close();
+    await verified();
+  });
+
+  test('leaves a log that verifies when she is removed then', async () => {
+    await stop();
+    await asOwner(team, async (owner) => remove(owner, 'ada'));
+    await verified();
+  });
+
+  test('in a log that she began: that verifies too', async () => {
+    const audit = { type: 'file', path: `${temporaryFolder()}/audit.jsonl` } as const;
+    team = { ...team, place: { ...team.place, audit } };
+    await stop();
+    await verified();
+    await asOwner(team, async (owner) => put(owner, 'db', 'another'));
+    await verified();
+  });
+});
+
+test('a second one who comes too late leaves a log that verifies', async () => {
+  const hers = otherMachine(team);
+  const other = otherMachine(team);
+  const invitation = parseInvitation(text);
+  if (invitation === null) throw new Error('not an invitation');
+  const late = acceptInvitation(other, invitation, async () => {
+    await accept(hers);
+    return newcomer;
+  });
+  expect(await failureOf(late)).toMatchObject({ exitCode: 8 });
+  expect(operations()).toContain('join');
+  await verified();
+  await asOwner(team, async (owner) => put(owner, 'db', 'another'));
+  await verified();
+});
+
+describe.skipIf(cannotRecover)(`the second reader: ${recoverTitle}`, () => {
+  const read = async (): Promise<unknown> => {
+    const { path, audit } = team.place;
+    const args = ['--list', '--principal', 'owner', '--recovery', '--audit', audit.path];
+    const { status, stderr } = await recover(path, args, team.recoveryKey);
+    return [status, stderr];
+  };
+
+  test('accepts the log of joins that came to nothing', async () => {
+    await killed();
+    expect(await read()).toEqual([0, '']);
+    await killed();
+    await diskFull();
+    expect(await read()).toEqual([0, '']);
+    await accept(otherMachine(team));
+    expect(await read()).toEqual([0, '']);
+    await asOwner(team, async (owner) => put(owner, 'db', 'another'));
+    expect(await read()).toEqual([0, '']);
+  });
+});
+
+describe('a record that somebody forges', () => {
+  /** Change one record, and nothing else: its signature is wrong then, or the next one does not continue it. */
+  async function changed(choose: (record: SignedRecord) => boolean): Promise<void> {
+    const { path } = team.place.audit;
+    const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
+    const at = lines.findIndex((line) => choose(JSON.parse(line) as SignedRecord));
+    expect(at).toBeGreaterThanOrEqual(0);
+    lines[at] = (lines[at] ?? '').replace('"host":"engine"', '"host":"elsewhere"');
+    writeFileSync(path, `${lines.join('\n')}\n`);
+    expect(await failureOf(verified())).toMatchObject({ exitCode: 7 });
+  }
+
+  beforeEach(async () => {
+    await killed();
+    await asOwner(team, async (owner) => put(owner, 'db', 'another'));
+    await verified();
+  });
+
+  test.each(['put', 'access-add', 'aborted', 'join'])('in place of %s is found', async (op) => {
+    await changed((record) => record.op === op);
+  });
+
+  /** Append records in somebody’s name, rightly chained, and signed with a key that is nobody’s. */
+  async function appended(
+    ...forged: readonly ((last: SignedRecord) => Partial<SignedRecord>)[]
+  ): Promise<void> {
+    const { path } = team.place.audit;
+    const domain = new Domain(team.vaultId);
+    const key = await importSigningKey(systemRandom(32));
+    let log = readFileSync(path, 'utf8');
+    const owner = records(team.place).findLast(({ op }) => op === 'put');
+    for (const change of forged) {
+      const raw = log.trimEnd().split('\n').at(-1) ?? '';
+      const last = JSON.parse(raw) as SignedRecord;
+      const prev = await recordDigest(domain, utf8(raw));
+      const { sig: _, ...fields } = { ...(owner ?? last), ...change(last), seq: last.seq + 1, prev };
+      log += `${parseUtf8((await makeRecord(domain, key, fields)).raw)}\n`;
+    }
+    writeFileSync(path, log);
+    const error = await failureOf(verified());
+    expect([error.exitCode, error.message]).toEqual([7, expect.stringContaining('its signature is wrong')]);
+  }
+
+  test.each(['get', 'put', 'aborted', 'log', 'replaced'])('and appends, %s, is found', async (op) => {
+    await appended(() => ({ op }));
+  });
+
+  test('and appends, a join that somebody says was aborted, is found by who says it', async () => {
+    const ada = records(team.place).find(({ op }) => op === 'join')?.principal ?? '';
+    await appended(
+      () => ({ op: 'join', principal: ada }),
+      ({ seq }) => ({ op: 'aborted', detail: String(seq) }),
+    );
+  });
+
+  test('and appends, something else in the name of who was joining, is found', async () => {
+    const ada = records(team.place).find(({ op }) => op === 'join')?.principal ?? '';
+    const { path } = team.place.audit;
+    const log = readFileSync(path);
+    await accept(otherMachine(team));
+    await verified();
+    expect(readFileSync(path).length).toBeGreaterThan(log.length);
+    await appended(() => ({ op: 'get', principal: ada }));
+  });
+});
