@@ -11,12 +11,13 @@ have one of its type. --audit LOG: check the audit log too. Only standard output
 Needs Python 3.11 and, on Debian: apt install python3-cryptography python3-argon2
 
 Exit status: 0 all is well, 2 usage, 3 not found, 4 wrong credential, 5 the principal has expired, 6 the value has
-expired (--export has it nevertheless), 7 the file is damaged, forged or of a newer program, 1 anything else.
+expired (--export has it nevertheless), 7 the file is damaged, forged or of a newer program, 1 anything else. A line
+of the body that does not hold spoils its own secret alone: it is named, the rest is given, and the status is 7 at last.
 
 It cannot open age and PKCS#11 slots, nor grants and values that are sealed with HPKE: it names those, and reads the
 rest. It does not judge approvals, and remembers nothing: an older whole copy of the vault is not noticed (section 6).
 Numbers of sections are those of docs/format.md. Where an id names nothing the code stumbles: main() reports damage."""
-import argparse, base64, datetime, hashlib, hmac, itertools, json, re, sys, unicodedata, zlib
+import argparse, base64, contextlib, datetime, hashlib, hmac, itertools, json, re, sys, unicodedata, zlib
 from argon2.low_level import Type, hash_secret_raw
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -80,7 +81,7 @@ LINES = {  # the members of every line after `kind`, in this order
     "root": [f"n:N prev:HASH? time:TIME by:ID admins:{many(row('ID', 'KEY'), 1024, 1)} sig:SIG"],
     "header": [f"n:N1 time:TIME by:ID seen:SEEN root:HASH principals:{many(PRINCIPAL, 1024, 1)} retired:"
                f"{many(RETIRED, 4096)} environments:{many(ENVIRONMENT, 256)} policy:POLICY sig:SIG"],
-    "succession": ["principal:ID time:TIME signPub:KEY sealPub:SEAL? prev:HASH sig:SIG"],
+    "succession": ["principal:ID time:TIME signPub:KEY sealPub:SEAL prev:HASH sig:SIG"],
     "bundle": [f"n:N1 time:TIME by:ID slots:{many(T['HASH'], 16)} sealed:{octets(12 + 1024 + 16)} sig:SIG"],
     "grant": [GRANT + 'form:"wrap" ct:WRAPPED', GRANT + 'form:"seal" ct:HPKE'],
     "changes": [PART + "base:HASH digest:HASH size:N sig:SIG"],
@@ -200,6 +201,20 @@ def check_name(name, *more):
     need(not found & {"Cc", "Zl", "Zp", *more}, "a name with characters that it may not have")
 
 BIDI = [*map(chr, [0x61c, 0x200e, 0x200f, *range(0x202a, 0x202f), *range(0x2066, 0x206a)])]
+
+STUMBLES = (InvalidTag, InvalidSignature, LookupError, TypeError, ValueError, AttributeError, RecursionError)
+
+def secret(entry):
+    """What is known of one: its entry in the catalog, and its lines, each with the kind of its part."""
+    return {"entry": entry, "value": [], "purged": [], "removed": [], "kept": {}, "current": 0, "spoiled": ""}
+
+@contextlib.contextmanager
+def spoils(s):
+    """A line of the body that does not hold spoils its own secret alone: the rest can be read."""
+    try:
+        yield
+    except (Fail, *STUMBLES) as error:
+        s["spoiled"] = s["spoiled"] or (error.args[1] if isinstance(error, Fail) else f"({type(error).__name__})")
 
 class Vault:
     def __init__(self, data):
@@ -438,8 +453,10 @@ class Vault:
         for part in [parts["names"], parts["values"], *parts["changes"].values()]:
             self.read_part(here, part)
         for s in here["secrets"].values():
-            need(not here["catalog"] or bool(s["entry"]) == bool(s["value"]), "a name without versions, or the reverse")
-            self.check_versions(s)
+            with spoils(s):
+                same = not here["catalog"] or bool(s["entry"]) == bool(s["value"])
+                need(same, "a name without versions, or the reverse")
+                self.check_versions(s)
         return here
 
     def read_part(self, here, part):
@@ -470,14 +487,18 @@ class Vault:
             ascend([key.encode() for key, _ in e["tags"]], "tags")
             fits = shard_of(hmac.digest(index, e["name"].encode(), "sha256"), bits) == line["shard"]
             need(fits and e["secret"] not in here["secrets"], "a name of another shard, or two of one secret")
-            here["secrets"][e["secret"]] = {"entry": e, "value": [], "purged": [], "removed": []}
+            here["secrets"][e["secret"]] = secret(e)
 
     def read_line(self, here, line, part):
+        s = here["secrets"].setdefault(line["secret"], secret(None))
+        s[line["kind"]].append((line, part["kind"]))
+        with spoils(s):
+            self.check_line(here, line, part)
+
+    def check_line(self, here, line, part):
         kind, by, id = line["kind"], line["by"], line["environment"]
         self.check_signer(line, id)
         need(part["kind"] == "values" or by == part["by"], "changes: a line of another signer")
-        s = here["secrets"].setdefault(line["secret"], {"entry": None, "value": [], "purged": [], "removed": []})
-        s[kind].append((line, part["kind"]))
         if kind == "value":
             own = by == line["author"] and (line["version"] > 1 or self.can(by, id, "write"))
             need(own or by in self.admins, "value: its signer has no right to it")
@@ -607,6 +628,9 @@ def listing(vault, opened, clock):
             if not s["value"]:
                 continue
             words = [s["entry"]["name"], s["entry"]["type"]] if s["entry"] else ["secret " + s["value"][0][0]["secret"]]
+            if s["spoiled"]:
+                yield "  " + "  ".join(words + [f"DAMAGED: {s['spoiled']}"])
+                continue
             words += [f"version {s['current']}" if s["current"] else "no current version"]
             words += [f"kept {min(s['kept'])}-{max(s['kept'])}" if s["kept"] else "none kept"] + ["removed"] * s["gone"]
             words += [f"version {n} {line['state']}" for n, line in s["kept"].items() if line["state"] != "live"]
@@ -627,7 +651,9 @@ def get(vault, opened, clock, me, args):
     need(here, "no such environment", 3)
     need(here["catalog"], "this environment cannot be opened: no right to it, or its grant is sealed (HPKE)", 1)
     found = [s for s in here["secrets"].values() if s["entry"] and s["entry"]["name"] == args.get]
-    need(found and (args.version or not found[0]["gone"]), "no such secret in this environment", 3)
+    need(found, "no such secret in this environment", 3)
+    need(not found[0]["spoiled"], f"this secret is damaged: {found[0]['spoiled']}")
+    need(args.version or not found[0]["gone"], "no such secret in this environment: it was removed", 3)
     line = found[0]["kept"].get(args.version or found[0]["current"])
     need(line, "no such version is kept", 3)
     need(vault.expires(here, line) > clock, "this value has expired (--export has it)", 6)
@@ -636,7 +662,7 @@ def get(vault, opened, clock, me, args):
 def export(vault, opened, clock):
     out = {here["name"]: {} for here in opened.values()}
     for here, s in [(here, s) for here in opened.values() for s in here["secrets"].values()]:
-        if not s["current"] or s["gone"]:
+        if s["spoiled"] or not s["current"] or s["gone"]:
             continue
         line = s["kept"][s["current"]]
         name = s["entry"]["name"] if s["entry"] else "secret " + line["secret"]
@@ -696,6 +722,9 @@ def run():
         output = "".join(f"{line}\n" for line in [*listing(vault, opened, clock), *report]).encode()
     sys.stdout.buffer.write(output)
     sys.stdout.buffer.flush()
+    spoiled = [f"environment {here['name']}, secret {id}: {s['spoiled']}" for here in opened.values()
+               for id, s in here["secrets"].items() if s["spoiled"]]
+    need(args.get is not None or not spoiled, "the rest is sound, but damaged is " + "; ".join(spoiled))
 
 def main():
     try:
@@ -705,7 +734,7 @@ def main():
         code, message = failure.args
     except OSError as error:
         code, message = 1, f"{ascii(error.filename or 'standard output')}: {error.strerror}"
-    except (InvalidTag, InvalidSignature, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except STUMBLES as error:
         code, message = 7, f"the file is damaged, forged or of a newer program ({type(error).__name__})"
     except (Exception, KeyboardInterrupt) as error:  # never a traceback: it could show a key
         code, message = 1, f"unexpected {type(error).__name__}"

@@ -12,6 +12,8 @@ import {
   base,
   id,
   random,
+  type Change,
+  numbered,
   type Sound,
   refuses,
   accepts,
@@ -75,7 +77,7 @@ refuses(
   'this principal has expired',
   'unlock: after the principal’s end',
   (file) => {
-    file.setPrincipal('ci', 'expires', early);
+    file.expire('ci', early);
   },
   { who: 'ci', status: 5 },
 );
@@ -151,6 +153,7 @@ for (const [says, title, change] of [
   ['names: members', 'a long name', (entries) => set(entries, { name: 'x'.repeat(1025) })],
   ['names: members', 'an interval', (entries) => set(entries, { interval: -1 })],
   ['names: members', 'a tag without a key', (entries) => set(entries, { tags: [['', 'x']] })],
+  ['names: members', 'a long tag’s key', (entries) => set(entries, { tags: [['x'.repeat(257), 'x']] })],
   ['names: members', 'a long tag', (entries) => set(entries, { tags: [['x', 'x'.repeat(257)]] })],
   [
     'names: members',
@@ -375,6 +378,29 @@ refuses('value: younger than the part', 'value: time', (file) => {
   file.set(file.part('values', 'staging'), 'time', early);
 });
 
+// ---- What does not hold spoils its own secret alone.
+
+const rogue: Change = (file) => {
+  file.set(changed(file), 'prev', random(32));
+};
+const production = ['--env', 'production'];
+refuses('damaged is environment production, secret ', 'spoiled: the listing goes on', rogue, { shows: true });
+refuses('damaged is environment production, secret ', 'spoiled: the export goes on', rogue, {
+  shows: true,
+  args: ['--export'],
+});
+refuses('this secret is damaged: the versions', 'spoiled: the secret', rogue, {
+  args: ['--get', 'api', ...production],
+});
+accepts('another secret of that environment, removed but not damaged', rogue, {
+  shows: true,
+  args: ['--get', 'other', '--version', '1', ...production],
+});
+accepts('a secret of another environment', rogue, {
+  shows: true,
+  args: ['--get', 'once', '--env', 'development'],
+});
+
 // ---- Versions.
 
 const noChain = 'the versions of a secret are no chain';
@@ -544,7 +570,7 @@ accepts(
   log,
 );
 refuses(
-  '(IndexError)',
+  'audit record 3: signed by nobody that the vault knows',
   'audit: by a key that is retired, after its time',
   (file) => {
     Object.assign(file.records[2] ?? {}, { principal: id('old'), header: 99 });
@@ -602,6 +628,38 @@ accepts(
   },
   log,
 );
+for (const [title, ends] of [
+  ['that nobody followed', () => undefined],
+  ['and is known not to have happened', aborts('owner')],
+  ['and says itself that it did not happen', aborts('nobody')],
+] as const)
+  accepts(
+    `a join of keys that reached no file, ${title}`,
+    (file) => {
+      ends(file, joins(file));
+    },
+    log,
+  );
+for (const [title, spoil] of [
+  ['that another write followed', (file) => appendTo(file, 'put', 'owner', '')],
+  ['whose number is not the one that did not happen', (file) => aborts('owner')(file, 1)],
+  ['where somebody else did not happen either', (file) => aborts('stranger')(file, joins(file))],
+] as readonly (readonly [string, (file: Sound) => unknown])[])
+  refuses(
+    'signed by nobody that the vault knows',
+    `audit: a join of keys that reached no file, ${title}`,
+    (file) => {
+      joins(file);
+      spoil(file);
+    },
+    log,
+  );
+refuses(
+  'signed by nobody that the vault knows',
+  'audit: another record of keys that reached no file',
+  (file) => appendTo(file, 'put', 'nobody', ''),
+  log,
+);
 accepts('a pruned log', async (file) => prune(file, 'owner'), log);
 accepts(
   'a log that was pruned up to where the snapshot is',
@@ -626,6 +684,24 @@ refuses(
   log,
 );
 
+/** A record at the end of the log. @returns its number */
+function appendTo(file: Sound, op: string, by: string, detail: string): number {
+  const last = file.records.at(-1) ?? {};
+  const seq = Number(last['seq']) + 1;
+  const principal = { nobody: numbered(0), stranger: numbered(1) }[by] ?? id(by);
+  file.records.push({ ...last, seq, op, principal, detail });
+  return seq;
+}
+
+/** Somebody whom no header lists records what was found, and joins. @returns the number of that record */
+function joins(file: Sound): number {
+  appendTo(file, 'replaced', 'nobody', '');
+  return appendTo(file, 'join', 'nobody', '');
+}
+
+function aborts(by: string): (file: Sound, join: number) => number {
+  return (file, join) => appendTo(file, 'aborted', by, `${join}`);
+}
 accepts('a version that is purged in changes', (file) => purge(file));
 
 runCases('rules of the body and the log');

@@ -92,6 +92,7 @@ const wrongValues: readonly (readonly [kind: string, path: string, ...wrong: rea
   ['header', 'policy', [['a']], [['a', 'x'.repeat(65_537)]]],
   ['header', 'policy', Array.from({ length: 1025 }, (_, i) => [`a${i}`, ''])],
   ['succession', 'signPub', ''],
+  ['succession', 'sealPub', ''],
   ['slot', 'type', 'other', 'removed', 'token', 'age'],
   ['slot', 'kdf', { name: 'none' }, { name: 'scrypt' }],
   ['slot', 'kdf.iterations', -1],
@@ -264,6 +265,9 @@ refuses('lines: out of order', 'order: secrets', (file) => {
   file.swap(first, rest.at(-1) ?? {});
 });
 
+refuses(malformed('grant'), 'grant: another form of the length of a sealed one', (file) => {
+  file.set(file.one('grant', 'seal'), 'form', 'other');
+});
 accepts('the mark of a credential that is removed', (file) => {
   mark(file);
 });

@@ -1,6 +1,6 @@
 /** What scripts/recover.py says of a head that breaks the rules of docs/format.md section 3, with every signature right. */
 import { encodeBase64url } from '../../src/crypto/bytes.ts';
-import type { Json, Line } from '../support/loose-file.ts';
+import { str, type Json, type Line } from '../support/loose-file.ts';
 import {
   early,
   late,
@@ -83,14 +83,31 @@ for (const name of [
     refuses('a name with characters', `header: ${JSON.stringify(name)} in ${where}`, (file) => {
       file.set(file.header, `${where}.1.name`, name);
     });
-for (const where of ['retired.0.signPub', 'kim signPub', 'ivy invited'])
-  for (const bytes of [new Uint8Array(32), new Uint8Array(32).fill(255)])
-    refuses('of small order', `header: ${where} of ${bytes[0]}`, (file) => {
-      const [name = '', member] = where.split(' ');
-      const key = encodeBase64url(bytes);
-      if (member === undefined) file.set(file.header, name, key);
-      else file.setPrincipal(name, member, key);
-    });
+/** y coordinates of the points of small order; of p, of one more than p and of the greatest there is. All in little-endian hexadecimal. */
+const eighth = 'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a';
+const minusEighth = '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05';
+const notKeys = [
+  '00'.repeat(32),
+  `01${'00'.repeat(31)}`,
+  `ec${'ff'.repeat(30)}7f`,
+  eighth,
+  minusEighth,
+  `${minusEighth.slice(0, -2)}85`,
+  `ed${'ff'.repeat(30)}7f`,
+  `ee${'ff'.repeat(30)}7f`,
+  'ff'.repeat(32),
+];
+for (const hex of notKeys)
+  refuses('of small order', `header: the key ${hex}`, (file) => {
+    file.setPrincipal('kim', 'signPub', Buffer.from(hex, 'hex').toString('base64url'));
+  });
+for (const where of ['retired.0.signPub', 'ivy invited'])
+  refuses('of small order', `header: ${where}`, (file) => {
+    const [name = '', member] = where.split(' ');
+    const key = encodeBase64url(new Uint8Array(32));
+    if (member === undefined) file.set(file.header, name, key);
+    else file.setPrincipal(name, member, key);
+  });
 refuses('environments out of order', 'rights: of no order', (file) => {
   file.setPrincipal('ada', 'read', [file.env('staging'), file.env('development')]);
 });
@@ -247,6 +264,16 @@ refuses(wrongGrants, 'grant: of who has not joined', (file) => {
 refuses(wrongGrants, 'grant: before the header says so', (file) => {
   file.insert({ ...file.one('grant', id('kim')), principal: id('eve') }, 'grant');
 });
+refuses(wrongGrants, 'grant: of who had expired', (file) => {
+  file.setPrincipal('dan', 'expires', early);
+});
+refuses(wrongGrants, 'grant: none of who had not expired', (file) => {
+  file.expire('ci', early);
+  file.setPrincipal('ci', 'expires', str(file.header['time']));
+});
+accepts('a grant of who expires at that very time', (file) => {
+  file.setPrincipal('ci', 'expires', str(file.header['time']));
+});
 refuses(wrongGrants, 'grant: of another level', (file) => {
   file.set(file.one('grant', id('bob')), 'level', 'read');
 });
@@ -322,7 +349,7 @@ for (const kind of ['header', 'names', 'values', 'changes', 'snapshot'])
   refuses(`${kind}: its signer expired`, `${kind}: after the signer’s end`, (file) => {
     const by = { header: 'zoe', snapshot: 'ci' }[kind] ?? 'dan';
     const part = kind === 'snapshot' ? file.snapshot : kind === 'header' ? file.header : null;
-    file.setPrincipal(by, 'expires', early);
+    file.expire(by, early);
     if (kind === 'names' || kind === 'values') {
       file.setPrincipal('dan', 'write', [file.env('production')]);
       file.set(file.part(kind, 'production'), 'by', id('dan'));

@@ -224,6 +224,13 @@ export class Sound extends LooseFile {
     });
   }
 
+  /** Somebody’s end; who had expired by the time of the header has no grants. */
+  expire(name: string, time: string): void {
+    this.setPrincipal(name, 'expires', time);
+    if (time < str(this.header['time']))
+      this.remove(...this.all('grant').filter(({ principal }) => principal === id(name)));
+  }
+
   #rank(principal: Json | undefined): number {
     return (this.header['principals'] as Line[]).findIndex((entry) => entry['id'] === principal);
   }
@@ -253,7 +260,7 @@ export class Sound extends LooseFile {
   }
 }
 
-type Change = (file: Sound) => unknown;
+export type Change = (file: Sound) => unknown;
 
 interface Case {
   readonly title: string;
@@ -263,9 +270,11 @@ interface Case {
   readonly who: string;
   readonly status: number;
   readonly args: readonly string[];
+  /** Whether anything is written to standard output; without it, that of success. */
+  readonly shows?: boolean;
 }
 
-type Options = Partial<Pick<Case, 'who' | 'status' | 'args'>>;
+type Options = Partial<Pick<Case, 'who' | 'status' | 'args' | 'shows'>>;
 
 const cases: Case[] = [];
 
@@ -479,15 +488,17 @@ export function runCases(what: string): void {
       verdicts.push(...(await recoverMany(runs)));
     }, 120_000);
 
-    test.each(cases.map(({ title, status, says }, i) => [title, i, status, says] as const))(
+    test.each(cases.map((wanted, i) => [wanted.title, i, wanted] as const))(
       '%s',
-      (_, i, status, says) => {
-        const verdict = verdicts[i];
-        expect(verdict?.stderr).toContain(says);
-        expect({ status: verdict?.status, silent: verdict?.stderr === '' }).toEqual({
-          status,
-          silent: says === '',
-        });
+      (_, i, { status, says, shows }) => {
+        const { stderr = '', written = 0, ...verdict } = verdicts[i] ?? {};
+        expect(stderr).toContain(says);
+        const found = {
+          ...verdict,
+          silent: stderr === '',
+          ...(shows === undefined ? {} : { shows: written > 0 }),
+        };
+        expect(found).toEqual({ status, silent: says === '', ...(shows === undefined ? {} : { shows }) });
       },
     );
   });
