@@ -14,6 +14,8 @@ const needsBinary = { globalSetup: 'test/binary-is-built.ts' };
 export default defineConfig({
   test: {
     pool: 'forks',
+    // All cores: without a number one of them is kept free, which on two is half of them.
+    maxWorkers: '100%',
     // A test that passes at the second try is a bug in the test or in the product.
     retry: 0,
     passWithNoTests: false,

@@ -12,6 +12,7 @@
  *   that built it would be frozen in. Nothing fails, so this one is for reviews;
  * - not call what V8 adds to the heap only when it starts for good: Uint8Array.fromHex and toHex, fromBase64 and toBase64,
  *   Promise.try, RegExp.escape, Error.isError, Iterator.concat, getOrInsert, DisposableStack, Temporal, SharedArrayBuffer;
+ * - not make a Date that stays: the engine would look for the time zone at every start;
  * - not use top-level await or import.meta: the bundle is CommonJS.
  *
  * All of it is free inside functions and behind `import()`. Functions that ran during the build keep their bytecode.

@@ -116,7 +116,7 @@ describe('by request', () => {
 describe('by invitation', () => {
   scenario('at a terminal: the invitation and a passphrase are typed, hidden', async (vault) => {
     const invitation = await shownOnce(vault, ['access', 'add', 'ada', ...may, '--invite']);
-    expect(invitation).toMatch(/^vli1_[0-9A-Za-z]{60}$/u);
+    expect(invitation).toMatch(/^vli1_[0-9A-Za-z]{82}$/u);
     const { person } = newcomer(vault);
     const joining = person.terminal(['join', ...fastKdf]);
     expect((await joining.sees('invitation:')).echo).toBe(false);

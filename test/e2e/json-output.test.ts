@@ -191,6 +191,7 @@ describe('vault … --json', () => {
       { args: ['bogus'], status: 2, like: 'USAGE' },
       { args: ['get'], status: 2, like: 'USAGE' },
       { args: ['get', 'absent', '--vault', '.vault'], status: 3, like: 'SECRET_NOT_FOUND' },
+      { args: ['offboard', 'nobody', '--status', '--vault', '.vault'], status: 2, like: 'USAGE' },
       { args: ['exec', '--', 'true'], status: 125, like: 'UNTRUSTED_PROJECT' },
       { args: ['kv', 'get'], status: 2, like: 'USAGE' },
       {

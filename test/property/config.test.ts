@@ -83,7 +83,11 @@ function changed(value: unknown, [at, how, by]: Step): unknown {
   if (how !== 'replace' && Array.isArray(holder)) holder.splice(Number(key), 1);
   else if (how === 'replace') holder[key] = by;
   else {
-    if (how === 'rename') Object.defineProperty(holder, String(by), { value: holder[key], enumerable: true });
+    if (how === 'rename')
+      Object.defineProperty(holder, typeof by === 'string' ? by : JSON.stringify(by), {
+        value: holder[key],
+        enumerable: true,
+      });
     Reflect.deleteProperty(holder, key);
   }
   return copy;
