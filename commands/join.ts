@@ -13,7 +13,7 @@ import type { Place } from '../src/vault/place.ts';
 import { examples, type Declare } from './command.ts';
 import type { Context } from './context.ts';
 import { newPassphrase } from './credentials.ts';
-import { addKdfOptions, kdfFrom, type KdfOptions } from './kdf-options.ts';
+import { addKdfOptions, choosesKdf, kdfFrom, type KdfOptions } from './kdf-options.ts';
 import { auditContext } from './audit-context.ts';
 
 interface JoinFlags extends KdfOptions {
@@ -59,7 +59,27 @@ async function invitationText(context: Context, flags: JoinFlags, place: Place):
   return prompter === null ? null : prompter.hidden('invitation:');
 }
 
+/** What belongs to one way of joining is refused in the others: ignored, it would seem to have been done. */
+function checkFlags(flags: JoinFlags): void {
+  if (flags.request === true) {
+    if (flags.invitationFile !== undefined)
+      throw new UsageError('--request and --invitation-file are two ways of joining: choose one');
+    return;
+  }
+  if (flags.replace === true) throw new UsageError('--replace belongs to --request');
+  if (flags.name !== undefined)
+    throw new UsageError('--name belongs to --request', { hint: 'an invitation has its name already' });
+}
+
+/** A request has its passphrase already. */
+function checkFinishing(flags: JoinFlags): void {
+  if (flags.newPassphraseFile === undefined && !choosesKdf(flags)) return;
+  const hint = 'finish it with `vault join`; `vault passwd` changes the passphrase and its KDF afterwards';
+  throw new UsageError('the passphrase of your request was chosen when it was made', { hint });
+}
+
 async function runJoin(context: Context, flags: JoinFlags, file?: string): Promise<void> {
+  checkFlags(flags);
   const place = await context.vaultPlace(file);
   if (flags.request === true) {
     const name = flags.name ?? auditContext(context.host.env).user;
@@ -78,6 +98,7 @@ async function runJoin(context: Context, flags: JoinFlags, file?: string): Promi
   }
   const text = await invitationText(context, flags, place);
   if (text === null) {
+    checkFinishing(flags);
     const name = await finishRequest(place, context.credentials(place.path));
     if (context.json) context.outputJson({ name, complete: true });
     context.inform(`you are ${context.shown(name)} now`);

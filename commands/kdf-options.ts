@@ -33,14 +33,17 @@ export function addKdfOptions(command: Command): Command {
     );
 }
 
+export function choosesKdf({ kdf, memory, passes, lanes, iterations, calibrate }: KdfOptions): boolean {
+  return [kdf, memory, passes, lanes, iterations, calibrate].some((option) => option !== undefined);
+}
+
 /** The chosen parameters, or `null` if none of the options was given. */
 export async function kdfFrom(
   context: Context,
   options: KdfOptions,
 ): Promise<KdfChoice['parameters'] | null> {
   const { kdf, memory, passes, lanes, iterations, calibrate } = options;
-  if ([kdf, memory, passes, lanes, iterations, calibrate].every((option) => option === undefined))
-    return null;
+  if (!choosesKdf(options)) return null;
   const pbkdf2 = kdf === 'pbkdf2';
   if (pbkdf2 && (memory ?? passes ?? lanes) !== undefined)
     throw new UsageError('PBKDF2 has iterations; no memory, passes or lanes');

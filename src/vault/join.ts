@@ -7,7 +7,7 @@
  */
 import { ConcurrencyError, IntegrityError, SecretNotFoundError, UnlockError, UsageError } from '../errors.ts';
 import type { Authority } from '../access/authority.ts';
-import { openBundle, type Identity } from '../access/bundle.ts';
+import { closeIdentity, openBundle, type Identity } from '../access/bundle.ts';
 import { lineDigest, signatureHolds } from '../access/digest.ts';
 import { signLine } from '../access/signing.ts';
 import { openSlot, shortIdLength, slotTypeOf, unwrapBundleKey, type Credential } from '../access/slot.ts';
@@ -173,6 +173,21 @@ export function hasPendingJoin(place: Place): boolean {
   }
 }
 
+/** Name of the newcomer if the bundle in the document is its own already: nobody else has the key that opens it. */
+async function broughtBy({ document, authority, identity }: Vault): Promise<string | null> {
+  const entry = authority.principal(identity.principal);
+  const present = document.bundleOf(identity.principal);
+  if (entry === null || present === null) return null;
+  const opened = { slot: identity.slot, slotKey: null, bundleKey: new Uint8Array(identity.bundleKey) };
+  try {
+    closeIdentity(await openBundle(authority.domain, present, opened, entry.signPub));
+    return entry.name;
+  } catch (error) {
+    if (error instanceof IntegrityError) return null;
+    throw error;
+  }
+}
+
 /** Bring the credentials of a request that an administrator has accepted. @returns the principal's name */
 export async function finishRequest(place: Place, credentials: CredentialSource): Promise<string> {
   const folder = place.stateFolder;
@@ -200,7 +215,8 @@ export async function finishRequest(place: Place, credentials: CredentialSource)
     return identity;
   });
   try {
-    const name = await publish(vault, { slots, succession: null });
+    // A run before this one may have ended before it could forget the request.
+    const name = (await broughtBy(vault)) ?? (await publish(vault, { slots, succession: null }));
     if (folder !== null) removePendingJoin(place.fs, folder, vault.document.vaultId);
     return name;
   } finally {

@@ -1,5 +1,6 @@
 /** Coming into a vault with the built binary, at a terminal and without one. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect } from 'vitest';
 import { addToken, atTerminal, Person, shownOnce } from '../support/binary-team.ts';
 import { BinaryVault, fastKdf, scenario } from '../support/binary-vault.ts';
@@ -79,6 +80,42 @@ describe('by request', () => {
       {},
       { name: 'ada', credentials: ['passphrase'], state: 'active' },
     ]);
+  });
+
+  scenario(
+    'one that was finished but not forgotten, as by a crash between, is forgotten by the next',
+    async (vault) => {
+      const { person, file } = newcomer(vault);
+      const request = await requested(vault, person, file);
+      await vault.ok(['access', 'add', 'ada', ...may, '--request', request, '--yes']);
+      const folder = path.join(vault.in('machine of ada'), 'vault');
+      const pending = readdirSync(folder).filter((name) => name.endsWith('.join'));
+      expect(pending).toHaveLength(1);
+      const kept = path.join(folder, pending[0] ?? '');
+      const bytes = readFileSync(kept);
+      await person.ok('join');
+      writeFileSync(kept, bytes);
+      const before = readFileSync(vault.file);
+      await person.ok('join');
+      expect(existsSync(kept)).toBe(false);
+      expect(readFileSync(vault.file)).toEqual(before);
+      await person.fails(3, 'join');
+    },
+  );
+
+  scenario('what belongs to another way of joining is refused, not ignored', async (vault) => {
+    const { person, file } = newcomer(vault);
+    for (const args of [
+      ['--request', '--invitation-file', file],
+      ['--replace', '--invitation-file', file],
+      ['--name', 'ada', '--invitation-file', file],
+    ])
+      await person.fails(2, 'join', ...args);
+    const request = await requested(vault, person, file);
+    await vault.ok(['access', 'add', 'ada', ...may, '--request', request, '--yes']);
+    for (const args of [['--new-passphrase-file', file], fastKdf, ['--calibrate', '100']])
+      expect(await person.fails(2, 'join', ...args)).toContain('vault passwd');
+    await person.ok('join');
   });
 
   scenario('a changed one, one for another vault, or the same one again is refused', async (vault) => {
