@@ -12,6 +12,7 @@ import {
   type Entrance,
 } from '../../src/vault/operations/access.ts';
 import { getSecret } from '../../src/vault/operations/get.ts';
+import { verifyVault } from '../../src/vault/operations/verify.ts';
 import { finishRequest, makeJoinRequest } from '../../src/vault/join.ts';
 import type { Place } from '../../src/vault/place.ts';
 import { Vault } from '../../src/vault/vault.ts';
@@ -21,7 +22,7 @@ import { temporaryFolder } from './temporary-folder.ts';
 export const engine = 'native';
 
 /** Levels with commas, and environments with commas; `''` with `admin`. */
-interface May {
+export interface May {
   readonly can: string;
   readonly env?: string;
 }
@@ -148,6 +149,15 @@ export async function asOwner<T>(
   } finally {
     vault.close();
   }
+}
+
+/** Verify the vault. @returns how many versions of secrets it has */
+export async function verified(vault: Vault): Promise<number> {
+  return vault.read('verify', async (scope) => (await verifyVault(scope, vault.place)).versions);
+}
+
+export async function verifiedByOwner(sample: Pick<SampleVault, 'place' | 'recoveryKey'>): Promise<number> {
+  return asOwner(sample, verified);
 }
 
 /** A vault with these environments, on a machine that remembers. */

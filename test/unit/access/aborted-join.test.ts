@@ -6,21 +6,15 @@ import { parseUtf8, utf8 } from '../../../src/crypto/bytes.ts';
 import { Domain } from '../../../src/crypto/pae.ts';
 import { importSigningKey } from '../../../src/crypto/signature.ts';
 import type { SignedRecord } from '../../../src/format/audit-record.ts';
-import { parseInvitation } from '../../../src/format/join-text.ts';
 import type { FileSystem } from '../../../src/storage/file-system.ts';
-import { newInvitation } from '../../../src/vault/invitation.ts';
-import { acceptInvitation } from '../../../src/vault/join.ts';
-import { verifyVault, type VerifyReport } from '../../../src/vault/operations/verify.ts';
 import type { Place } from '../../../src/vault/place.ts';
 import { records } from '../../support/audit-records.ts';
 import { failureOf } from '../../support/failure.ts';
-import { cheapKdf, get, put, systemRandom, type SampleVault } from '../../support/sample-vault.ts';
-import { add, addBy, asOwner, openPassphrase, otherMachine, remove, teamVault } from '../../support/team.ts';
+import { get, put, systemRandom, type SampleVault } from '../../support/sample-vault.ts';
+import { accept, asAda, invite } from '../../support/newcomer.ts';
+import { add, asOwner, otherMachine, remove, teamVault, verifiedByOwner } from '../../support/team.ts';
 import { cannotRecover, recover, recoverTitle } from '../../support/second-reader.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
-
-const passphrase = 'hers alone';
-const newcomer = { credential: { type: 'passphrase', passphrase } as const, kdf: cheapKdf };
 
 let team: SampleVault;
 let text: string;
@@ -30,20 +24,9 @@ beforeEach(async () => {
   await asOwner(team, async (owner) => {
     await put(owner, 'db', 'of staging');
     await add(owner, 'ci', { can: 'read', env: 'staging' });
-    const made = await newInvitation(systemRandom, owner.authority);
-    await addBy(owner, 'ada', { can: 'read', env: 'staging' }, made.entrance);
-    ({ text } = made);
+    text = await invite(owner, 'ada', { can: 'read', env: 'staging' });
   });
 });
-
-async function accept(place: Place): Promise<string> {
-  const invitation = parseInvitation(text);
-  if (invitation === null) throw new Error('not an invitation');
-  return acceptInvitation(place, invitation, async () => Promise.resolve(newcomer));
-}
-
-const verified = async (): Promise<VerifyReport> =>
-  asOwner(team, async (owner) => owner.read('verify', async (scope) => verifyVault(scope, owner.place)));
 
 const operations = (): string[] => records(team.place).map(({ op }) => op);
 
@@ -62,7 +45,7 @@ function failing(atRename: () => void = () => undefined): Place {
 }
 
 async function diskFull(): Promise<void> {
-  expect(await failureOf(accept(failing()))).toMatchObject({ code: 'BACKEND' });
+  expect(await failureOf(accept(failing(), text))).toMatchObject({ code: 'BACKEND' });
 }
 
 /** What is recorded after the failure is taken back: a killed process records nothing more. */
@@ -72,7 +55,7 @@ async function killed(): Promise<void> {
   const atRename = (): void => {
     log = readFileSync(path);
   };
-  await failureOf(accept(failing(atRename)));
+  await failureOf(accept(failing(atRename), text));
   writeFileSync(path, log);
 }
 
@@ -85,55 +68,48 @@ describe.each([
     await stop();
     expect(operations()).toContain('join');
     expect(readFileSync(team.place.path)).toEqual(before);
-    await verified();
+    await verifiedByOwner(team);
     await asOwner(team, async (owner) => put(owner, 'db', 'another'));
     expect(operations()).toContain('aborted');
-    await verified();
+    await verifiedByOwner(team);
   });
 
   test.each([1, 2, 3])('%d times, and then not: she is in, and the log verifies all along', async (times) => {
     for (let time = 0; time < times; time++) await stop();
     const hers = otherMachine(team);
-    expect(await accept(hers)).toBe('ada');
-    await verified();
+    expect(await accept(hers, text)).toBe('ada');
+    await verifiedByOwner(team);
     await asOwner(team, async (owner) => put(owner, 'db', 'another'));
-    await verified();
-    const ada = await openPassphrase(hers, passphrase, 'ada');
-    expect(await get(ada, 'db')).toBe('another');
-    ada.close();
-    await verified();
+    await verifiedByOwner(team);
+    expect(await asAda(hers, async (ada) => get(ada, 'db'))).toBe('another');
+    await verifiedByOwner(team);
   });
 
   test('leaves a log that verifies when she is removed then', async () => {
     await stop();
     await asOwner(team, async (owner) => remove(owner, 'ada'));
-    await verified();
+    await verifiedByOwner(team);
   });
 
   test('in a log that she began: that verifies too', async () => {
     const audit = { type: 'file', path: `${temporaryFolder()}/audit.jsonl` } as const;
     team = { ...team, place: { ...team.place, audit } };
     await stop();
-    await verified();
+    await verifiedByOwner(team);
     await asOwner(team, async (owner) => put(owner, 'db', 'another'));
-    await verified();
+    await verifiedByOwner(team);
   });
 });
 
 test('a second one who comes too late leaves a log that verifies', async () => {
   const hers = otherMachine(team);
   const other = otherMachine(team);
-  const invitation = parseInvitation(text);
-  if (invitation === null) throw new Error('not an invitation');
-  const late = acceptInvitation(other, invitation, async () => {
-    await accept(hers);
-    return newcomer;
-  });
+  const late = accept(other, text, async () => accept(hers, text));
   expect(await failureOf(late)).toMatchObject({ exitCode: 8 });
   expect(operations()).toContain('join');
-  await verified();
+  await verifiedByOwner(team);
   await asOwner(team, async (owner) => put(owner, 'db', 'another'));
-  await verified();
+  await verifiedByOwner(team);
 });
 
 describe.skipIf(cannotRecover)(`the second reader: ${recoverTitle}`, () => {
@@ -150,7 +126,7 @@ describe.skipIf(cannotRecover)(`the second reader: ${recoverTitle}`, () => {
     await killed();
     await diskFull();
     expect(await read()).toEqual([0, '']);
-    await accept(otherMachine(team));
+    await accept(otherMachine(team), text);
     expect(await read()).toEqual([0, '']);
     await asOwner(team, async (owner) => put(owner, 'db', 'another'));
     expect(await read()).toEqual([0, '']);
@@ -166,13 +142,13 @@ describe('a record that somebody forges', () => {
     expect(at).toBeGreaterThanOrEqual(0);
     lines[at] = (lines[at] ?? '').replace('"host":"engine"', '"host":"elsewhere"');
     writeFileSync(path, `${lines.join('\n')}\n`);
-    expect(await failureOf(verified())).toMatchObject({ exitCode: 7 });
+    expect(await failureOf(verifiedByOwner(team))).toMatchObject({ exitCode: 7 });
   }
 
   beforeEach(async () => {
     await killed();
     await asOwner(team, async (owner) => put(owner, 'db', 'another'));
-    await verified();
+    await verifiedByOwner(team);
   });
 
   test.each(['put', 'access-add', 'aborted', 'join'])('in place of %s is found', async (op) => {
@@ -196,7 +172,7 @@ describe('a record that somebody forges', () => {
       log += `${parseUtf8((await makeRecord(domain, key, fields)).raw)}\n`;
     }
     writeFileSync(path, log);
-    const error = await failureOf(verified());
+    const error = await failureOf(verifiedByOwner(team));
     expect([error.exitCode, error.message]).toEqual([7, expect.stringContaining('its signature is wrong')]);
   }
 
@@ -216,8 +192,8 @@ describe('a record that somebody forges', () => {
     const ada = records(team.place).find(({ op }) => op === 'join')?.principal ?? '';
     const { path } = team.place.audit;
     const log = readFileSync(path);
-    await accept(otherMachine(team));
-    await verified();
+    await accept(otherMachine(team), text);
+    await verifiedByOwner(team);
     expect(readFileSync(path).length).toBeGreaterThan(log.length);
     await appended(() => ({ op: 'get', principal: ada }));
   });

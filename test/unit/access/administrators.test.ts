@@ -3,7 +3,6 @@ import { copyFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { policyValue } from '../../../src/lifecycle/policy.ts';
 import { listAccess } from '../../../src/vault/operations/access.ts';
-import { verifyVault } from '../../../src/vault/operations/verify.ts';
 import { vaultStatus } from '../../../src/vault/operations/status.ts';
 import type { Vault } from '../../../src/vault/vault.ts';
 import { encodeBase64url } from '../../../src/crypto/bytes.ts';
@@ -11,6 +10,7 @@ import { failureOf } from '../../support/failure.ts';
 import { Forgery } from '../../support/forgery.ts';
 import { keysFrom, openedBy, tokenCredential } from '../../support/reach.ts';
 import { put, type SampleVault } from '../../support/sample-vault.ts';
+import { passphrase } from '../../support/newcomer.ts';
 import {
   add,
   addBy,
@@ -27,9 +27,9 @@ import {
   request,
   revoke,
   teamVault,
+  verified,
+  verifiedByOwner,
 } from '../../support/team.ts';
-
-const passphrase = 'hers alone';
 
 interface Way {
   /** Make `ada` an administrator; how to open as her afterwards. */
@@ -68,9 +68,7 @@ async function team(): Promise<SampleVault> {
 
 async function verify(sample: SampleVault): Promise<void> {
   const place = { ...sample.place, stateFolder: null };
-  await asOwner({ ...sample, place }, async (owner) =>
-    owner.read('verify', async (scope) => verifyVault(scope, place)),
-  );
+  await verifiedByOwner({ ...sample, place });
 }
 
 async function working<T>(vault: Vault, work: (vault: Vault) => Promise<T>): Promise<T> {
@@ -153,9 +151,7 @@ describe.each(ways)('a second administrator, $title,', ({ make }) => {
     await working(await open(), async (ada) => remove(ada, 'owner'));
     expect((await failureOf(asOwner(sample, readDb))).exitCode).toBe(4);
     expect(await readDb(await open())).toBe('x');
-    await working(await open(), async (ada) =>
-      ada.read('verify', async (scope) => verifyVault(scope, ada.place)),
-    );
+    await working(await open(), verified);
   });
 });
 

@@ -3,9 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { encodeBase64url } from '../../../src/crypto/bytes.ts';
 import { sealPublicKey } from '../../../src/crypto/hpke.ts';
 import { importSigningKey } from '../../../src/crypto/signature.ts';
-import { parseInvitation } from '../../../src/format/join-text.ts';
 import { newInvitation } from '../../../src/vault/invitation.ts';
-import { acceptInvitation } from '../../../src/vault/join.ts';
 import { reissuePrincipal } from '../../../src/vault/operations/access.ts';
 import { rekeyEnvironments } from '../../../src/vault/operations/environments.ts';
 import { setPolicy } from '../../../src/vault/operations/policy.ts';
@@ -13,8 +11,9 @@ import { verifyVault } from '../../../src/vault/operations/verify.ts';
 import { failureOf } from '../../support/failure.ts';
 import { Forgery } from '../../support/forgery.ts';
 import { keysFrom, openedBy, tokenCredential } from '../../support/reach.ts';
-import { cheapKdf, get, put, systemRandom, type SampleVault } from '../../support/sample-vault.ts';
+import { get, put, systemRandom, type SampleVault } from '../../support/sample-vault.ts';
 import { cannotRecover, recovered, recoverTitle } from '../../support/second-reader.ts';
+import { accept, parsedInvitation } from '../../support/newcomer.ts';
 import {
   add,
   addBy,
@@ -29,6 +28,7 @@ import {
   remove,
   request,
   teamVault,
+  verifiedByOwner,
 } from '../../support/team.ts';
 
 const minute = 60_000;
@@ -69,11 +69,6 @@ const grants = (): [string, number][] => {
     .map(({ environment, epoch }) => [names.get(environment) ?? '', epoch]);
 };
 
-const verified = async (): Promise<number> =>
-  asOwner(team, async (owner) =>
-    owner.read('verify', async (scope) => (await verifyVault(scope, owner.place)).versions),
-  );
-
 const secondReader = async (): Promise<unknown> =>
   recovered(team.place.path, [['--principal', 'owner', '--recovery'], team.recoveryKey]);
 
@@ -91,19 +86,19 @@ describe('somebody whose access has expired', () => {
     await rekey('staging');
     expect(grants().filter(([environment]) => environment === 'staging')).toEqual([]);
     expect(await openedBy(team.place.path, keys)).not.toContain('value staging 1');
-    expect(await verified()).toBe(1);
+    expect(await verifiedByOwner(team)).toBe(1);
   });
 
   test('gets none with whatever header comes, and verify accepts each', async () => {
     await policy();
-    expect(await verified()).toBe(1);
+    expect(await verifiedByOwner(team)).toBe(1);
     await rekey();
     expect(grants()).toEqual([]);
     await asOwner(team, async (owner) => {
       await add(owner, 'other', staging);
       await put(owner, 'db', 'two', { environment: 'staging' });
     });
-    expect(await verified()).toBe(2);
+    expect(await verifiedByOwner(team)).toBe(2);
     expect((await failureOf(openToken(team.place, ci))).exitCode).toBe(5);
   });
 
@@ -118,12 +113,12 @@ describe('somebody whose access has expired', () => {
       expect(await getIn(vault, 'staging', 'db')).toBe('one');
       await vault.read('verify', async (scope) => verifyVault(scope, vault.place));
     });
-    expect(await verified()).toBe(1);
+    expect(await verifiedByOwner(team)).toBe(1);
   });
 
   test('can be removed', async () => {
     await asOwner(team, async (owner) => remove(owner, 'ci'));
-    expect(await verified()).toBe(1);
+    expect(await verifiedByOwner(team)).toBe(1);
   });
 
   test.each(['token', 'invitation'] as const)('is not reissued by %s, with a hint', async (type) => {
@@ -141,7 +136,7 @@ describe('somebody whose access has expired', () => {
       await grant(owner, 'ci', { can: '' }, soon());
       await reissue(owner, 'ci');
     });
-    expect(await verified()).toBe(1);
+    expect(await verifiedByOwner(team)).toBe(1);
   });
 
   test.skipIf(cannotRecover)(`does not stop the second reader: ${recoverTitle}`, async () => {
@@ -165,18 +160,15 @@ test('a reissue by invitation brings the same id back, with other keys', async (
     return made.text;
   });
   expect((await failureOf(openToken(team.place, ci))).exitCode).toBe(4);
-  const invitation = parseInvitation(text);
-  if (invitation === null) throw new Error('not an invitation');
-  expect(invitation.principal).toBe(id);
-  const credential = { type: 'passphrase', passphrase: 'hers alone' } as const;
-  await acceptInvitation(hers, invitation, async () => Promise.resolve({ credential, kdf: cheapKdf }));
+  expect(parsedInvitation(text).principal).toBe(id);
+  await accept(hers, text);
   await policy();
   const after = Forgery.read(team.place.path)
     .one('header')
     .principals.find((entry) => entry.id === id);
   expect(after).toMatchObject({ name: 'ci', invited: '' });
   expect(after?.signPub).not.toBe(before?.signPub);
-  expect(await verified()).toBe(1);
+  expect(await verifiedByOwner(team)).toBe(1);
 });
 
 describe('what was used before', () => {
@@ -193,7 +185,7 @@ describe('what was used before', () => {
       const entrance = await requestAs(id);
       expect((await failureOf(addBy(owner, 'mallory', staging, entrance))).exitCode).toBe(2);
     });
-    expect(await verified()).toBe(1);
+    expect(await verifiedByOwner(team)).toBe(1);
   });
 
   test.each(['removed', 'reissued', 'there'] as const)(
@@ -219,6 +211,6 @@ describe('what was used before', () => {
       expect((await failureOf(addBy(owner, 'ada', staging, entrance))).exitCode).toBe(2);
       expect(await get(owner, 'db')).toBe('one');
     });
-    expect(await verified()).toBe(1);
+    expect(await verifiedByOwner(team)).toBe(1);
   });
 });

@@ -2,16 +2,13 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { encodeBase64url } from '../../../src/crypto/bytes.ts';
 import { sealPublicKey } from '../../../src/crypto/hpke.ts';
-import { parseInvitation } from '../../../src/format/join-text.ts';
-import { newInvitation } from '../../../src/vault/invitation.ts';
-import { acceptInvitation } from '../../../src/vault/join.ts';
 import { listAccess } from '../../../src/vault/operations/access.ts';
 import { vaultStatus } from '../../../src/vault/operations/status.ts';
-import { verifyVault } from '../../../src/vault/operations/verify.ts';
 import type { Vault } from '../../../src/vault/vault.ts';
 import { failureOf } from '../../support/failure.ts';
 import { Forgery } from '../../support/forgery.ts';
-import { cheapKdf, put, systemRandom, type SampleVault } from '../../support/sample-vault.ts';
+import { put, systemRandom, type SampleVault } from '../../support/sample-vault.ts';
+import { accept, invite, passphrase } from '../../support/newcomer.ts';
 import {
   add,
   addBy,
@@ -26,10 +23,9 @@ import {
   request,
   revoke,
   teamVault,
+  verified,
 } from '../../support/team.ts';
 
-const passphrase = 'hers alone';
-const newcomer = { credential: { type: 'passphrase', passphrase } as const, kdf: cheapKdf };
 const staging = { can: 'read', env: 'staging' };
 
 let team: SampleVault;
@@ -51,25 +47,11 @@ const ends = {
 } as const;
 const how = Object.entries(ends);
 
-async function invite(name: string): Promise<string> {
-  return as(team.place, boss, async (vault) => {
-    const { entrance, text } = await newInvitation(systemRandom, vault.authority);
-    await addBy(vault, name, staging, entrance);
-    return text;
-  });
-}
-
-async function accept(text: string): Promise<string> {
-  const invitation = parseInvitation(text);
-  if (invitation === null) throw new Error('not an invitation');
-  return acceptInvitation(otherMachine(team), invitation, async () => Promise.resolve(newcomer));
-}
+const invited = async (): Promise<string> =>
+  as(team.place, boss, async (vault) => invite(vault, 'ada', staging));
 
 const names = async (owner: Vault): Promise<string[]> =>
   owner.read('access-ls', async (scope) => Promise.resolve(listAccess(scope).map(({ name }) => name)));
-
-const verified = async (vault: Vault): Promise<number> =>
-  vault.read('verify', async (scope) => (await verifyVault(scope, vault.place)).versions);
 
 const due = async (owner: Vault): Promise<string[]> => {
   const status = await owner.read('status', async (scope) => vaultStatus(scope, owner.place));
@@ -78,18 +60,18 @@ const due = async (owner: Vault): Promise<string[]> => {
 
 describe.each(how)('when an administrator is %s', (title, end) => {
   test('an invitation that nobody took up is withdrawn, with a word', async () => {
-    const text = await invite('ada');
+    const text = await invited();
     await asOwner(team, async (owner) => {
       await end(owner);
       expect(told).toEqual([expect.stringContaining('the invitation of ada was withdrawn')]);
       expect(await names(owner)).not.toContain('ada');
       await verified(owner);
     });
-    expect(await failureOf(accept(text))).toMatchObject({ exitCode: 4 });
+    expect(await failureOf(accept(otherMachine(team), text))).toMatchObject({ exitCode: 4 });
   });
 
   test('an invitation that was taken up and not completed is withdrawn: it may have been by the administrator', async () => {
-    await accept(await invite('ada'));
+    await accept(otherMachine(team), await invited());
     await asOwner(team, async (owner) => {
       await end(owner);
       expect(told).toContainEqual(expect.stringContaining('the invitation of ada was withdrawn'));
@@ -102,7 +84,7 @@ describe.each(how)('when an administrator is %s', (title, end) => {
   });
 
   test('who came by request, or was completed before, stays', async () => {
-    await accept(await invite('ada'));
+    await accept(otherMachine(team), await invited());
     const entrance = await request(otherMachine(team), 'bea', passphrase);
     const hers = otherMachine(team);
     const third = await request(hers, 'cleo', passphrase);

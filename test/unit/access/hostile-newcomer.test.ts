@@ -6,18 +6,15 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { encodeBase64url } from '../../../src/crypto/bytes.ts';
 import { sealPublicKey } from '../../../src/crypto/hpke.ts';
 import { importSigningKey, type SigningKey } from '../../../src/crypto/signature.ts';
-import { parseInvitation } from '../../../src/format/join-text.ts';
-import { newInvitation } from '../../../src/vault/invitation.ts';
-import { acceptInvitation } from '../../../src/vault/join.ts';
 import { listAccess } from '../../../src/vault/operations/access.ts';
 import { setPolicy } from '../../../src/vault/operations/policy.ts';
-import { verifyVault } from '../../../src/vault/operations/verify.ts';
 import { makePrincipalKeys } from '../../../src/vault/principal-keys.ts';
 import type { Vault } from '../../../src/vault/vault.ts';
 import { records } from '../../support/audit-records.ts';
 import { failureOf } from '../../support/failure.ts';
 import { Forgery } from '../../support/forgery.ts';
-import { cheapKdf, get, put, systemRandom, type SampleVault } from '../../support/sample-vault.ts';
+import { get, put, systemRandom, type SampleVault } from '../../support/sample-vault.ts';
+import { accept, invite, parsedInvitation, passphrase } from '../../support/newcomer.ts';
 import {
   add,
   addBy,
@@ -30,10 +27,9 @@ import {
   remove,
   request,
   teamVault,
+  verified,
 } from '../../support/team.ts';
 
-const passphrase = 'hers alone';
-const newcomer = { credential: { type: 'passphrase', passphrase } as const, kdf: cheapKdf };
 const staging = { can: 'read', env: 'staging' };
 
 let team: SampleVault;
@@ -49,22 +45,7 @@ beforeEach(async () => {
   });
 });
 
-async function invite(): Promise<string> {
-  return asOwner(team, async (owner) => {
-    const { entrance, text } = await newInvitation(systemRandom, owner.authority);
-    await addBy(owner, 'ada', staging, entrance);
-    return text;
-  });
-}
-
-const parsed = (text: string) => {
-  const invitation = parseInvitation(text);
-  if (invitation === null) throw new Error('not an invitation');
-  return invitation;
-};
-
-const verified = async (owner: Vault): Promise<number> =>
-  owner.read('verify', async (scope) => (await verifyVault(scope, owner.place)).versions);
+const invited = async (): Promise<string> => asOwner(team, async (owner) => invite(owner, 'ada', staging));
 
 const policyWrite = async (owner: Vault): Promise<unknown> =>
   owner.write('policy-set', async (scope) => Promise.resolve(setPolicy(scope, 'rekey.days', '30')));
@@ -79,7 +60,7 @@ async function takePlace(
   sealPub: string,
   credentials: 'all' | 'bundle' | 'slot' | 'none' = 'all',
 ): Promise<void> {
-  const invitation = parsed(await invite());
+  const invitation = parsedInvitation(await invited());
   const forgery = Forgery.read(team.place.path);
   const entry = forgery.one('header').principals.find(({ id }) => id === invitation.principal);
   const { keys, identity } = await makePrincipalKeys(forgery.domain, systemRandom, {
@@ -222,8 +203,8 @@ describe('what somebody who may only list puts into another one’s place', () =
 
 describe('a newcomer’s completion', () => {
   test('is told to the administrator, and in the record', async () => {
-    const text = await invite();
-    await acceptInvitation(otherMachine(team), parsed(text), async () => Promise.resolve(newcomer));
+    const text = await invited();
+    await accept(otherMachine(team), text);
     told.length = 0;
     await asOwner(team, async (owner) => put(owner, 'db', 'two'));
     expect(told).toEqual(['ada has joined, and has now what it was promised']);
@@ -236,8 +217,8 @@ describe('a newcomer’s completion', () => {
   });
 
   test('is not told where she is removed instead', async () => {
-    const text = await invite();
-    await acceptInvitation(otherMachine(team), parsed(text), async () => Promise.resolve(newcomer));
+    const text = await invited();
+    await accept(otherMachine(team), text);
     told.length = 0;
     await asOwner(team, async (owner) => remove(owner, 'ada'));
     expect(told).toEqual([]);

@@ -10,14 +10,13 @@ import { rekeyEnvironments } from '../../../src/vault/operations/environments.ts
 import { listNames } from '../../../src/vault/operations/list.ts';
 import { renameSecret } from '../../../src/vault/operations/move.ts';
 import { vaultStatus } from '../../../src/vault/operations/status.ts';
-import { verifyVault } from '../../../src/vault/operations/verify.ts';
 import { makeValueLine } from '../../../src/vault/value-line.ts';
 import type { Vault } from '../../../src/vault/vault.ts';
 import { failureOf } from '../../support/failure.ts';
 import { Forgery, type Open, type Signer } from '../../support/forgery.ts';
 import { records } from '../../support/audit-records.ts';
 import { get, put, systemRandom, type SampleVault } from '../../support/sample-vault.ts';
-import { add, as, asOwner, openToken, remove, teamVault } from '../../support/team.ts';
+import { add, as, asOwner, openToken, remove, teamVault, verifiedByOwner } from '../../support/team.ts';
 
 let team: SampleVault;
 let tokens: Record<'culprit' | 'first' | 'second' | 'deleter' | 'writer', string>;
@@ -187,11 +186,6 @@ const names = async (vault: Vault): Promise<string[]> => {
   return (await vault.read('ls', async (scope) => listNames(scope, all))).map(({ name }) => name);
 };
 
-const verified = async (): Promise<number> =>
-  asOwner(team, async (owner) =>
-    owner.read('verify', async (scope) => (await verifyVault(scope, owner.place)).versions),
-  );
-
 const lastRecord = (): SignedRecord | undefined => records(team.place).findLast(({ to }) => to !== '');
 
 function expectTold(who: string): void {
@@ -225,7 +219,7 @@ describe.each(Object.entries(ways))('a part with %s', (title, way) => {
     await asOwner(team, write);
     expectTold(who);
     expect(Forgery.read(team.place.path).all('changes')).toEqual([]);
-    expect(await verified()).toBeGreaterThanOrEqual(2);
+    expect(await verifiedByOwner(team)).toBeGreaterThanOrEqual(2);
     expect(await asOwner(team, async (owner) => get(owner, 'db'))).toMatch(/^(one|new)$/);
   });
 
@@ -233,7 +227,7 @@ describe.each(Object.entries(ways))('a part with %s', (title, way) => {
     const who = await publish(way);
     await asOwner(team, async (owner) => remove(owner, who));
     expectTold(who);
-    expect(await verified()).toBe(2);
+    expect(await verifiedByOwner(team)).toBe(2);
     expect(await asOwner(team, async (owner) => get(owner, 'db'))).toBe('one');
   });
 
@@ -249,7 +243,7 @@ describe.each(Object.entries(ways))('a part with %s', (title, way) => {
       expect(await get(owner, 'db', 2)).toBe('two');
       expect(await get(owner, 'other')).toBe('honest');
     });
-    expect(await verified()).toBe(6);
+    expect(await verifiedByOwner(team)).toBe(6);
   });
 });
 
@@ -282,7 +276,7 @@ test.each(['honest', 'hostile'] as const)(
     expect(after.one('values').n).toBe(before.n + 1);
     expect(after.all('changes')).toEqual([]);
     expect(await asOwner(team, async (owner) => get(owner, 'db'))).toBe(kind === 'honest' ? 'two' : 'one');
-    expect(await verified()).toBe(kind === 'honest' ? 3 : 2);
+    expect(await verifiedByOwner(team)).toBe(kind === 'honest' ? 3 : 2);
     expect(told).toHaveLength(kind === 'honest' ? 0 : 1);
   },
 );

@@ -2,47 +2,31 @@
 import { copyFileSync, readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { parseBase64url } from '../../../src/crypto/bytes.ts';
-import { encodeInvitation, parseInvitation } from '../../../src/format/join-text.ts';
-import { newInvitation } from '../../../src/vault/invitation.ts';
-import { acceptInvitation, hasPendingJoin, makeJoinRequest } from '../../../src/vault/join.ts';
-import { verifyVault } from '../../../src/vault/operations/verify.ts';
+import { encodeInvitation } from '../../../src/format/join-text.ts';
+import { hasPendingJoin, makeJoinRequest } from '../../../src/vault/join.ts';
 import type { Place } from '../../../src/vault/place.ts';
 import { failureOf } from '../../support/failure.ts';
 import { Forgery } from '../../support/forgery.ts';
+import { get, makeVault, placeIn, put, systemRandom, type SampleVault } from '../../support/sample-vault.ts';
 import {
-  cheapKdf,
-  get,
-  makeVault,
-  placeIn,
-  put,
-  systemRandom,
-  type SampleVault,
-} from '../../support/sample-vault.ts';
-import {
-  add,
-  addBy,
-  asOwner,
-  finish,
-  openPassphrase,
-  otherMachine,
-  remove,
-  request,
-  teamVault,
-} from '../../support/team.ts';
+  accept,
+  asAda,
+  invite,
+  newcomer,
+  parsedInvitation,
+  passphrase,
+  teamAndNewcomer,
+} from '../../support/newcomer.ts';
+import { add, addBy, asOwner, finish, remove, request, verifiedByOwner } from '../../support/team.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
-const passphrase = 'hers alone';
-const newcomer = { credential: { type: 'passphrase', passphrase } as const, kdf: cheapKdf };
 const may = { can: 'read,write', env: 'staging' };
 
 let team: SampleVault;
 let hers: Place;
 
 beforeEach(async () => {
-  team = await teamVault(['staging', 'production']);
-  // A newcomer’s machine remembers nothing of the vault but what the newcomer has done itself.
-  hers = otherMachine(team);
-  await asOwner(team, async (owner) => put(owner, 'db', 'true'));
+  ({ team, hers } = await teamAndNewcomer('true'));
 });
 
 /** A vault of the meddler’s own with the true one’s id and the newcomer’s entry, in the true one’s place. */
@@ -69,34 +53,7 @@ async function swap(): Promise<void> {
   copyFileSync(fake.place.audit.path, team.place.audit.path);
 }
 
-async function invite(): Promise<string> {
-  return asOwner(team, async (owner) => {
-    const { entrance, text } = await newInvitation(systemRandom, owner.authority);
-    await addBy(owner, 'ada', may, entrance);
-    return text;
-  });
-}
-
-async function accept(
-  text: string,
-  meanwhile: () => Promise<unknown> = async () => Promise.resolve(),
-): Promise<string> {
-  const invitation = parseInvitation(text);
-  if (invitation === null) throw new Error('not an invitation');
-  return acceptInvitation(hers, invitation, async () => {
-    await meanwhile();
-    return newcomer;
-  });
-}
-
-async function asAda<T>(work: (ada: Awaited<ReturnType<typeof openPassphrase>>) => Promise<T>): Promise<T> {
-  const ada = await openPassphrase(hers, passphrase, 'ada');
-  try {
-    return await work(ada);
-  } finally {
-    ada.close();
-  }
-}
+const invited = async (): Promise<string> => asOwner(team, async (owner) => invite(owner, 'ada', may));
 
 async function requested(): Promise<void> {
   const entrance = await request(hers, 'ada', passphrase);
@@ -115,10 +72,10 @@ describe('a vault of a meddler’s own in the place of the true one', () => {
   });
 
   test('is refused by who was invited, and nothing is put into it', async () => {
-    const text = await invite();
+    const text = await invited();
     await swap();
     const before = readFileSync(team.place.path);
-    expect(await failureOf(accept(text))).toMatchObject({
+    expect(await failureOf(accept(hers, text))).toMatchObject({
       exitCode: 7,
       message: expect.stringContaining('not the vault that you were invited to') as string,
     });
@@ -126,10 +83,9 @@ describe('a vault of a meddler’s own in the place of the true one', () => {
   });
 
   test('is refused with the true invitation under any other pin', async () => {
-    const invitation = parseInvitation(await invite());
-    if (invitation === null) throw new Error('not an invitation');
+    const invitation = parsedInvitation(await invited());
     const text = encodeInvitation({ ...invitation, pin: systemRandom(16) });
-    expect(await failureOf(accept(text))).toMatchObject({ exitCode: 7 });
+    expect(await failureOf(accept(hers, text))).toMatchObject({ exitCode: 7 });
   });
 });
 
@@ -141,34 +97,29 @@ describe('the true vault, whatever honest people did meanwhile,', () => {
     });
   }
 
-  const verified = async (): Promise<number> =>
-    asOwner(team, async (owner) =>
-      owner.read('verify', async (scope) => (await verifyVault(scope, owner.place)).versions),
-    );
-
   test('is joined by request under later administrators', async () => {
     await requested();
     await newRoots();
     expect(await finish(hers, passphrase)).toBe('ada');
-    expect(await asAda(async (ada) => get(ada, 'db'))).toBe('true');
+    expect(await asAda(hers, async (ada) => get(ada, 'db'))).toBe('true');
   });
 
   test('is joined by invitation under later administrators', async () => {
-    const text = await invite();
+    const text = await invited();
     await newRoots();
-    expect(await accept(text)).toBe('ada');
+    expect(await accept(hers, text)).toBe('ada');
     await asOwner(team, async (owner) => put(owner, 'db', 'later'));
-    expect(await asAda(async (ada) => get(ada, 'db'))).toBe('later');
+    expect(await asAda(hers, async (ada) => get(ada, 'db'))).toBe('later');
   });
 
   test('is joined by invitation though somebody writes while the passphrase is typed', async () => {
-    const text = await invite();
+    const text = await invited();
     const write = async (): Promise<unknown> => asOwner(team, async (owner) => put(owner, 'db', 'meanwhile'));
-    expect(await accept(text, write)).toBe('ada');
-    await verified();
+    expect(await accept(hers, text, write)).toBe('ada');
+    await verifiedByOwner(team);
     await asOwner(team, async (owner) => put(owner, 'unrelated', 'x'));
-    expect(await asAda(async (ada) => get(ada, 'db'))).toBe('meanwhile');
-    await verified();
+    expect(await asAda(hers, async (ada) => get(ada, 'db'))).toBe('meanwhile');
+    await verifiedByOwner(team);
   });
 
   test('is joined by request though somebody writes while the passphrase is typed', async () => {
@@ -183,17 +134,17 @@ describe('the true vault, whatever honest people did meanwhile,', () => {
     };
     await asOwner(team, async (owner) => addBy(owner, 'ada', may, entrance));
     expect(await finish(slow, passphrase)).toBe('ada');
-    expect(await asAda(async (ada) => get(ada, 'db'))).toBe('meanwhile');
-    await verified();
+    expect(await asAda(hers, async (ada) => get(ada, 'db'))).toBe('meanwhile');
+    await verifiedByOwner(team);
   });
 
   test('is not joined where the place is taken back while the passphrase is typed', async () => {
-    const text = await invite();
+    const text = await invited();
     const error = await failureOf(
-      accept(text, async () => asOwner(team, async (owner) => remove(owner, 'ada'))),
+      accept(hers, text, async () => asOwner(team, async (owner) => remove(owner, 'ada'))),
     );
     expect(error.exitCode).toBe(4);
-    await verified();
+    await verifiedByOwner(team);
   });
 });
 

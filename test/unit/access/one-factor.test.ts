@@ -8,13 +8,12 @@ import {
   type NewCredential,
 } from '../../../src/vault/operations/credentials.ts';
 import { setPolicy } from '../../../src/vault/operations/policy.ts';
-import { verifyVault } from '../../../src/vault/operations/verify.ts';
 import { Vault } from '../../../src/vault/vault.ts';
 import { failureOf } from '../../support/failure.ts';
 import { cheapKdf, get, put, type SampleVault } from '../../support/sample-vault.ts';
-import { addBy, asOwner, engine, openPassphrase, teamVault } from '../../support/team.ts';
+import { asAda, passphrase } from '../../support/newcomer.ts';
+import { addBy, asOwner, engine, teamVault, verified } from '../../support/team.ts';
 
-const passphrase = 'hers alone';
 const keyFile = utf8('k'.repeat(32));
 const both = { type: 'passphrase', passphrase, keyFile } as const;
 
@@ -46,27 +45,18 @@ async function demand(): Promise<void> {
 const types = async (vault: Vault): Promise<string[]> =>
   (await vault.read('slot-ls', async (scope) => Promise.resolve(listSlots(scope)))).map(({ type }) => type);
 
-async function asAda<T>(work: (ada: Vault) => Promise<T>): Promise<T> {
-  const ada = await openPassphrase(team.place, passphrase, 'ada');
-  try {
-    return await work(ada);
-  } finally {
-    ada.close();
-  }
-}
-
 describe.each([{ type: 'token' }, { type: 'recovery' }] as const)('a $type', (wanted) => {
   test('is not added by who lacks the second factor', async () => {
     await demand();
-    await asAda(async (ada) => {
+    await asAda(team.place, async (ada) => {
       expect(await failureOf(addTo(ada, wanted))).toMatchObject({ exitCode: 5 });
       expect(await types(ada)).toEqual(['passphrase']);
-      await ada.read('verify', async (scope) => verifyVault(scope, ada.place));
+      await verified(ada);
     });
   });
 
   test('is added where nothing is wanting', async () => {
-    await asAda(async (ada) => {
+    await asAda(team.place, async (ada) => {
       await addTo(ada, wanted);
       expect(await types(ada)).toContain(wanted.type);
     });
@@ -74,7 +64,7 @@ describe.each([{ type: 'token' }, { type: 'recovery' }] as const)('a $type', (wa
 
   test('is added with both factors', async () => {
     await demand();
-    await asAda(async (ada) => {
+    await asAda(team.place, async (ada) => {
       const change = { credential: both, kdf: cheapKdf, engine, newRecoveryKey: false } as const;
       await ada.write('passwd', async (scope) => changePassphrase(scope, change));
     });
@@ -90,7 +80,7 @@ describe.each([{ type: 'token' }, { type: 'recovery' }] as const)('a $type', (wa
 
 test('a key file beside the passphrase is what is asked for, and is added', async () => {
   await demand();
-  await asAda(async (ada) => {
+  await asAda(team.place, async (ada) => {
     await addTo(ada, { type: 'given', credential: both, kdf: cheapKdf });
     expect(await types(ada)).toContain('passphrase+keyfile');
   });

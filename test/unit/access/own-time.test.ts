@@ -1,13 +1,10 @@
 /** Nobody signs after their own time is over: not who joins too late, not who waits too long for the lock. */
 import { readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { parseInvitation } from '../../../src/format/join-text.ts';
-import { newInvitation } from '../../../src/vault/invitation.ts';
-import { acceptInvitation } from '../../../src/vault/join.ts';
-import { verifyVault } from '../../../src/vault/operations/verify.ts';
 import type { Place } from '../../../src/vault/place.ts';
 import { failureOf } from '../../support/failure.ts';
-import { cheapKdf, get, put, systemRandom, type SampleVault } from '../../support/sample-vault.ts';
+import { get, put, type SampleVault } from '../../support/sample-vault.ts';
+import { accept, invite, passphrase } from '../../support/newcomer.ts';
 import {
   add,
   addBy,
@@ -19,11 +16,10 @@ import {
   otherMachine,
   request,
   teamVault,
+  verifiedByOwner,
 } from '../../support/team.ts';
 
 const minute = 60_000;
-const passphrase = 'hers alone';
-const newcomer = { credential: { type: 'passphrase', passphrase } as const, kdf: cheapKdf };
 const staging = { can: 'read,write', env: 'staging' };
 
 let team: SampleVault;
@@ -40,11 +36,6 @@ beforeEach(async () => {
 /** Vault and log, byte for byte. */
 const both = (): Buffer[] => [team.place.path, team.place.audit.path].map((path) => readFileSync(path));
 
-const verified = async (): Promise<number> =>
-  asOwner(team, async (owner) =>
-    owner.read('verify', async (scope) => (await verifyVault(scope, owner.place)).versions),
-  );
-
 /** A machine where the lock is to be had when the time is over. */
 const late = (place: Place): Place => ({
   ...place,
@@ -59,7 +50,7 @@ async function expectExpired(work: () => Promise<unknown>): Promise<void> {
   const error = await failureOf(work());
   expect(error).toMatchObject({ exitCode: 5, message: expect.stringContaining('expired') as string });
   expect(both()).toEqual(before);
-  await verified();
+  await verifiedByOwner(team);
 }
 
 async function requested(): Promise<Place> {
@@ -87,23 +78,17 @@ describe('a join by request', () => {
     await failureOf(finish(hers, passphrase));
     await asOwner(team, async (owner) => grant(owner, 'ada', { can: '' }, soon()));
     expect(await finish(hers, passphrase)).toBe('ada');
-    await verified();
+    await verifiedByOwner(team);
   });
 });
 
 describe('a join by invitation', () => {
   test('that waits until the access has expired is refused, and writes nothing', async () => {
-    const text = await asOwner(team, async (owner) => {
-      const made = await newInvitation(systemRandom, owner.authority);
-      await addBy(owner, 'ada', staging, made.entrance, soon());
-      return made.text;
-    });
-    const invitation = parseInvitation(text);
-    if (invitation === null) throw new Error('not an invitation');
+    const text = await asOwner(team, async (owner) => invite(owner, 'ada', staging, soon()));
     await expectExpired(async () =>
-      acceptInvitation(otherMachine(team), invitation, async () => {
+      accept(otherMachine(team), text, async () => {
         ahead = 2 * minute;
-        return Promise.resolve(newcomer);
+        return Promise.resolve();
       }),
     );
   });
@@ -125,6 +110,6 @@ describe('a write', () => {
     ci.close();
     ahead = 2 * minute;
     expect(await asOwner(team, async (owner) => getIn(owner, 'staging', 'db'))).toBe('two');
-    expect(await verified()).toBe(2);
+    expect(await verifiedByOwner(team)).toBe(2);
   });
 });

@@ -8,7 +8,6 @@ import { parseToken } from '../../../src/format/key-text.ts';
 import type { RequestLine } from '../../../src/format/lines.ts';
 import { newInvitation } from '../../../src/vault/invitation.ts';
 import { setPolicy } from '../../../src/vault/operations/policy.ts';
-import { verifyVault } from '../../../src/vault/operations/verify.ts';
 import { Vault } from '../../../src/vault/vault.ts';
 import { records } from '../../support/audit-records.ts';
 import { failureOf } from '../../support/failure.ts';
@@ -24,6 +23,7 @@ import {
   remove,
   request,
   teamVault,
+  verified,
 } from '../../support/team.ts';
 
 const staging = { can: 'read', env: 'staging' };
@@ -48,9 +48,6 @@ const signerOf = async (token: string): Promise<Signer> =>
   as(team.place, token, async ({ identity }) =>
     Promise.resolve({ principal: identity.principal, signing: identity.signing }),
   );
-
-const verified = async (vault: Vault): Promise<number> =>
-  vault.read('verify', async (scope) => (await verifyVault(scope, vault.place)).versions);
 
 const policyWrite = async (owner: Vault): Promise<unknown> =>
   owner.write('policy-set', async (scope) => Promise.resolve(setPolicy(scope, 'rekey.days', '30')));

@@ -9,13 +9,11 @@ import type { AccessDraft, BuiltAccess } from '../../../src/vault/access-draft.t
 import type { HeadLines } from '../../../src/vault/build.ts';
 import { rekeyEnvironments } from '../../../src/vault/operations/environments.ts';
 import { setPolicy } from '../../../src/vault/operations/policy.ts';
-import { verifyVault } from '../../../src/vault/operations/verify.ts';
 import type { WriteScope } from '../../../src/vault/scope.ts';
-import type { Vault } from '../../../src/vault/vault.ts';
 import { records } from '../../support/audit-records.ts';
 import { failureOf } from '../../support/failure.ts';
 import { get, put, type SampleVault } from '../../support/sample-vault.ts';
-import { add, as, asOwner, teamVault } from '../../support/team.ts';
+import { add, as, asOwner, teamVault, verified } from '../../support/team.ts';
 
 let team: SampleVault;
 let ci: string;
@@ -84,9 +82,6 @@ const mistakes: Readonly<Record<string, (scope: WriteScope) => void>> = {
     rekeyEnvironments(scope, ['staging']);
   },
 };
-
-const verified = async (vault: Vault): Promise<number> =>
-  vault.read('verify', async (scope) => (await verifyVault(scope, vault.place)).versions);
 
 describe('a change that', () => {
   test.each(Object.entries(mistakes))('%s is not written', async (_, mistake) => {

@@ -1,10 +1,8 @@
 /** Somebody is removed: what they had opens nothing from then on, and an old header does not bring them back. */
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { verifyVault } from '../../../src/vault/operations/verify.ts';
 import { showSecret } from '../../../src/vault/operations/history.ts';
 import type { Place } from '../../../src/vault/place.ts';
-import type { Vault } from '../../../src/vault/vault.ts';
 import { failureOf } from '../../support/failure.ts';
 import { Forgery, type HeadKind, type Signer } from '../../support/forgery.ts';
 import { keysFrom, openedBy, tokenCredential } from '../../support/reach.ts';
@@ -21,6 +19,7 @@ import {
   remove,
   revoke,
   teamVault,
+  verified,
 } from '../../support/team.ts';
 
 const staging = { environment: 'staging' };
@@ -59,10 +58,6 @@ async function team(): Promise<Team> {
   await as(place, tokens.ci, async (vault) => put(vault, 'db', 'two, by ci', staging));
   copyFileSync(place.path, old);
   return { ...sample, old, ...tokens, signer: await signerOf(place, tokens.ci) };
-}
-
-async function verified(vault: Vault): Promise<number> {
-  return vault.read('verify', async (scope) => (await verifyVault(scope, vault.place)).versions);
 }
 
 describe('access rm', () => {

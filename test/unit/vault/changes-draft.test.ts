@@ -17,12 +17,11 @@ import {
 } from '../../../src/vault/operations/move.ts';
 import { putSecret, type PutOptions } from '../../../src/vault/operations/put.ts';
 import { setPolicy } from '../../../src/vault/operations/policy.ts';
-import { verifyVault } from '../../../src/vault/operations/verify.ts';
 import type { Vault } from '../../../src/vault/vault.ts';
 import { failureOf } from '../../support/failure.ts';
 import { Forgery } from '../../support/forgery.ts';
 import { get, put, type SampleVault } from '../../support/sample-vault.ts';
-import { add, as, asOwner, teamVault } from '../../support/team.ts';
+import { add, as, asOwner, teamVault, verified } from '../../support/team.ts';
 
 let team: SampleVault;
 let tokens: Record<'rotator' | 'second' | 'deleter' | 'both' | 'writer' | 'reader', string>;
@@ -59,9 +58,6 @@ const history = async (vault: Vault, name = 'db') =>
 
 const authors = async (vault: Vault): Promise<[number, string, string][]> =>
   (await history(vault)).versions.map(({ version, author, operation }) => [version, author, operation]);
-
-const verified = async (vault: Vault): Promise<number> =>
-  vault.read('verify', async (scope) => (await verifyVault(scope, vault.place)).versions);
 
 const names = async (vault: Vault, removed = false): Promise<string[]> => {
   const none = { expiringBefore: null, expired: false, due: false, removed, type: null, pattern: null };

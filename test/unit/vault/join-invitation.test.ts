@@ -4,17 +4,25 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { encodeBase64url, type Bytes } from '../../../src/crypto/bytes.ts';
 import { encodeInvitation, parseInvitation } from '../../../src/format/join-text.ts';
 import { newInvitation } from '../../../src/vault/invitation.ts';
-import { acceptInvitation } from '../../../src/vault/join.ts';
-import { listAccess, reissuePrincipal } from '../../../src/vault/operations/access.ts';
+import { reissuePrincipal } from '../../../src/vault/operations/access.ts';
 import { listEnvironments } from '../../../src/vault/operations/environments.ts';
 import { vaultStatus } from '../../../src/vault/operations/status.ts';
 import { verifyVault } from '../../../src/vault/operations/verify.ts';
 import type { Place } from '../../../src/vault/place.ts';
-import type { Vault } from '../../../src/vault/vault.ts';
 import { failureOf, settled } from '../../support/failure.ts';
 import { Forgery } from '../../support/forgery.ts';
 import { everythingIn, keysFrom, openedBy } from '../../support/reach.ts';
-import { cheapKdf, get, put, systemRandom, type SampleVault } from '../../support/sample-vault.ts';
+import { get, put, systemRandom, type SampleVault } from '../../support/sample-vault.ts';
+import {
+  accept,
+  asAda,
+  invite,
+  newcomer,
+  parsedInvitation,
+  passphrase,
+  stateOf,
+  teamAndNewcomer,
+} from '../../support/newcomer.ts';
 import {
   add,
   addBy,
@@ -23,15 +31,13 @@ import {
   engine,
   finish,
   grant,
-  openPassphrase,
   otherMachine,
   remove,
   request,
   teamVault,
+  verifiedByOwner,
 } from '../../support/team.ts';
 
-const passphrase = 'hers alone';
-const newcomer = { credential: { type: 'passphrase', passphrase } as const, kdf: cheapKdf };
 const staging = { can: 'read,write', env: 'staging' };
 
 let team: SampleVault;
@@ -39,73 +45,36 @@ let team: SampleVault;
 let hers: Place;
 
 beforeEach(async () => {
-  team = await teamVault(['staging', 'production']);
-  hers = otherMachine(team);
-  await asOwner(team, async (owner) => put(owner, 'db', 'of staging'));
+  ({ team, hers } = await teamAndNewcomer('of staging'));
 });
 
-async function asAda<T>(work: (vault: Vault) => Promise<T>, place = hers): Promise<T> {
-  const vault = await openPassphrase(place, passphrase, 'ada');
-  try {
-    return await work(vault);
-  } finally {
-    vault.close();
-  }
-}
-
-const stateOf = async (name: string): Promise<string | undefined> =>
-  asOwner(team, async (owner) =>
-    owner.read('access-ls', async (scope) =>
-      Promise.resolve(listAccess(scope).find((entry) => entry.name === name)?.state),
-    ),
-  );
-
-const verified = async (): Promise<number> =>
-  asOwner(team, async (owner) =>
-    owner.read('verify', async (scope) => (await verifyVault(scope, owner.place)).versions),
-  );
-
 describe('an invitation', () => {
-  async function invite(expires: Date | null = null): Promise<string> {
-    return asOwner(team, async (owner) => {
-      const { entrance, text } = await newInvitation(systemRandom, owner.authority);
-      await addBy(owner, 'ada', staging, entrance, expires);
-      return text;
-    });
-  }
-
-  const parsed = (text: string) => {
-    const invitation = parseInvitation(text);
-    if (invitation === null) throw new Error('not an invitation');
-    return invitation;
-  };
-
-  const accept = async (text: string, place = hers): Promise<string> =>
-    acceptInvitation(place, parsed(text), async () => Promise.resolve(newcomer));
+  const invited = async (expires: Date | null = null): Promise<string> =>
+    asOwner(team, async (owner) => invite(owner, 'ada', staging, expires));
 
   test('is taken up with keys that nobody else has; the next change by an administrator completes it', async () => {
-    const text = await invite();
-    expect(await stateOf('ada')).toBe('invited');
-    expect(await verified()).toBe(1);
-    expect(await accept(text)).toBe('ada');
-    expect(await stateOf('ada')).toBe('joined');
-    expect(await verified()).toBe(1);
-    const seed: Bytes = parsed(text).seed;
+    const text = await invited();
+    expect(await stateOf(team, 'ada')).toBe('invited');
+    expect(await verifiedByOwner(team)).toBe(1);
+    expect(await accept(hers, text)).toBe('ada');
+    expect(await stateOf(team, 'ada')).toBe('joined');
+    expect(await verifiedByOwner(team)).toBe(1);
+    const seed: Bytes = parsedInvitation(text).seed;
     expect(everythingIn(team.place.path)).not.toContain('grant ada staging');
     await asOwner(team, async (owner) => put(owner, 'unrelated', 'x', { environment: 'production' }));
-    expect(await stateOf('ada')).toBe('active');
+    expect(await stateOf(team, 'ada')).toBe('active');
     expect(Forgery.read(team.place.path).all('succession')).toEqual([]);
-    expect(await asAda(async (ada) => get(ada, 'db'))).toBe('of staging');
-    expect(await asAda(async (ada) => put(ada, 'db', 'by ada'))).toMatchObject({ version: 2 });
-    expect(await verified()).toBe(3);
+    expect(await asAda(hers, async (ada) => get(ada, 'db'))).toBe('of staging');
+    expect(await asAda(hers, async (ada) => put(ada, 'db', 'by ada'))).toMatchObject({ version: 2 });
+    expect(await verifiedByOwner(team)).toBe(3);
     // Who made the invitation, or found it later, reads nothing with it.
     const keys = await keysFrom(team.place.path, { type: 'recovery', secret: seed }, 'ada');
     expect(await openedBy(team.place.path, keys)).toEqual([]);
   });
 
   test('before it is complete gives nothing, and nothing crashes', async () => {
-    await accept(await invite());
-    await asAda(async (ada) => {
+    await accept(hers, await invited());
+    await asAda(hers, async (ada) => {
       for (const work of [
         async () => get(ada, 'db'),
         async () => put(ada, 'db', 'x'),
@@ -125,54 +94,57 @@ describe('an invitation', () => {
   });
 
   test.each(['at once', 'after it is complete'] as const)('used twice is refused: %s', async (when) => {
-    const text = await invite();
-    await accept(text);
+    const text = await invited();
+    await accept(hers, text);
     if (when !== 'at once') await asOwner(team, async (owner) => put(owner, 'db', 'x'));
     const before = readFileSync(team.place.path);
-    expect(await failureOf(accept(text, otherMachine(team)))).toMatchObject({ exitCode: 4 });
+    expect(await failureOf(accept(otherMachine(team), text))).toMatchObject({ exitCode: 4 });
     expect(readFileSync(team.place.path)).toEqual(before);
   });
 
   test('used by two at once lets one in', async () => {
-    const text = await invite();
-    const outcomes = await Promise.all([settled(accept(text)), settled(accept(text, otherMachine(team)))]);
+    const text = await invited();
+    const outcomes = await Promise.all([
+      settled(accept(hers, text)),
+      settled(accept(otherMachine(team), text)),
+    ]);
     expect(outcomes.filter((outcome) => outcome === 'ada')).toHaveLength(1);
-    expect(await verified()).toBe(1);
+    expect(await verifiedByOwner(team)).toBe(1);
   });
 
   test('withdrawn by access rm is refused', async () => {
-    const text = await invite();
+    const text = await invited();
     await asOwner(team, async (owner) => remove(owner, 'ada'));
-    expect(await failureOf(accept(text))).toMatchObject({ exitCode: 4 });
+    expect(await failureOf(accept(hers, text))).toMatchObject({ exitCode: 4 });
   });
 
   test('that has expired is refused', async () => {
-    const text = await invite(new Date(Date.now() + 60_000));
+    const text = await invited(new Date(Date.now() + 60_000));
     const later = { ...hers, now: () => new Date(Date.now() + 120_000) };
-    expect(await failureOf(accept(text, later))).toMatchObject({ exitCode: 4 });
-    expect(await accept(text)).toBe('ada');
+    expect(await failureOf(accept(later, text))).toMatchObject({ exitCode: 4 });
+    expect(await accept(hers, text)).toBe('ada');
   });
 
   test('of another vault, or with another key, is refused', async () => {
-    const text = await invite();
+    const text = await invited();
     const other = await teamVault(['staging']);
-    expect(await failureOf(accept(text, otherMachine(other)))).toMatchObject({ exitCode: 4 });
-    const { principal, pin } = parsed(text);
+    expect(await failureOf(accept(otherMachine(other), text))).toMatchObject({ exitCode: 4 });
+    const { principal, pin } = parsedInvitation(text);
     const forged = encodeInvitation({ principal, pin, seed: systemRandom(32) });
-    expect(await failureOf(accept(forged))).toMatchObject({ exitCode: 4 });
+    expect(await failureOf(accept(hers, forged))).toMatchObject({ exitCode: 4 });
   });
 
   test.each(['a key of its own', 'its own signing key, for both'] as const)(
     'taken up by somebody else’s forgery is refused by everybody: %s',
     async (how) => {
-      const text = await invite();
+      const text = await invited();
       const ci = await asOwner(team, async (owner) => add(owner, 'ci', { can: 'list', env: 'production' }));
       const forger = await as(team.place, ci, async ({ identity: { principal, signing } }) =>
         Promise.resolve({ principal, signing }),
       );
       // As it would be with the invitation, but for the signature.
       const before = readFileSync(team.place.path);
-      await accept(text);
+      await accept(hers, text);
       const forgery = Forgery.read(team.place.path);
       const succession = forgery.one('succession');
       if (how !== 'a key of its own') succession.signPub = encodeBase64url(forger.signing.publicKey);
@@ -190,7 +162,7 @@ describe('an invitation', () => {
   );
 
   test('mistyped or cut is refused by its checksum', async () => {
-    const text = await invite();
+    const text = await invited();
     const swapped = text.replace(/(.)(.)(.{5})$/u, (_, a: string, b: string, rest: string) =>
       a === b ? `x${b}${rest}` : `${b}${a}${rest}`,
     );
@@ -217,19 +189,13 @@ describe('a reissue by invitation', () => {
     return text;
   }
 
-  const accept = async (text: string): Promise<string> => {
-    const parsed = parseInvitation(text);
-    if (parsed === null) throw new Error('not an invitation');
-    return acceptInvitation(hers, parsed, async () => Promise.resolve(newcomer));
-  };
-
   test('brings the same principal back with keys of its own making, on the machine that it had', async () => {
     const text = await reissued();
-    expect(await failureOf(asAda(async (ada) => get(ada, 'db')))).toMatchObject({ exitCode: 4 });
-    expect(await accept(text)).toBe('ada');
+    expect(await failureOf(asAda(hers, async (ada) => get(ada, 'db')))).toMatchObject({ exitCode: 4 });
+    expect(await accept(hers, text)).toBe('ada');
     await asOwner(team, async (owner) => put(owner, 'db', 'two'));
-    expect(await asAda(async (ada) => get(ada, 'db'))).toBe('two');
-    expect(await verified()).toBe(2);
+    expect(await asAda(hers, async (ada) => get(ada, 'db'))).toBe('two');
+    expect(await verifiedByOwner(team)).toBe(2);
   });
 
   test('also on another machine that she used before', async () => {
@@ -238,17 +204,17 @@ describe('a reissue by invitation', () => {
     await asOwner(team, async (owner) => addBy(owner, 'ada', staging, entrance));
     await finish(hers, passphrase);
     await asOwner(team, async (owner) => put(owner, 'db', 'two'));
-    await asAda(async (ada) => put(ada, 'db', 'three'));
-    await asAda(async (ada) => get(ada, 'db'), second);
+    await asAda(hers, async (ada) => put(ada, 'db', 'three'));
+    await asAda(second, async (ada) => get(ada, 'db'));
     const { entrance: invited, text } = await invitationFor(entrance.id);
     await asOwner(team, async (owner) =>
       owner.write('access-reissue', async (scope) =>
         reissuePrincipal(scope, 'ada', invited, { engine, exposed: false }),
       ),
     );
-    await accept(text);
+    await accept(hers, text);
     await asOwner(team, async (owner) => put(owner, 'db', 'four'));
-    expect(await asAda(async (ada) => get(ada, 'db'), second)).toBe('four');
+    expect(await asAda(second, async (ada) => get(ada, 'db'))).toBe('four');
   });
 
   test('is not there for an administrator', async () => {
@@ -261,6 +227,6 @@ describe('a reissue by invitation', () => {
       );
       expect(await failureOf(work)).toMatchObject({ exitCode: 2 });
     });
-    expect(await verified()).toBe(1);
+    expect(await verifiedByOwner(team)).toBe(1);
   });
 });

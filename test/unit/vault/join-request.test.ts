@@ -5,28 +5,25 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { encodeBase64url, utf8 } from '../../../src/crypto/bytes.ts';
 import { encodeJoinRequest, parseJoinRequest, type JoinRequest } from '../../../src/format/join-text.ts';
 import { checkJoinRequest, fingerprintOf, hasPendingJoin, makeJoinRequest } from '../../../src/vault/join.ts';
-import { listAccess, reissuePrincipal } from '../../../src/vault/operations/access.ts';
-import { verifyVault } from '../../../src/vault/operations/verify.ts';
+import { reissuePrincipal } from '../../../src/vault/operations/access.ts';
 import type { Place } from '../../../src/vault/place.ts';
-import type { Vault } from '../../../src/vault/vault.ts';
 import { failureOf } from '../../support/failure.ts';
 import { Forgery } from '../../support/forgery.ts';
 
-import { cheapKdf, get, put, systemRandom, type SampleVault } from '../../support/sample-vault.ts';
+import { get, put, systemRandom, type SampleVault } from '../../support/sample-vault.ts';
+import { asAda, newcomer, passphrase, stateOf, teamAndNewcomer } from '../../support/newcomer.ts';
 import {
   addBy,
   asOwner,
   engine,
   finish,
-  openPassphrase,
   otherMachine,
   remove,
   request,
   teamVault,
+  verifiedByOwner,
 } from '../../support/team.ts';
 
-const passphrase = 'hers alone';
-const newcomer = { credential: { type: 'passphrase', passphrase } as const, kdf: cheapKdf };
 const staging = { can: 'read,write', env: 'staging' };
 
 let team: SampleVault;
@@ -34,31 +31,8 @@ let team: SampleVault;
 let hers: Place;
 
 beforeEach(async () => {
-  team = await teamVault(['staging', 'production']);
-  hers = otherMachine(team);
-  await asOwner(team, async (owner) => put(owner, 'db', 'of staging'));
+  ({ team, hers } = await teamAndNewcomer('of staging'));
 });
-
-async function asAda<T>(work: (vault: Vault) => Promise<T>, place = hers): Promise<T> {
-  const vault = await openPassphrase(place, passphrase, 'ada');
-  try {
-    return await work(vault);
-  } finally {
-    vault.close();
-  }
-}
-
-const stateOf = async (name: string): Promise<string | undefined> =>
-  asOwner(team, async (owner) =>
-    owner.read('access-ls', async (scope) =>
-      Promise.resolve(listAccess(scope).find((entry) => entry.name === name)?.state),
-    ),
-  );
-
-const verified = async (): Promise<number> =>
-  asOwner(team, async (owner) =>
-    owner.read('verify', async (scope) => (await verifyVault(scope, owner.place)).versions),
-  );
 
 describe('a request', () => {
   test('has public keys only, and what stays on the machine opens with the passphrase alone', async () => {
@@ -85,20 +59,20 @@ describe('a request', () => {
     expect(readFileSync(team.place.path)).toEqual(before);
 
     await asOwner(team, async (owner) => addBy(owner, 'ada', staging, entrance));
-    expect(await stateOf('ada')).toBe('awaited');
-    expect(await verified()).toBe(1);
-    expect(await failureOf(asAda(async (ada) => get(ada, 'db')))).toMatchObject({ exitCode: 4 });
+    expect(await stateOf(team, 'ada')).toBe('awaited');
+    expect(await verifiedByOwner(team)).toBe(1);
+    expect(await failureOf(asAda(hers, async (ada) => get(ada, 'db')))).toMatchObject({ exitCode: 4 });
     expect(await failureOf(finish(hers, 'a wrong one'))).toMatchObject({ exitCode: 4 });
 
     expect(await finish(hers, passphrase)).toBe('ada');
     expect(hasPendingJoin(hers)).toBe(false);
     // Before any other change: an administrator sealed her keys to her already.
-    expect(await asAda(async (ada) => get(ada, 'db'))).toBe('of staging');
-    expect(await asAda(async (ada) => put(ada, 'db', 'by ada'))).toMatchObject({ version: 2 });
-    expect(await stateOf('ada')).toBe('joined');
+    expect(await asAda(hers, async (ada) => get(ada, 'db'))).toBe('of staging');
+    expect(await asAda(hers, async (ada) => put(ada, 'db', 'by ada'))).toMatchObject({ version: 2 });
+    expect(await stateOf(team, 'ada')).toBe('joined');
     await asOwner(team, async (owner) => put(owner, 'db', 'by the owner'));
-    expect(await stateOf('ada')).toBe('active');
-    expect(await verified()).toBe(3);
+    expect(await stateOf(team, 'ada')).toBe('active');
+    expect(await verifiedByOwner(team)).toBe(3);
   });
 
   test('wraps what was sealed to her under her own key when she arrives', async () => {
@@ -130,7 +104,7 @@ describe('a request', () => {
           .exitCode,
       ).toBe(2);
     });
-    expect(await verified()).toBe(1);
+    expect(await verifiedByOwner(team)).toBe(1);
   });
 
   test('withdrawn by access rm before she came brings nobody in', async () => {
