@@ -4,20 +4,19 @@ import { UsageError } from '../src/errors.ts';
 import { levels, type Level } from '../src/access/rights.ts';
 import { parseJoinRequest } from '../src/format/join-text.ts';
 import { parseMoment } from '../src/lifecycle/time.ts';
-import { checkJoinRequest, fingerprintOf } from '../src/vault/join.ts';
+import { checkJoinRequest, fingerprintOf } from '../src/vault/join-request.ts';
 import { newInvitation } from '../src/vault/invitation.ts';
 import {
   addPrincipal,
   grantAccess,
-  listAccess,
   reissuePrincipal,
   removePrincipal,
   revokeAccess,
   type AccessChanged,
-  type AccessEntry,
-  type Entrance,
   type WantedAccess,
 } from '../src/vault/operations/access.ts';
+import { listAccess, type AccessEntry } from '../src/vault/operations/access-list.ts';
+import type { Entrance } from '../src/vault/operations/entrance.ts';
 import type { Vault } from '../src/vault/vault.ts';
 import { examples, group, listed, type Act, type Declare } from './command.ts';
 import type { Context } from './context.ts';

@@ -1,14 +1,9 @@
 /** `vault join`: coming into a vault that is there, by request or by invitation. */
 import { UsageError } from '../src/errors.ts';
 import { encodeJoinRequest, parseInvitation } from '../src/format/join-text.ts';
-import {
-  acceptInvitation,
-  finishRequest,
-  fingerprintOf,
-  hasPendingJoin,
-  makeJoinRequest,
-  type Newcomer,
-} from '../src/vault/join.ts';
+import { acceptInvitation } from '../src/vault/join-invitation.ts';
+import { finishRequest, fingerprintOf, hasPendingJoin, makeJoinRequest } from '../src/vault/join-request.ts';
+import type { Newcomer } from '../src/vault/join.ts';
 import type { Place } from '../src/vault/place.ts';
 import { examples, type Declare } from './command.ts';
 import type { Context } from './context.ts';

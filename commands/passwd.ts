@@ -1,12 +1,9 @@
 /** `vault passwd` and `vault recover`: a new passphrase, with the old one or with the recovery key. */
 import { UnlockError } from '../src/errors.ts';
 import { parseRecoveryKey } from '../src/format/key-text.ts';
-import {
-  changePassphrase,
-  replaceCompromised,
-  type NewPassphrase,
-  type RenewedKeys,
-} from '../src/vault/operations/credentials.ts';
+import { changePassphrase, type NewPassphrase } from '../src/vault/operations/credentials.ts';
+import { replaceCompromised } from '../src/vault/operations/renewal.ts';
+import type { RenewedKeys } from '../src/vault/operations/own-slots.ts';
 import type { CredentialSource, Vault } from '../src/vault/vault.ts';
 import { examples, type Declare } from './command.ts';
 import type { Context } from './context.ts';

@@ -3,11 +3,11 @@ import type { Command } from 'commander';
 import {
   addSlot,
   listSlots,
-  removeSlot,
   type NewCredential,
-  type RenewedKeys,
   type SlotInfo,
 } from '../src/vault/operations/credentials.ts';
+import { removeSlot } from '../src/vault/operations/renewal.ts';
+import type { RenewedKeys } from '../src/vault/operations/own-slots.ts';
 import { kdfText } from './kdf-text.ts';
 import { examples, group, type Act, type Declare } from './command.ts';
 import type { Context } from './context.ts';

@@ -9,21 +9,12 @@ import { AccessDeniedError, IntegrityError, UsageError } from '../errors.ts';
 import type { Authority } from '../access/authority.ts';
 import type { Identity } from '../access/bundle.ts';
 import { closeEnvironmentKeys } from '../access/environment-key.ts';
-import { lineDigest } from '../access/digest.ts';
 import { isAwaited } from '../access/header-rules.ts';
 import { listsOf, lostBetween, rightsOf, type Rights } from '../access/rights.ts';
-import { signLine } from '../access/signing.ts';
 import type { Bytes } from '../crypto/bytes.ts';
 import type { VaultDocument } from '../format/document.ts';
 import type { Line } from '../format/json-line.ts';
-import {
-  headerLine,
-  rootLine,
-  type EnvironmentEntry,
-  type HeaderLine,
-  type PrincipalEntry,
-  type RootLine,
-} from '../format/lines.ts';
+import type { EnvironmentEntry, HeaderLine, PrincipalEntry } from '../format/lines.ts';
 import type { HeadLines } from './build.ts';
 import type { BuiltEnvironment, WriteStamp } from './environment-layout.ts';
 import type { EnvironmentReader } from './environment-reader.ts';
@@ -33,6 +24,7 @@ import { withExposures } from './exposure.ts';
 import { ownSealKey, type PrincipalKeys } from './principal-keys.ts';
 import { rekeyEnvironment } from './rekey.ts';
 import { sealPublicKeyOf } from './value-line.ts';
+import { makeHeader, placeCredentials, withRoot, type Admins } from './access-head.ts';
 
 export interface BuiltAccess {
   readonly environments: ReadonlyMap<string, BuiltEnvironment>;
@@ -48,8 +40,6 @@ interface Ports {
   /** Who has taken up an invitation with keys that nothing can be sealed to: they stay as they are. */
   readonly leftWaiting: ReadonlySet<string>;
 }
-
-type Admins = readonly (readonly [string, string])[];
 
 export class AccessDraft {
   readonly #ports: Ports;
@@ -219,8 +209,9 @@ export class AccessDraft {
   async build(head: HeadLines): Promise<BuiltAccess> {
     const environments = await this.#buildEnvironments();
     await this.#completeSealKeys();
-    this.#placeCredentials(head);
-    const { authority, document, stamp } = this.#ports;
+    const { authority, document, stamp, leftWaiting } = this.#ports;
+    const { principals } = this;
+    placeCredentials(head, { principals, credentials: this.#credentials, leftWaiting });
     await placeGrants(head, {
       domain: authority.domain,
       random: stamp.random,
@@ -234,8 +225,13 @@ export class AccessDraft {
       renewed: (id) => this.#made.has(id) || this.#credentials.has(id),
       keys: async (entry) => this.#made.get(entry.id)?.keys ?? (await this.#ports.reader(entry)).keys,
     });
-    const roots = await this.#buildRoots(head.roots);
-    const header = await this.#buildHeader(roots);
+    const roots = await withRoot(authority, stamp, this.#admins, head.roots);
+    const header = await makeHeader(authority, this.#stamp, roots, {
+      principals: this.principals,
+      retired: this.#retired,
+      environments: this.environments,
+      policy: this.policy,
+    });
     for (const { keys } of this.#made.values()) closeEnvironmentKeys(keys);
     return { environments, header, roots };
   }
@@ -351,74 +347,5 @@ export class AccessDraft {
         return { ...entry, sealPub };
       }),
     );
-  }
-
-  #placeCredentials(head: HeadLines): void {
-    for (const id of head.successions.keys())
-      if (!this.#ports.leftWaiting.has(id)) head.successions.delete(id);
-    const listed = new Set(this.principals.map(({ id }) => id));
-    for (const lines of [head.successions, head.slots, head.bundles, head.grants]) {
-      for (const id of lines.keys()) if (!listed.has(id)) lines.delete(id);
-    }
-    // Slots that no bundle binds were put there by somebody else.
-    for (const id of head.slots.keys()) if (!head.bundles.has(id)) head.slots.delete(id);
-    for (const [id, { slots, bundle }] of this.#credentials) {
-      head.grants.delete(id);
-      if (bundle === null) {
-        head.slots.delete(id);
-        head.bundles.delete(id);
-        continue;
-      }
-      head.slots.set(
-        id,
-        slots.map(({ raw }) => raw),
-      );
-      head.bundles.set(id, bundle.raw);
-    }
-  }
-
-  async #buildRoots(present: readonly Bytes[]): Promise<readonly Bytes[]> {
-    const { authority, stamp } = this.#ports;
-    const { lastRoot, domain } = authority;
-    const same =
-      this.#admins.length === lastRoot.admins.length &&
-      this.#admins.every(([id, key], index) => {
-        const known = lastRoot.admins[index];
-        return known?.[0] === id && known[1] === key;
-      });
-    const last = present.at(-1);
-    if (same || last === undefined) return present;
-    const value = {
-      kind: 'root',
-      n: lastRoot.n + 1,
-      prev: await lineDigest(domain, last),
-      time: stamp.time,
-      by: stamp.identity.principal,
-      admins: this.#admins.map(([id, key]): [string, string] => [id, key]),
-    } as const;
-    // By an administrator of the root before: with the key that it lists.
-    const root = await signLine<RootLine>(domain, stamp.identity.signing, value, rootLine, 'root');
-    return [...present, root.raw];
-  }
-
-  async #buildHeader(roots: readonly Bytes[]): Promise<Line<HeaderLine>> {
-    const { authority, stamp } = this.#ports;
-    const { domain, header } = authority;
-    const last = roots.at(-1) ?? new Uint8Array(0);
-    const compare = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
-    const policy = [...this.policy].sort(([a], [b]) => compare(a, b));
-    const fields = {
-      kind: 'header' as const,
-      n: header.n + 1,
-      time: stamp.time,
-      by: this.#signer.principal,
-      seen: stamp.seen,
-      root: await lineDigest(domain, last),
-      principals: [...this.principals],
-      retired: this.#retired,
-      environments: [...this.environments],
-      policy: policy.map(([key, value]): [string, string] => [key, value]),
-    };
-    return signLine<HeaderLine>(domain, this.#signer.signing, fields, headerLine, 'header');
   }
 }

@@ -8,7 +8,7 @@ import { sha256 } from '../crypto/hash.ts';
 import type { Domain } from '../crypto/pae.ts';
 import { importSigningKey } from '../crypto/signature.ts';
 import { encodeInvitation } from '../format/join-text.ts';
-import type { Entrance } from './operations/access.ts';
+import type { Entrance } from './operations/entrance.ts';
 
 export interface NewInvitation {
   readonly entrance: Extract<Entrance, { type: 'invitation' }>;

@@ -1,4 +1,5 @@
 /** A principal's keys and credentials as they are made: fresh keys, slots over them, the bundle that signs the slots. docs/format.md section 3. */
+import type { Authority } from '../access/authority.ts';
 import { identityOf, makeBundle, type Identity } from '../access/bundle.ts';
 import { makeSlot, newSlotId, sortSlots, wrapSlot, type Credential } from '../access/slot.ts';
 import type { RandomSource } from '../crypto/aead.ts';
@@ -24,6 +25,12 @@ export interface PrincipalKeys {
 
 /** The last root and header that a bundle's holder accepted. */
 export type Pins = Pick<BundleContent, 'root' | 'rootDigest' | 'floor'>;
+
+/** What keys that are made now pin: the root and header of the file as it is. */
+export function presentPins({ rootDigests, header }: Authority): Pins {
+  const root = rootDigests.length - 1;
+  return { root, rootDigest: rootDigests[root] ?? '', floor: header.n };
+}
 
 export interface NewCredentialOfKeys {
   readonly credential: Credential;

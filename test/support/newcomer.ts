@@ -1,8 +1,8 @@
 /** Somebody who comes into a vault of `team.ts` with keys of their own making, by a request or an invitation. */
 import { parseInvitation, type Invitation } from '../../src/format/join-text.ts';
 import { newInvitation } from '../../src/vault/invitation.ts';
-import { acceptInvitation } from '../../src/vault/join.ts';
-import { listAccess } from '../../src/vault/operations/access.ts';
+import { acceptInvitation } from '../../src/vault/join-invitation.ts';
+import { listAccess } from '../../src/vault/operations/access-list.ts';
 import type { Place } from '../../src/vault/place.ts';
 import type { Vault } from '../../src/vault/vault.ts';
 import { cheapKdf, put, systemRandom, type SampleVault } from './sample-vault.ts';

@@ -9,11 +9,11 @@ import {
   removePrincipal,
   revokeAccess,
   type AccessChanged,
-  type Entrance,
 } from '../../src/vault/operations/access.ts';
+import type { Entrance } from '../../src/vault/operations/entrance.ts';
 import { getSecret } from '../../src/vault/operations/get.ts';
 import { verifyVault } from '../../src/vault/operations/verify.ts';
-import { finishRequest, makeJoinRequest } from '../../src/vault/join.ts';
+import { finishRequest, makeJoinRequest } from '../../src/vault/join-request.ts';
 import type { Place } from '../../src/vault/place.ts';
 import { Vault } from '../../src/vault/vault.ts';
 import { cheapKdf, makeVault, openWith, placeIn, type SampleVault } from './sample-vault.ts';

@@ -11,7 +11,7 @@ import { deriveKey } from '../../src/crypto/hash.ts';
 import { importSigningKey, type SigningKey } from '../../src/crypto/signature.ts';
 import { parseInvitation } from '../../src/format/join-text.ts';
 import { newInvitation } from '../../src/vault/invitation.ts';
-import { acceptInvitation } from '../../src/vault/join.ts';
+import { acceptInvitation } from '../../src/vault/join-invitation.ts';
 import { removeSecret } from '../../src/vault/operations/move.ts';
 import { setPolicy } from '../../src/vault/operations/policy.ts';
 import { putSecret } from '../../src/vault/operations/put.ts';

@@ -1,7 +1,6 @@
 /** Principals: who is there, what they may do, and changing it. docs/format.md section 3. */
 import { UsageError } from '../../errors.ts';
 import { isSealKey } from '../../access/grant.ts';
-import { isAwaited } from '../../access/header-rules.ts';
 import {
   environmentLevels,
   narrowed,
@@ -11,18 +10,17 @@ import {
   type Level,
   type Rights,
 } from '../../access/rights.ts';
-import { shortIdLength, type Credential } from '../../access/slot.ts';
+import { shortIdLength } from '../../access/slot.ts';
 import { encodeBase64url } from '../../crypto/bytes.ts';
-import type { KdfEngine, KdfParameters } from '../../crypto/kdf.ts';
+import type { KdfEngine } from '../../crypto/kdf.ts';
 import { limits } from '../../format/limits.ts';
 import { slotLine, type PrincipalEntry, type SlotLine } from '../../format/lines.ts';
 import { newLabelProblem } from '../../format/name.ts';
 import type { AccessDraft } from '../access-draft.ts';
-import { checkKeyFile } from '../founding.ts';
-import { kdfFor } from '../kdf-policy.ts';
-import { makePrincipalKeys, newToken, type Pins, type PrincipalKeys } from '../principal-keys.ts';
-import type { Scope, WriteScope } from '../scope.ts';
+import type { WriteScope } from '../scope.ts';
 import { meansEnvironment } from './environments.ts';
+
+import { checkNewKeys, makeKeys, type Entrance } from './entrance.ts';
 
 /** What somebody is to be able to do. */
 export interface WantedAccess {
@@ -30,18 +28,6 @@ export interface WantedAccess {
   /** Names or patterns of environments; empty with `admin`, which is everywhere. */
   readonly environments: readonly string[];
 }
-
-/** How a new principal gets in. */
-export type Entrance =
-  | { readonly type: 'token' }
-  | {
-      readonly type: 'passphrase';
-      readonly credential: Extract<Credential, { type: 'passphrase' }>;
-      /** `null` for what the policy has by default. */
-      readonly kdf: KdfParameters | null;
-    }
-  | { readonly type: 'keys'; readonly id: string; readonly signPub: string; readonly sealPub: string }
-  | { readonly type: 'invitation'; readonly id: string; readonly publicKey: string };
 
 export interface NewPrincipal {
   readonly name: string;
@@ -129,52 +115,6 @@ function expiryOf(scope: WriteScope, expires: Date | null): string {
   return expires.toISOString();
 }
 
-/** What a principal that is made now pins: the root and header of the file as it is. */
-export function presentPins(scope: Scope): Pins {
-  const { rootDigests, header } = scope.authority;
-  const root = rootDigests.length - 1;
-  return { root, rootDigest: rootDigests[root] ?? '', floor: header.n };
-}
-
-async function makeKeys(
-  scope: WriteScope,
-  id: string,
-  entrance: Entrance,
-  engine: KdfEngine,
-): Promise<{ keys: PrincipalKeys; token?: string }> {
-  if (entrance.type === 'keys') {
-    const { signPub, sealPub } = entrance;
-    return { keys: { signPub, sealPub, invited: signPub, slots: [], bundle: null, wrapKey: null } };
-  }
-  if (entrance.type === 'invitation') {
-    const invited = entrance.publicKey;
-    return { keys: { signPub: '', sealPub: '', invited, slots: [], bundle: null, wrapKey: null } };
-  }
-  const { authority, stamp, document } = scope;
-  const token = entrance.type === 'token' ? newToken(stamp.random) : null;
-  if (entrance.type === 'passphrase') {
-    checkKeyFile(entrance.credential.keyFile);
-  }
-  const first =
-    entrance.type === 'passphrase'
-      ? { credential: entrance.credential, kdf: kdfFor(scope.policy, entrance.kdf) }
-      : token === null
-        ? null
-        : { credential: token.credential, kdf: null };
-  if (first === null) throw new UsageError('say how they get in');
-  const n = (document.bundleOf(id)?.value.n ?? 0) + 1;
-  const { keys } = await makePrincipalKeys(authority.domain, stamp.random, {
-    principal: id,
-    pins: presentPins(scope),
-    time: stamp.time,
-    n,
-    credentials: [first],
-    engine,
-  });
-  token?.credential.secret.fill(0);
-  return token === null ? { keys } : { keys, token: token.text };
-}
-
 /** @throws UsageError; AccessDeniedError for who is no administrator */
 export async function addPrincipal(scope: WriteScope, wanted: NewPrincipal): Promise<AccessChanged> {
   const access = scope.administration();
@@ -195,16 +135,6 @@ export async function addPrincipal(scope: WriteScope, wanted: NewPrincipal): Pro
   access.addPrincipal({ id, name: wanted.name, expires: expiryOf(scope, wanted.expires) }, keys, rights);
   const changed = report(scope, access, access.principalNamed(wanted.name), 'add');
   return token === undefined ? changed : { ...changed, token };
-}
-
-/** Ids and keys are used once: what was taken away comes back with keys that somebody else may have. */
-function checkNewKeys(scope: WriteScope, access: AccessDraft, id: string | null, entrance: Entrance): void {
-  const signPub = entrance.type === 'keys' ? entrance.signPub : null;
-  const used = [...access.principals, ...scope.authority.header.retired];
-  if (used.some((entry) => entry.id === id || entry.signPub === signPub))
-    throw new UsageError('these keys are, or were, in this vault already', {
-      hint: 'new ones are made with `vault join --request`',
-    });
 }
 
 export function grantAccess(
@@ -314,49 +244,4 @@ export async function reissuePrincipal(
   if (rest.length < due.length) access.setPolicy('tokens.reissue', rest.length === 0 ? null : rest.join(','));
   const changed = report(scope, access, access.principalNamed(name), 'reissue');
   return token === undefined ? changed : { ...changed, token };
-}
-
-export interface AccessEntry {
-  readonly name: string;
-  readonly id: string;
-  readonly state: 'active' | 'expired' | 'invited' | 'awaited' | 'joined';
-  readonly admin: boolean;
-  readonly you: boolean;
-  readonly environments: Readonly<Record<string, readonly EnvironmentLevel[]>>;
-  readonly credentials: readonly string[];
-  readonly expires: string | null;
-  /** Since when new keys are due, because a credential was removed and the keys stayed. */
-  readonly rekeyDue: string | null;
-}
-
-export function listAccess(scope: Scope): AccessEntry[] {
-  const { authority, document, identity } = scope;
-  const names = new Map(authority.header.environments.map(({ id, name }) => [id, name]));
-  const latest = [scope.now.toISOString(), document.snapshot.value.time].sort().at(-1) ?? '';
-  return [...authority.principals].map((entry): AccessEntry => {
-    const slots = document.slotsOf(entry.id).map(({ value }) => value);
-    const environments = [...rightsOf(entry)].map(
-      ([id, own]) => [names.get(id) ?? id, environmentLevels.filter((level) => own.has(level))] as const,
-    );
-    const arrived = document.bundleOf(entry.id) !== null;
-    const waiting = isAwaited(entry)
-      ? arrived
-        ? 'joined'
-        : entry.signPub === ''
-          ? 'invited'
-          : 'awaited'
-      : null;
-    const expired = entry.expires !== '' && latest > entry.expires;
-    return {
-      name: entry.name,
-      id: entry.id,
-      state: waiting ?? (expired ? 'expired' : 'active'),
-      admin: authority.isAdmin(entry.id),
-      you: entry.id === identity.principal,
-      environments: Object.fromEntries(environments),
-      credentials: slots.filter(({ type }) => type !== 'removed').map(({ type }) => type),
-      expires: entry.expires === '' ? null : entry.expires,
-      rekeyDue: slots.find(({ type }) => type === 'removed')?.hint ?? null,
-    };
-  });
 }

@@ -7,7 +7,7 @@ import { keysSince } from '../exposure.ts';
 import { openCarry } from '../new-environment.ts';
 import type { Place } from '../place.ts';
 import type { Scope } from '../scope.ts';
-import { listAccess } from './access.ts';
+import { listAccess } from './access-list.ts';
 import { tokensToReissue } from './offboard.ts';
 
 export interface EnvironmentStatus {

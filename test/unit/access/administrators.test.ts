@@ -2,7 +2,7 @@
 import { copyFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { policyValue } from '../../../src/lifecycle/policy.ts';
-import { listAccess } from '../../../src/vault/operations/access.ts';
+import { listAccess } from '../../../src/vault/operations/access-list.ts';
 import { vaultStatus } from '../../../src/vault/operations/status.ts';
 import type { Vault } from '../../../src/vault/vault.ts';
 import { encodeBase64url } from '../../../src/crypto/bytes.ts';

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { encodeBase64url } from '../../../src/crypto/bytes.ts';
 import { sealPublicKey } from '../../../src/crypto/hpke.ts';
-import { listAccess } from '../../../src/vault/operations/access.ts';
+import { listAccess } from '../../../src/vault/operations/access-list.ts';
 import { vaultStatus } from '../../../src/vault/operations/status.ts';
 import type { Vault } from '../../../src/vault/vault.ts';
 import { failureOf } from '../../support/failure.ts';

@@ -6,7 +6,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { encodeBase64url } from '../../../src/crypto/bytes.ts';
 import { sealPublicKey } from '../../../src/crypto/hpke.ts';
 import { importSigningKey, type SigningKey } from '../../../src/crypto/signature.ts';
-import { listAccess } from '../../../src/vault/operations/access.ts';
+import { listAccess } from '../../../src/vault/operations/access-list.ts';
 import { setPolicy } from '../../../src/vault/operations/policy.ts';
 import { makePrincipalKeys } from '../../../src/vault/principal-keys.ts';
 import type { Vault } from '../../../src/vault/vault.ts';

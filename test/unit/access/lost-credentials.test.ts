@@ -6,15 +6,10 @@ import { copyFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { Credential } from '../../../src/access/slot.ts';
 import { limits } from '../../../src/format/limits.ts';
-import { listAccess } from '../../../src/vault/operations/access.ts';
-import {
-  addSlot,
-  changePassphrase,
-  listSlots,
-  removeSlot,
-  replaceCompromised,
-  type RenewedKeys,
-} from '../../../src/vault/operations/credentials.ts';
+import { listAccess } from '../../../src/vault/operations/access-list.ts';
+import { addSlot, changePassphrase, listSlots } from '../../../src/vault/operations/credentials.ts';
+import { removeSlot, replaceCompromised } from '../../../src/vault/operations/renewal.ts';
+import type { RenewedKeys } from '../../../src/vault/operations/own-slots.ts';
 import { offboardStatus } from '../../../src/vault/operations/offboard.ts';
 import { vaultStatus } from '../../../src/vault/operations/status.ts';
 import { verifyVault } from '../../../src/vault/operations/verify.ts';

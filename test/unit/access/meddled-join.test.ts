@@ -3,7 +3,7 @@ import { copyFileSync, readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { parseBase64url } from '../../../src/crypto/bytes.ts';
 import { encodeInvitation } from '../../../src/format/join-text.ts';
-import { hasPendingJoin, makeJoinRequest } from '../../../src/vault/join.ts';
+import { hasPendingJoin, makeJoinRequest } from '../../../src/vault/join-request.ts';
 import type { Place } from '../../../src/vault/place.ts';
 import { failureOf } from '../../support/failure.ts';
 import { Forgery } from '../../support/forgery.ts';

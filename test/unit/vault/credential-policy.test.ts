@@ -4,13 +4,9 @@ import { utf8 } from '../../../src/crypto/bytes.ts';
 import { defaultArgon2, defaultPbkdf2, type KdfParameters } from '../../../src/crypto/kdf.ts';
 import { parseInvitation } from '../../../src/format/join-text.ts';
 import { newInvitation } from '../../../src/vault/invitation.ts';
-import { acceptInvitation } from '../../../src/vault/join.ts';
-import {
-  addSlot,
-  changePassphrase,
-  listSlots,
-  replaceCompromised,
-} from '../../../src/vault/operations/credentials.ts';
+import { acceptInvitation } from '../../../src/vault/join-invitation.ts';
+import { addSlot, changePassphrase, listSlots } from '../../../src/vault/operations/credentials.ts';
+import { replaceCompromised } from '../../../src/vault/operations/renewal.ts';
 import { rekeyEnvironments } from '../../../src/vault/operations/environments.ts';
 import { setPolicy, type PolicyRule } from '../../../src/vault/operations/policy.ts';
 import { vaultStatus } from '../../../src/vault/operations/status.ts';

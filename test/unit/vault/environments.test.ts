@@ -8,7 +8,7 @@ import {
   removeEnvironment,
   type EnvironmentInfo,
 } from '../../../src/vault/operations/environments.ts';
-import { listAccess } from '../../../src/vault/operations/access.ts';
+import { listAccess } from '../../../src/vault/operations/access-list.ts';
 import { setPolicy, showPolicy } from '../../../src/vault/operations/policy.ts';
 import { verifyVault } from '../../../src/vault/operations/verify.ts';
 import type { Vault } from '../../../src/vault/vault.ts';

@@ -1,7 +1,7 @@
 /** More rights, fewer rights, and until when. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { environmentLevels } from '../../../src/access/rights.ts';
-import { listAccess } from '../../../src/vault/operations/access.ts';
+import { listAccess } from '../../../src/vault/operations/access-list.ts';
 import { removeSecret } from '../../../src/vault/operations/move.ts';
 import { verifyVault } from '../../../src/vault/operations/verify.ts';
 import type { Vault } from '../../../src/vault/vault.ts';

@@ -4,7 +4,12 @@ import path from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { encodeBase64url, utf8 } from '../../../src/crypto/bytes.ts';
 import { encodeJoinRequest, parseJoinRequest, type JoinRequest } from '../../../src/format/join-text.ts';
-import { checkJoinRequest, fingerprintOf, hasPendingJoin, makeJoinRequest } from '../../../src/vault/join.ts';
+import {
+  checkJoinRequest,
+  fingerprintOf,
+  hasPendingJoin,
+  makeJoinRequest,
+} from '../../../src/vault/join-request.ts';
 import { reissuePrincipal } from '../../../src/vault/operations/access.ts';
 import type { Place } from '../../../src/vault/place.ts';
 import { failureOf } from '../../support/failure.ts';

@@ -1,7 +1,7 @@
 /** Finishing a request: with the credential that it was made with, and with nothing that happens to be set. */
 import { describe, expect, test } from 'vitest';
 import { encodeBase64url } from '../../../src/crypto/bytes.ts';
-import { finishRequest } from '../../../src/vault/join.ts';
+import { finishRequest } from '../../../src/vault/join-request.ts';
 import { failureOf } from '../../support/failure.ts';
 import { systemRandom } from '../../support/sample-vault.ts';
 import { addBy, asOwner, finish, request, teamVault } from '../../support/team.ts';
