@@ -20,6 +20,7 @@ import type { Entrance } from '../src/vault/operations/entrance.ts';
 import type { Vault } from '../src/vault/vault.ts';
 import { examples, group, listed, type Act, type Declare } from './command.ts';
 import type { Context } from './context.ts';
+import { jsonText } from './report.ts';
 import { newPassphrase } from './credentials.ts';
 import { addKdfOptions, kdfFrom, type KdfOptions } from './kdf-options.ts';
 
@@ -141,8 +142,10 @@ function reportRights(context: Context, changed: AccessChanged): void {
 function reportEntrance(context: Context, changed: AccessChanged, invitation: string | null): void {
   const { token = null, ...rights } = changed;
   const once = token ?? invitation;
-  if (context.json) context.outputJson({ ...rights, token, invitation });
-  else if (once !== null) context.output(`${once}\n`);
+  if (once !== null) {
+    const hint = '`vault access reissue` makes another in its place';
+    context.outputOnce(context.json ? jsonText({ ...rights, token, invitation }) : `${once}\n`, hint);
+  } else if (context.json) context.outputJson({ ...rights, token, invitation });
   informOfRights(context, changed);
 }
 

@@ -4,7 +4,6 @@
  */
 import { resolve } from 'node:path';
 import { DeclinedError, UsageError } from '../src/errors.ts';
-import type { FileSystem } from '../src/storage/file-system.ts';
 import {
   readDescriptor,
   readUserFile,
@@ -13,48 +12,16 @@ import {
   type ReservedFile,
 } from '../src/storage/user-file.ts';
 import { openPrompter, type Prompter } from '../src/terminal/prompt.ts';
-import { coloursAllowed, styleFor } from '../src/terminal/style.ts';
-import { renderPairs, renderTable, safeText } from '../src/terminal/table.ts';
-import {
-  errorIsTerminal,
-  inputIsData,
-  outputIsTerminal,
-  say,
-  writeError,
-  writeOutput,
-} from '../src/terminal/streams.ts';
+import { inputIsData } from '../src/terminal/streams.ts';
 import { logPathBeside, type Place } from '../src/vault/place.ts';
 import { Vault, type CredentialSource } from '../src/vault/vault.ts';
 import { auditContext } from './audit-context.ts';
 import { locate, locateNew, userFolder } from './location.ts';
 import { credentialSource } from './credentials.ts';
 import { Settings } from './settings.ts';
+import { Report, type GlobalOptions, type Host } from './report.ts';
 
-/** Options that every command has. */
-export interface GlobalOptions {
-  readonly vault?: string;
-  readonly env?: string;
-  readonly as?: string;
-  readonly keyFile?: string;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly input?: boolean;
-  readonly color?: boolean;
-  readonly debug?: boolean;
-}
-
-/** The process as the program was given it; read once, at the start. */
-export interface Host {
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly cwd: string;
-  readonly fs: FileSystem;
-  readonly acquireLock: Place['acquireLock'];
-  readonly operation: string;
-  /** Undo what this process set for itself, before another program takes its place. */
-  readonly beforeReplacement: () => void;
-  /** How to start this program again: its file, and what comes before its own arguments. */
-  readonly self: readonly string[];
-}
+export type { GlobalOptions, Host } from './report.ts';
 
 export interface OpenVaultOptions {
   readonly acceptRollback?: boolean;
@@ -65,20 +32,16 @@ export interface OpenVaultOptions {
 
 const valueBound = 16 * 1024 ** 2;
 const passphraseBound = 64 * 1024;
-const expiryWarningDays = 30;
 const lockWaitMs = 10_000;
 
-export class Context {
-  readonly globals: GlobalOptions;
-  readonly host: Host;
+export class Context extends Report {
   readonly settings: Settings;
   #prompter: Prompter | null | undefined;
   #circumstances: Place['context'] | undefined;
   #vault: Vault | null = null;
 
   constructor(globals: GlobalOptions, host: Host) {
-    this.globals = globals;
-    this.host = host;
+    super(globals, host);
     this.settings = new Settings(globals, host);
   }
 
@@ -89,18 +52,6 @@ export class Context {
   /** Name of the environment by flag, variable or file, or `null` for the vault's own choice. */
   get environment(): string | null {
     return this.settings.environment;
-  }
-
-  get json(): boolean {
-    return this.globals.json === true;
-  }
-
-  get quiet(): boolean {
-    return this.globals.quiet === true;
-  }
-
-  now(): Date {
-    return new Date();
   }
 
   /** Monotonic milliseconds. Not by `performance`, which the runtime loads at its first use, at a millisecond a command. */
@@ -117,93 +68,6 @@ export class Context {
     return bytes;
   }
 
-  /** A message for the person, unless they asked for quiet. */
-  inform(message: string): void {
-    if (!this.quiet) say(message);
-  }
-
-  warn(message: string): void {
-    say(`warning: ${message}`);
-  }
-
-  output(data: string | Uint8Array): void {
-    writeOutput(data);
-  }
-
-  /** A writer for a child's output that passes through us. A reader that has gone is an EPIPE, as the child would have met it. */
-  writeTo(stream: 'output' | 'error'): (bytes: Uint8Array) => Promise<void> {
-    return async (bytes) => {
-      if (stream === 'error') writeError(bytes);
-      else if (!writeOutput(bytes)) throw Object.assign(new Error('closed pipe'), { code: 'EPIPE' });
-      return Promise.resolve();
-    };
-  }
-
-  /** Data as JSON, for scripts. */
-  outputJson(data: unknown): void {
-    writeOutput(`${JSON.stringify(data, null, 2)}\n`);
-  }
-
-  /** Something that is shown once, on the terminal's side of things: never on standard output. */
-  showOnce(text: string): void {
-    writeError(text);
-  }
-
-  /** A name in a message. */
-  shown(name: string): string {
-    return safeText(JSON.stringify(name));
-  }
-
-  /** A name on standard output: as it is for a program, safe for a terminal. */
-  forOutput(name: string): string {
-    return outputIsTerminal() ? safeText(name) : name;
-  }
-
-  day(time: string): string {
-    return time.slice(0, 10);
-  }
-
-  /** A time for people: to the second, in UTC. */
-  moment(time: string): string {
-    return `${time.slice(0, 10)} ${time.slice(11, 19)}Z`;
-  }
-
-  async table(head: readonly string[], rows: readonly (readonly string[])[]): Promise<void> {
-    const style = await styleFor(
-      outputIsTerminal() && coloursAllowed(this.host.env, this.globals.color !== false),
-    );
-    writeOutput(await renderTable(head.map(style.heading), rows));
-  }
-
-  pairs(pairs: readonly (readonly [string, string])[]): void {
-    writeOutput(renderPairs(pairs));
-  }
-
-  /** A value as members of a JSON object: text, or base64 where it is not UTF-8. */
-  jsonValue(bytes: Uint8Array): { value: string } | { valueBase64: string } {
-    try {
-      return { value: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };
-    } catch {
-      return { valueBase64: Buffer.from(bytes).toString('base64') };
-    }
-  }
-
-  /** A word in time, within 30 days of it. */
-  warnOfExpiry(name: string, expires: string): void {
-    const days = Math.ceil((Date.parse(expires) - this.now().getTime()) / 86_400_000);
-    if (days <= 0) this.warn(`${this.shown(name)} has expired`);
-    else if (days <= expiryWarningDays)
-      this.warn(`${this.shown(name)} expires in ${days} ${days === 1 ? 'day' : 'days'}`);
-  }
-
-  get outputIsTerminal(): boolean {
-    return outputIsTerminal();
-  }
-
-  get errorIsTerminal(): boolean {
-    return errorIsTerminal();
-  }
-
   get inputIsData(): boolean {
     return inputIsData();
   }
@@ -218,9 +82,16 @@ export class Context {
     return path === '-' ? this.readInput() : readUserFile(resolve(this.host.cwd, path), most);
   }
 
+  /** A file with a credential. Errors say `what` it is, not the path: somebody may have given the credential itself. */
+  readCredentialFile(path: string, what: string, most = passphraseBound): Uint8Array<ArrayBuffer> {
+    return path === '-'
+      ? this.readInput()
+      : readUserFile(resolve(this.host.cwd, path), most, `file with ${what}`);
+  }
+
   /** One line of text in a file that a person named: a passphrase, a key. @throws UsageError if it is empty */
   readLine(path: string, what: string): string {
-    const text = Buffer.from(this.readFile(path, passphraseBound))
+    const text = Buffer.from(this.readCredentialFile(path, what))
       .toString('utf8')
       .replace(/\r?\n$/, '');
     if (text === '') throw new UsageError(`${what} is empty`);

@@ -47,7 +47,9 @@ async function givenPassphrase(context: CredentialInputs): Promise<string | null
   }
   const file = context.variable('VAULT_PASSPHRASE_FILE');
   if (file !== null)
-    return withoutNewline(text(context.readFile(file, tokenBound * 16), 'the passphrase file'));
+    return withoutNewline(
+      text(context.readCredentialFile(file, 'the passphrase (VAULT_PASSPHRASE_FILE)'), 'the passphrase file'),
+    );
   const command = context.variable('VAULT_PASSPHRASE_COMMAND');
   if (command !== null) {
     const { status, output } = await runForOutput(command, withoutOurCredentials(context.host.env));
@@ -63,7 +65,12 @@ function accessToken(context: CredentialInputs): string | null {
   const file = context.variable('VAULT_ACCESS_TOKEN_FILE');
   return file === null
     ? null
-    : withoutNewline(text(context.readFile(file, tokenBound), 'the access token file'));
+    : withoutNewline(
+        text(
+          context.readCredentialFile(file, 'the access token (VAULT_ACCESS_TOKEN_FILE)', tokenBound),
+          'the access token file',
+        ),
+      );
 }
 
 const noTerminal =

@@ -16,7 +16,7 @@ export interface DeviceInputs {
   readonly host: { readonly env: Readonly<Record<string, string | undefined>> };
   readonly prompter: Prompter | null;
   variable(name: string): string | null;
-  readFile(path: string, most?: number): Uint8Array<ArrayBuffer>;
+  readCredentialFile(path: string, what: string, most?: number): Uint8Array<ArrayBuffer>;
   readLine(path: string, what: string): string;
   random(length: number): Uint8Array<ArrayBuffer>;
   shown(name: string): string;
@@ -145,7 +145,7 @@ export async function newDevice(
 }
 
 function identitiesIn(context: DeviceInputs, file: string): string {
-  return Buffer.from(context.readFile(file, identityBound)).toString('utf8');
+  return Buffer.from(context.readCredentialFile(file, 'the age identity', identityBound)).toString('utf8');
 }
 
 async function openAge(identities: string, sealed: Uint8Array<ArrayBuffer>): ReturnType<AgeIdentity['open']> {

@@ -1,6 +1,6 @@
 /** `vault join`: coming into a vault that is there, by request or by invitation. */
 import { UsageError } from '../src/errors.ts';
-import { encodeJoinRequest, parseInvitation } from '../src/format/join-text.ts';
+import { encodeJoinRequest, isInvitation, parseInvitation } from '../src/format/join-text.ts';
 import { acceptInvitation } from '../src/vault/join-invitation.ts';
 import { finishRequest, fingerprintOf, hasPendingJoin, makeJoinRequest } from '../src/vault/join-request.ts';
 import type { Newcomer } from '../src/vault/join.ts';
@@ -75,6 +75,10 @@ function checkFinishing(flags: JoinFlags): void {
 
 async function runJoin(context: Context, flags: JoinFlags, file?: string): Promise<void> {
   checkFlags(flags);
+  if (file !== undefined && isInvitation(file))
+    throw new UsageError('an invitation is not given as an argument, where others may see it', {
+      hint: 'put it into a file for --invitation-file, or give it when you are asked',
+    });
   const place = await context.vaultPlace(file);
   if (flags.request === true) {
     const name = flags.name ?? auditContext(context.host.env).user;
@@ -84,7 +88,7 @@ async function runJoin(context: Context, flags: JoinFlags, file?: string): Promi
       async () => newcomer(context, flags),
       flags.replace === true,
     );
-    context.output(encodeJoinRequest(request));
+    context.outputOnce(encodeJoinRequest(request), 'make another: `vault join --request --replace`');
     context.inform(`your keys: ${await fingerprintOf(request)}`);
     context.inform(
       'hand this to an administrator: `vault access add NAME --request FILE`; then run `vault join`',

@@ -11,6 +11,7 @@ import type { RenewedKeys } from '../src/vault/operations/own-slots.ts';
 import { kdfText } from './kdf-text.ts';
 import { examples, group, type Act, type Declare } from './command.ts';
 import type { Context } from './context.ts';
+import { jsonText } from './report.ts';
 import { newPassphrase } from './credentials.ts';
 import { checkOneWay, newAge, newDevice } from './devices.ts';
 import { addKdfOptions, kdfFrom, type KdfOptions } from './kdf-options.ts';
@@ -135,8 +136,11 @@ async function runAdd(context: Context, flags: SlotAddFlags): Promise<void> {
   const { id, type, text } = added;
   const token = type === 'token' ? text : null;
   const recoveryKey = type === 'recovery' ? text : null;
-  if (context.json) context.outputJson({ id, type, token, recoveryKey });
-  else if (text !== null) context.output(`${text}\n`);
+  const data = { id, type, token, recoveryKey };
+  if (text !== null) {
+    const hint = `take it away with \`vault slot rm ${id}\`, and add another`;
+    context.outputOnce(context.json ? jsonText(data) : `${text}\n`, hint);
+  } else if (context.json) context.outputJson(data);
   context.inform(`${type} added, ${id}`);
 }
 

@@ -45,6 +45,9 @@ export function parseJoinRequest(raw: Bytes): JoinRequest | null {
 
 const invitationPrefix = 'vli1_';
 
+/** Whether a text is meant as an invitation, whole or not. */
+export const isInvitation = (given: string): boolean => given.startsWith(invitationPrefix);
+
 export interface Invitation {
   /** Id of the principal, as in the header. */
   readonly principal: string;

@@ -4,7 +4,16 @@
  */
 import { IntegrityError, UsageError } from '../errors.ts';
 import type { Bytes } from '../crypto/bytes.ts';
-import { errorCode, onDisk, openFlags, openRegular, readExactly, type FileSystem } from './file-system.ts';
+import {
+  errorCode,
+  makeFolders,
+  onDisk,
+  openFlags,
+  openRegular,
+  readExactly,
+  writeAll,
+  type FileSystem,
+} from './file-system.ts';
 
 export interface OwnFileRules {
   /** Numeric id of the caller, or `null` where the system has none. */
@@ -28,6 +37,41 @@ export function readOwnFile(fs: FileSystem, path: string, rules: OwnFileRules): 
     return onDisk('read', path, () => readExactly(fs, descriptor, 0, size));
   } finally {
     fs.closeSync(descriptor);
+  }
+}
+
+/**
+ * Put a file of the program's own, 0600, in the place of what is there: the old one or the new one is there whatever happens between.
+ * @param path in `folder`, which is made where it is missing; @param durable flush before it counts
+ */
+export function replaceOwnFile(
+  fs: FileSystem,
+  folder: string,
+  path: string,
+  bytes: Bytes,
+  durable: boolean,
+): void {
+  const temporary = `${path}.new`;
+  const descriptor = createTemporary(fs, folder, temporary);
+  try {
+    writeAll(fs, descriptor, bytes);
+    if (durable) fs.fsyncSync(descriptor);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+  fs.renameSync(temporary, path);
+}
+
+/** A file of this name, new. Usually the folder is there, and nothing else is in its place. */
+function createTemporary(fs: FileSystem, folder: string, path: string): number {
+  const create = (): number => fs.openSync(path, openFlags.create, 0o600);
+  try {
+    return create();
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') fs.unlinkSync(path);
+    else if (errorCode(error) === 'ENOENT') makeFolders(fs, folder);
+    else throw error;
+    return create();
   }
 }
 

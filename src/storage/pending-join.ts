@@ -6,15 +6,8 @@ import { join } from 'node:path';
 import { IntegrityError } from '../errors.ts';
 import { parseUtf8, utf8 } from '../crypto/bytes.ts';
 import { list, longId, object, shortId, text, type Shaped } from '../format/schema.ts';
-import {
-  makeFolders,
-  onDisk,
-  openFlags,
-  openRegular,
-  readExactly,
-  writeAll,
-  type FileSystem,
-} from './file-system.ts';
+import { onDisk, openFlags, openRegular, readExactly, syncFolder, type FileSystem } from './file-system.ts';
+import { replaceOwnFile } from './own-file.ts';
 
 const pendingJoin = object({
   vault: longId,
@@ -32,19 +25,8 @@ const pathOf = (folder: string, vault: string): string => join(folder, `${vault}
 export function savePendingJoin(fs: FileSystem, folder: string, pending: PendingJoin): string {
   const path = pathOf(folder, pending.vault);
   onDisk('write', path, () => {
-    makeFolders(fs, folder);
-    try {
-      fs.unlinkSync(path);
-    } catch {
-      // There is usually none.
-    }
-    const descriptor = fs.openSync(path, openFlags.create, 0o600);
-    try {
-      writeAll(fs, descriptor, utf8(JSON.stringify(pending)));
-      fs.fsyncSync(descriptor);
-    } finally {
-      fs.closeSync(descriptor);
-    }
+    replaceOwnFile(fs, folder, path, utf8(JSON.stringify(pending)), true);
+    syncFolder(fs, path);
   });
   return path;
 }
@@ -58,7 +40,7 @@ export function loadPendingJoin(fs: FileSystem, folder: string, vault: string): 
     const bytes = readExactly(fs, descriptor, 0, fs.fstatSync(descriptor).size);
     return pendingJoin(JSON.parse(parseUtf8(bytes)), 'kept request');
   } catch (cause) {
-    const hint = 'make a new one: `vault join --request`';
+    const hint = 'make a new one: `vault join --request --replace`';
     throw new IntegrityError(`what was kept of your request is damaged: ${path}`, { cause, hint });
   } finally {
     fs.closeSync(descriptor);

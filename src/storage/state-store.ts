@@ -8,15 +8,8 @@ import { join } from 'node:path';
 import { IntegrityError } from '../errors.ts';
 import { parseUtf8, utf8, type Bytes } from '../crypto/bytes.ts';
 import { digest, integer, list, longId, object, orNone, text, tuple, type Shaped } from '../format/schema.ts';
-import {
-  errorCode,
-  makeFolders,
-  openFlags,
-  openRegular,
-  readExactly,
-  writeAll,
-  type FileSystem,
-} from './file-system.ts';
+import { openFlags, openRegular, readExactly, type FileSystem } from './file-system.ts';
+import { replaceOwnFile } from './own-file.ts';
 
 const rememberedLog = object({ path: text(8_192), id: longId, seq: integer(), digest: orNone(digest) });
 
@@ -44,7 +37,6 @@ export interface StateStore {
 export function openStateStore(fs: FileSystem, folder: string | null, key: string): StateStore {
   if (folder === null) return { load: () => null, save: () => false };
   const path = join(folder, `${key}.json`);
-  const temporary = `${path}.new`;
   return {
     load: () => {
       const descriptor = openRegular(fs, path, openFlags.read);
@@ -64,31 +56,11 @@ export function openStateStore(fs: FileSystem, folder: string | null, key: strin
     },
     save: (state, durable) => {
       try {
-        const descriptor = createTemporary(fs, folder, temporary);
-        try {
-          writeAll(fs, descriptor, utf8(JSON.stringify(state)));
-          if (durable) fs.fsyncSync(descriptor);
-        } finally {
-          fs.closeSync(descriptor);
-        }
-        fs.renameSync(temporary, path);
+        replaceOwnFile(fs, folder, path, utf8(JSON.stringify(state)), durable);
         return true;
       } catch {
         return false;
       }
     },
   };
-}
-
-/** A file of this name, new. Usually the folder is there, and nothing else is in its place. */
-function createTemporary(fs: FileSystem, folder: string, path: string): number {
-  const create = (): number => fs.openSync(path, openFlags.create, 0o600);
-  try {
-    return create();
-  } catch (error) {
-    if (errorCode(error) === 'EEXIST') fs.unlinkSync(path);
-    else if (errorCode(error) === 'ENOENT') makeFolders(fs, folder);
-    else throw error;
-    return create();
-  }
 }

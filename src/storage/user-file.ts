@@ -4,20 +4,24 @@ import { ConcurrencyError, SecretNotFoundError, UsageError } from '../errors.ts'
 import type { Bytes } from '../crypto/bytes.ts';
 import { errorCode, onDisk, openFlags, syncFolder, writeAll } from './file-system.ts';
 
-/** The bytes of a file, pipe or device. @throws UsageError beyond `most` bytes; BackendError */
-export function readUserFile(path: string, most: number): Bytes {
+/**
+ * The bytes of a file, pipe or device.
+ * @param shown what errors call it; never the path where people may give a credential in its place
+ * @throws UsageError beyond `most` bytes; SecretNotFoundError; BackendError
+ */
+export function readUserFile(path: string, most: number, shown = `file ${path}`): Bytes {
   let descriptor: number;
   try {
     descriptor = fs.openSync(path, 'r');
   } catch (cause) {
     if (errorCode(cause) === 'ENOENT')
-      throw new SecretNotFoundError(`there is no file ${path}`, { cause, hint: 'check the path' });
-    return onDisk('open', path, () => {
+      throw new SecretNotFoundError(`there is no ${shown}`, { cause, hint: 'check the path' });
+    return onDisk('open', shown, () => {
       throw cause;
     });
   }
   try {
-    return onDisk('read', path, () => readDescriptor(descriptor, most, path));
+    return onDisk('read', shown, () => readDescriptor(descriptor, most, shown));
   } finally {
     fs.closeSync(descriptor);
   }

@@ -1,6 +1,8 @@
 /** Killed at every system call on the vault's files while keys are made anew: all of the old state, or all of the new one. */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { BinaryVault, fastKdf, passphrase } from '../support/binary-vault.ts';
+import { BinaryVault, fastKdf, passphrase, type RunOptions } from '../support/binary-vault.ts';
 import { addToken, getWith, holding } from '../support/binary-team.ts';
 import { callsOf, withFault, type Call } from '../support/strace.ts';
 import { lacking, skipped } from '../support/tools.ts';
@@ -19,20 +21,21 @@ const commitOf = (calls: readonly Call[]): number =>
 interface Case {
   readonly vault: BinaryVault;
   readonly args: readonly string[];
+  readonly options?: RunOptions;
   /** What holds in the old state, and what in the new one. */
   readonly old: () => Promise<void>;
   readonly next: () => Promise<void>;
 }
 
-async function killedEverywhere({ vault, args, old, next }: Case): Promise<void> {
+async function killedEverywhere({ vault, args, options, old, next }: Case): Promise<void> {
   const restore = vault.keep();
-  const calls = chosen(await callsOf(vault, args));
+  const calls = chosen(await callsOf(vault, args, options));
   const commit = commitOf(calls);
   expect(commit).toBeGreaterThan(5);
   expect(calls.length - commit).toBeGreaterThan(1);
   for (const [index, call] of calls.entries()) {
     restore();
-    const ended = await withFault(vault, call, 'signal=KILL', args);
+    const ended = await withFault(vault, call, 'signal=KILL', args, options);
     expect([index, call.text, ended.status]).toEqual([index, call.text, killed]);
     await (index <= commit ? old() : next());
     expect([call.text, vault.leftovers()]).toEqual([call.text, []]);
@@ -93,6 +96,69 @@ describe.skipIf(reason !== '')(`kill -9 at each storage call${skipped(reason)}`,
         old: async () => opens(passphrase, next),
         next: async () => opens(next, passphrase),
       });
+    },
+  );
+
+  const hers = 'a passphrase of hers';
+  const asAda = { env: { VAULT_PASSPHRASE: hers, VAULT_PRINCIPAL: 'ada' } };
+  const asking = ['join', '--request', '--name', 'ada', ...fastKdf];
+
+  async function ask(vault: BinaryVault, ...more: readonly string[]): Promise<void> {
+    const { stdout } = await vault.ok([...asking, ...more], asAda);
+    writeFileSync(vault.in('request'), stdout);
+  }
+
+  function kept(vault: BinaryVault): string[] {
+    const folder = path.join(vault.state, 'vault');
+    return readdirSync(folder)
+      .filter((name) => name.endsWith('.join'))
+      .map((name) => readFileSync(path.join(folder, name), 'utf8'));
+  }
+
+  test.concurrent(
+    'of join: the next one finishes it, or finds it finished',
+    { timeout: 120_000 },
+    async () => {
+      const vault = await BinaryVault.make();
+      vault.watch(hers);
+      await ask(vault);
+      const may = ['--can', 'read,write', '--env', 'development'];
+      await vault.ok(['access', 'add', 'ada', ...may, '--request', 'request', '--yes']);
+      const finished = async (): Promise<void> => {
+        if (kept(vault).length > 0) await vault.ok(['join'], asAda);
+        expect(kept(vault)).toEqual([]);
+        const { stdout } = await vault.ok(['get', 'canary'], { ...asAda, shows: true });
+        expect(stdout.toString()).toBe(vault.canary.value);
+        await vault.ok(['verify'], asAda);
+      };
+      await killedEverywhere({ vault, args: ['join'], options: asAda, old: finished, next: finished });
+    },
+  );
+
+  test.concurrent(
+    'of join --request --replace: one request is there, whole',
+    { timeout: 120_000 },
+    async () => {
+      const vault = await BinaryVault.make();
+      vault.watch(hers);
+      await ask(vault);
+      const [before] = kept(vault);
+      const restore = vault.keep();
+      const again = [...asking, '--replace'];
+      const calls = (await callsOf(vault, again, asAda)).filter(({ name }) => name !== 'fcntl');
+      const commit = calls.findIndex(({ name, text }) => name === 'rename' && text.includes('.join'));
+      expect(commit).toBeGreaterThan(1);
+      for (const [index, call] of calls.entries()) {
+        restore();
+        const ended = await withFault(vault, call, 'signal=KILL', again, asAda);
+        expect([call.text, ended.status]).toEqual([call.text, killed]);
+        const [text = '', ...more] = kept(vault);
+        expect([call.text, text === before, more]).toEqual([call.text, index <= commit, []]);
+        expect(await vault.fails(8, asking, asAda)).toContain('--replace');
+        await vault.ok(again, asAda);
+        expect(vault.leftovers()).toEqual([]);
+      }
+      vault.expectNoLeak();
     },
   );
 });

@@ -1,0 +1,162 @@
+/** What a command shows: data on standard output, everything else on standard error. */
+import { BackendError } from '../src/errors.ts';
+import type { FileSystem } from '../src/storage/file-system.ts';
+import { coloursAllowed, styleFor } from '../src/terminal/style.ts';
+import { renderPairs, renderTable, safeText } from '../src/terminal/table.ts';
+import { errorIsTerminal, outputIsTerminal, say, writeError, writeOutput } from '../src/terminal/streams.ts';
+import type { Place } from '../src/vault/place.ts';
+
+/** Options that every command has. */
+export interface GlobalOptions {
+  readonly vault?: string;
+  readonly env?: string;
+  readonly as?: string;
+  readonly keyFile?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly input?: boolean;
+  readonly color?: boolean;
+  readonly debug?: boolean;
+}
+
+/** The process as the program was given it; read once, at the start. */
+export interface Host {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly fs: FileSystem;
+  readonly acquireLock: Place['acquireLock'];
+  readonly operation: string;
+  /** Undo what this process set for itself, before another program takes its place. */
+  readonly beforeReplacement: () => void;
+  /** How to start this program again: its file, and what comes before its own arguments. */
+  readonly self: readonly string[];
+}
+
+const expiryWarningDays = 30;
+/** Data as `--json` shows it. */
+export const jsonText = (data: unknown): string => `${JSON.stringify(data, null, 2)}\n`;
+
+export class Report {
+  readonly globals: GlobalOptions;
+  readonly host: Host;
+
+  constructor(globals: GlobalOptions, host: Host) {
+    this.globals = globals;
+    this.host = host;
+  }
+
+  get json(): boolean {
+    return this.globals.json === true;
+  }
+
+  get quiet(): boolean {
+    return this.globals.quiet === true;
+  }
+
+  now(): Date {
+    return new Date();
+  }
+
+  /** A message for the person, unless they asked for quiet. */
+  inform(message: string): void {
+    if (!this.quiet) say(message);
+  }
+
+  warn(message: string): void {
+    say(`warning: ${message}`);
+  }
+
+  output(data: string | Uint8Array): void {
+    writeOutput(data);
+  }
+
+  /** A writer for a child's output that passes through us. A reader that has gone is an EPIPE, as the child would have met it. */
+  writeTo(stream: 'output' | 'error'): (bytes: Uint8Array) => Promise<void> {
+    return async (bytes) => {
+      if (stream === 'error') writeError(bytes);
+      else if (!writeOutput(bytes)) throw Object.assign(new Error('closed pipe'), { code: 'EPIPE' });
+      return Promise.resolve();
+    };
+  }
+
+  /** Data as JSON, for scripts. */
+  outputJson(data: unknown): void {
+    writeOutput(jsonText(data));
+  }
+
+  /**
+   * Something that is shown once on standard output, after the change that it belongs to was made.
+   * @throws BackendError with this hint where it reached nobody
+   */
+  outputOnce(data: string | Uint8Array, hint: string): void {
+    const message =
+      'the change was made, but what is shown once reached nobody: standard output is closed or full';
+    let cause: unknown;
+    try {
+      if (writeOutput(data)) return;
+    } catch (error) {
+      cause = error;
+    }
+    throw new BackendError(message, { cause, hint });
+  }
+
+  /** Something that is shown once, on the terminal's side of things: never on standard output. */
+  showOnce(text: string): void {
+    writeError(text);
+  }
+
+  /** A name in a message. */
+  shown(name: string): string {
+    return safeText(JSON.stringify(name));
+  }
+
+  /** A name on standard output: as it is for a program, safe for a terminal. */
+  forOutput(name: string): string {
+    return outputIsTerminal() ? safeText(name) : name;
+  }
+
+  day(time: string): string {
+    return time.slice(0, 10);
+  }
+
+  /** A time for people: to the second, in UTC. */
+  moment(time: string): string {
+    return `${time.slice(0, 10)} ${time.slice(11, 19)}Z`;
+  }
+
+  async table(head: readonly string[], rows: readonly (readonly string[])[]): Promise<void> {
+    const style = await styleFor(
+      outputIsTerminal() && coloursAllowed(this.host.env, this.globals.color !== false),
+    );
+    writeOutput(await renderTable(head.map(style.heading), rows));
+  }
+
+  pairs(pairs: readonly (readonly [string, string])[]): void {
+    writeOutput(renderPairs(pairs));
+  }
+
+  /** A value as members of a JSON object: text, or base64 where it is not UTF-8. */
+  jsonValue(bytes: Uint8Array): { value: string } | { valueBase64: string } {
+    try {
+      return { value: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };
+    } catch {
+      return { valueBase64: Buffer.from(bytes).toString('base64') };
+    }
+  }
+
+  /** A word in time, within 30 days of it. */
+  warnOfExpiry(name: string, expires: string): void {
+    const days = Math.ceil((Date.parse(expires) - this.now().getTime()) / 86_400_000);
+    if (days <= 0) this.warn(`${this.shown(name)} has expired`);
+    else if (days <= expiryWarningDays)
+      this.warn(`${this.shown(name)} expires in ${days} ${days === 1 ? 'day' : 'days'}`);
+  }
+
+  get outputIsTerminal(): boolean {
+    return outputIsTerminal();
+  }
+
+  get errorIsTerminal(): boolean {
+    return errorIsTerminal();
+  }
+}
