@@ -94,10 +94,10 @@ export function credentialSource(
     }
     const identity = context.variable('VAULT_AGE_IDENTITY');
     // One that is set for other vaults is no matter in a vault that knows none.
-    if (identity !== null && types.has('age')) return attempt > 1 ? null : ageIdentity(context, identity);
+    if (identity !== null && types().has('age')) return attempt > 1 ? null : ageIdentity(context, identity);
     const keyFile = context.keyFile(keyFileFlag);
     const given = await givenPassphrase(context);
-    const device = keyFile === undefined && usesDevice(context, types);
+    const device = keyFile === undefined && usesDevice(context, types());
     // A wrong PIN is not sent again, and no other device gets it.
     if (device && attempt > 1) return null;
     if (given !== null && device) return storedDevice(context, given);

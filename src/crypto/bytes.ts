@@ -43,12 +43,7 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 
 /** Order of raw bytes, shorter first on a common prefix: negative, zero or positive. */
 export function compareBytes(a: Uint8Array, b: Uint8Array): number {
-  const common = Math.min(a.length, b.length);
-  for (let i = 0; i < common; i++) {
-    const difference = (a[i] ?? 0) - (b[i] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return a.length - b.length;
+  return Buffer.compare(a, b);
 }
 
 /** Overwrite with zeros. The engine may have made copies; this removes the one that we own. */
@@ -83,6 +78,11 @@ export function isBase64url(text: string): boolean {
 /** The bytes of strict unpadded base64url, or `null` if the text is anything else. */
 export function parseBase64url(text: string): Bytes | null {
   return isBase64url(text) ? Uint8Array.from(Buffer.from(text, 'base64url')) : null;
+}
+
+/** One character a byte: text to search in, never to show. */
+export function latin1(bytes: Uint8Array): string {
+  return view(bytes).toString('latin1');
 }
 
 function view(bytes: Uint8Array): Buffer {

@@ -5,8 +5,16 @@
  * Invariants: the order of kinds is checked for every line; a line's content is parsed strictly when it is used
  * (`checkHead` uses every one). Nothing here is trusted: signatures and digests are checked by src/access and src/vault.
  */
-import { compareBytes, type Bytes } from '../crypto/bytes.ts';
-import { checkKindOrder, lineFeed, malformed, readHead, refuseOther, type ByteSource } from './head.ts';
+import type { Bytes } from '../crypto/bytes.ts';
+import {
+  checkKindOrder,
+  lineFeed,
+  malformed,
+  readHead,
+  refuseOther,
+  type ByteSource,
+  type HeadLine,
+} from './head.ts';
 import { limits } from './limits.ts';
 import { parseLine, type Line } from './json-line.ts';
 import * as lines from './lines.ts';
@@ -28,7 +36,8 @@ export interface EnvironmentPart {
 }
 
 const slotIdOffset = '{"kind":"slot","principal":"12345678901","id":"'.length;
-const idCharacters = 11;
+/** "by" is the fourth member of a bundle and stands within its first characters: no need to parse everybody's. */
+const bundleStart = 96;
 
 export class VaultDocument {
   readonly source: ByteSource;
@@ -39,25 +48,26 @@ export class VaultDocument {
   readonly header: Line<lines.HeaderLine>;
   readonly environments: readonly EnvironmentPart[];
   readonly snapshot: Line<lines.SnapshotLine>;
-  readonly #raw = new Map<string, Bytes[]>();
+  readonly #text: string;
+  readonly #lines = new Map<string, HeadLine[]>();
 
   constructor(source: ByteSource) {
-    const { head, index } = readHead(source);
+    const { bytes: head, text, lines: all } = readHead(source);
     this.source = source;
     this.head = head;
-    if (index[0]?.kind !== 'vault') throw malformed('this is not a vault file');
-    if (!Buffer.from(index[0].raw).toString('latin1').startsWith('{"kind":"vault","format":1,'))
-      refuseOther(source);
-    checkKindOrder(index);
-    for (const { kind, raw } of index) {
-      const all = this.#raw.get(kind);
-      if (all === undefined) this.#raw.set(kind, [raw]);
-      else all.push(raw);
+    this.#text = text;
+    if (all[0]?.kind !== 'vault') throw malformed('this is not a vault file');
+    if (!text.startsWith('{"kind":"vault","format":1,')) refuseOther(source);
+    checkKindOrder(all);
+    for (const line of all) {
+      const others = this.#lines.get(line.kind);
+      if (others === undefined) this.#lines.set(line.kind, [line]);
+      else others.push(line);
     }
     this.vault = this.#only('vault', lines.vaultLine);
     this.roots = this.#all('root', lines.rootLine, limits.roots);
     this.header = this.#only('header', lines.headerLine);
-    this.environments = this.#indexEnvironments(index);
+    this.environments = this.#indexEnvironments(all);
     this.snapshot = this.#readSnapshot();
   }
 
@@ -67,7 +77,7 @@ export class VaultDocument {
 
   /** Raw head lines of one kind, in file order. */
   rawLines(kind: string): readonly Bytes[] {
-    return this.#raw.get(kind) ?? [];
+    return (this.#lines.get(kind) ?? []).map((line) => this.#rawOf(line));
   }
 
   get successions(): readonly Line<lines.SuccessionLine>[] {
@@ -89,10 +99,11 @@ export class VaultDocument {
 
   /** The slots with this id. Somebody may have given a slot of their own the id of another's. */
   slotsById(id: string): Line<lines.SlotLine>[] {
-    const wanted = Buffer.from(id, 'latin1');
-    return this.rawLines('slot')
-      .filter((raw) => compareBytes(raw.subarray(slotIdOffset, slotIdOffset + idCharacters), wanted) === 0)
-      .map((raw) => parseLine(raw, lines.slotLine, 'slot'));
+    return this.#where(
+      'slot',
+      ({ start }) => this.#text.startsWith(id, start + slotIdOffset),
+      lines.slotLine,
+    );
   }
 
   grantsOf(principal: string): Line<lines.GrantLine>[] {
@@ -102,16 +113,10 @@ export class VaultDocument {
   /** The bundle of one principal, or `null` for one who has not joined. */
   bundleOf(principal: string): Line<lines.BundleLine> | null {
     const wanted = `"by":"${principal}"`;
-    for (const raw of this.rawLines('bundle')) {
-      // "by" is the fourth member and stands within the first 90 characters: no need to parse everybody's bundle.
-      if (
-        !Buffer.from(raw.buffer, raw.byteOffset, Math.min(raw.length, 96)).toString('latin1').includes(wanted)
-      )
-        continue;
-      const line = parseLine(raw, lines.bundleLine, 'bundle');
-      if (line.value.by === principal) return line;
-    }
-    return null;
+    const mayBe = ({ start }: HeadLine): boolean =>
+      this.#text.slice(start, start + bundleStart).includes(wanted);
+    const found = this.#where('bundle', mayBe, lines.bundleLine);
+    return found.find(({ value }) => value.by === principal) ?? null;
   }
 
   environment(id: string): EnvironmentPart | null {
@@ -132,10 +137,17 @@ export class VaultDocument {
   }
 
   #withPrefix<T>(kind: string, prefix: string, shape: Shape<T>): Line<T>[] {
-    const wanted = Buffer.from(prefix, 'latin1');
-    return this.rawLines(kind)
-      .filter((raw) => compareBytes(raw.subarray(0, wanted.length), wanted) === 0)
-      .map((raw) => parseLine(raw, shape, kind));
+    return this.#where(kind, ({ start }) => this.#text.startsWith(prefix, start), shape);
+  }
+
+  /** The lines of a kind that are parsed at all. */
+  #where<T>(kind: string, wanted: (line: HeadLine) => boolean, shape: Shape<T>): Line<T>[] {
+    const all = this.#lines.get(kind) ?? [];
+    return all.filter(wanted).map((line) => parseLine(this.#rawOf(line), shape, kind));
+  }
+
+  #rawOf({ start, end }: HeadLine): Bytes {
+    return this.head.subarray(start, end);
   }
 
   #all<T>(kind: string, shape: Shape<T>, most: number): Line<T>[] {
@@ -150,15 +162,15 @@ export class VaultDocument {
     return first;
   }
 
-  #indexEnvironments(index: readonly { kind: string; raw: Bytes }[]): EnvironmentPart[] {
-    const parts = index.filter(({ kind }) => kind === 'names' || kind === 'values' || kind === 'changes');
+  #indexEnvironments(all: readonly HeadLine[]): EnvironmentPart[] {
+    const parts = all.filter(({ kind }) => kind === 'names' || kind === 'values' || kind === 'changes');
     let at = 0;
     let offset = this.head.length;
     const next = <T>(kind: string, shape: Shape<T>): Line<T> | null => {
       const line = parts[at];
       if (line?.kind !== kind) return null;
       at += 1;
-      return parseLine(line.raw, shape, kind);
+      return parseLine(this.#rawOf(line), shape, kind);
     };
     const place = (sizes: readonly number[]): number[] =>
       sizes.map((size) => {

@@ -1,8 +1,7 @@
 /** The head of a vault file: its lines found and held against the order of kinds, before any is parsed. docs/format.md section 2. */
 import { IntegrityError } from '../errors.ts';
-import type { Bytes } from '../crypto/bytes.ts';
+import { latin1, type Bytes } from '../crypto/bytes.ts';
 import { limits } from './limits.ts';
-import { lineKind } from './json-line.ts';
 
 /** Random access to the bytes of one vault file: an open file, or a buffer. `read` returns exactly `length` bytes. */
 export interface ByteSource {
@@ -42,27 +41,54 @@ export function refuseOther(source: ByteSource): never {
   );
 }
 
+/** Where a line of the head begins and ends, in bytes, without its LF. */
+export interface HeadLine {
+  readonly kind: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface Head {
+  /** All head lines with their LFs. */
+  readonly bytes: Bytes;
+  /** The same, and perhaps more behind it, one character a byte: the runtime searches text at once, and bytes one by one. */
+  readonly text: string;
+  readonly lines: readonly HeadLine[];
+}
+
+const opening = '{"kind":"';
+const longestKind = 16;
+
+/** Which kind the line says it is that begins there, from its first member; `null` if it does not begin with one. */
+function kindAt(text: string, start: number): string | null {
+  if (!text.startsWith(opening, start)) return null;
+  const from = start + opening.length;
+  const length = text.slice(from, from + longestKind + 1).indexOf('"');
+  return length < 0 ? null : text.slice(from, from + length);
+}
+
 /** Read as much from the start of the file as the head needs. */
-export function readHead(source: ByteSource): { head: Bytes; index: { kind: string; raw: Bytes }[] } {
+export function readHead(source: ByteSource): Head {
   if (source.size > limits.file) throw malformed('the file is larger than 1 GiB');
   for (let length = firstRead; ; length *= 4) {
     const available = source.read(0, Math.min(length, source.size, limits.head + limits.line));
-    const index: { kind: string; raw: Bytes }[] = [];
+    const text = latin1(available);
+    const lines: HeadLine[] = [];
     let start = 0;
     while (start < available.length) {
-      const kind = lineKind(available.subarray(start));
-      if (kind !== null && bodyKinds.has(kind)) return { head: available.subarray(0, start), index };
-      const end = available.indexOf(lineFeed, start);
+      const kind = kindAt(text, start);
+      if (kind !== null && bodyKinds.has(kind)) return { bytes: available.subarray(0, start), text, lines };
+      const end = text.indexOf('\n', start);
       if (end - start > limits.line || start > limits.head)
         throw malformed('a line, or the head, is too long');
       if (end < 0) break;
       if (kind === null)
-        throw start === 0 ? refuseOther(source) : malformed(`line ${index.length + 1} has no kind`);
-      index.push({ kind, raw: available.subarray(start, end) });
+        throw start === 0 ? refuseOther(source) : malformed(`line ${lines.length + 1} has no kind`);
+      lines.push({ kind, start, end });
       start = end + 1;
     }
     if (available.length === source.size || length > limits.head) {
-      if (index.length === 0) refuseOther(source);
+      if (lines.length === 0) refuseOther(source);
       throw malformed('the file ends before its snapshot');
     }
   }

@@ -173,7 +173,7 @@ async function openOwn(
   const [slot] = own.slots;
   if (slot === undefined) throw new UnlockError('no credential was kept');
   for (let attempt = 1, failure = new UnlockError('no credential was given'); ; attempt++) {
-    const credential = await credentials(attempt, new Set([slot.value.type]));
+    const credential = await credentials(attempt, () => new Set([slot.value.type]));
     if (credential === null) throw failure;
     if (slotTypeOf(credential) !== slot.value.type)
       throw new UnlockError('the request was made with another kind of credential', {

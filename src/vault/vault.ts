@@ -37,7 +37,7 @@ import { identityFor, unlock } from './unlock.ts';
 export type CredentialSource = (
   attempt: number,
   /** Types of the slots that there are, of the principal that was named or of all. */
-  types: ReadonlySet<SlotLine['type']>,
+  types: () => ReadonlySet<SlotLine['type']>,
 ) => Promise<Credential | null>;
 
 export interface OpenOptions {
@@ -98,7 +98,7 @@ export class Vault {
     const loaded = await load(place, memory);
     try {
       for (let attempt = 1, failure: UnlockError | null = null; ; attempt++) {
-        const credential = await options.credentials(attempt, slotTypes(loaded, options.principal));
+        const credential = await options.credentials(attempt, () => slotTypes(loaded, options.principal));
         if (credential === null) throw failure ?? new UnlockError('no credential was given');
         try {
           const { document, authority } = loaded;
