@@ -14,10 +14,11 @@ import {
 import { openPrompter, type Prompter } from '../src/terminal/prompt.ts';
 import { inputIsData } from '../src/terminal/streams.ts';
 import { logPathBeside, type Place } from '../src/vault/place.ts';
-import { Vault, type CredentialSource } from '../src/vault/vault.ts';
+import type { CredentialSource } from '../src/vault/opening.ts';
+import { Vault } from '../src/vault/vault.ts';
 import { auditContext } from './audit-context.ts';
 import { locate, locateNew, userFolder } from './location.ts';
-import { credentialSource } from './credentials.ts';
+import { credentialSource, tokenCredential } from './credentials.ts';
 import { Settings } from './settings.ts';
 import { Report, type GlobalOptions, type Host } from './report.ts';
 
@@ -194,9 +195,10 @@ export class Context extends Report {
   async openVault(options: OpenVaultOptions = {}): Promise<Vault> {
     const { principal } = this.settings.forOpening();
     const path = await this.#located();
+    const token = options.credentials === undefined ? tokenCredential(this) : null;
     const credentials = options.credentials ?? credentialSource(this, path, options.keyFileFlag !== false);
     const acceptRollback = options.acceptRollback === true;
-    this.#vault = await Vault.open(this.place(path), { credentials, principal, acceptRollback });
+    this.#vault = await Vault.open(this.place(path), { token, credentials, principal, acceptRollback });
     return this.#vault;
   }
 

@@ -5,7 +5,7 @@
  */
 import { UnlockError, UsageError } from '../src/errors.ts';
 import { parseToken } from '../src/format/key-text.ts';
-import type { CredentialSource } from '../src/vault/vault.ts';
+import type { CredentialSource, TokenCredential } from '../src/vault/opening.ts';
 import { runForOutput } from '../src/exec/output-of.ts';
 import { ageIdentity, storedDevice, type DeviceInputs } from './devices.ts';
 import { withoutOurCredentials } from '../src/exec/variables.ts';
@@ -73,6 +73,18 @@ function accessToken(context: CredentialInputs): string | null {
       );
 }
 
+/** The machine token that is given, or `null`. @throws UnlockError if it is none */
+export function tokenCredential(context: CredentialInputs): TokenCredential | null {
+  const token = accessToken(context);
+  if (token === null) return null;
+  const parts = parseToken(token);
+  if (parts === null)
+    throw new UnlockError('VAULT_ACCESS_TOKEN is not an access token: those begin with vlt1_', {
+      hint: 'one is made with `vault access add NAME --token`; without the variable, a passphrase is used',
+    });
+  return { type: 'token', ...parts };
+}
+
 const noTerminal =
   'set VAULT_PASSPHRASE_FILE, VAULT_PASSPHRASE_COMMAND, VAULT_PASSPHRASE, VAULT_ACCESS_TOKEN or VAULT_AGE_IDENTITY, or run it at a terminal';
 
@@ -82,16 +94,8 @@ export function credentialSource(
   keyFileFlag: boolean,
 ): CredentialSource {
   return async (attempt, types) => {
-    const token = accessToken(context);
-    if (token !== null) {
-      if (attempt > 1) return null;
-      const parts = parseToken(token);
-      if (parts === null)
-        throw new UnlockError('VAULT_ACCESS_TOKEN is not an access token: those begin with vlt1_', {
-          hint: 'one is made with `vault access add NAME --token`; without the variable, a passphrase is used',
-        });
-      return { type: 'token', ...parts };
-    }
+    const token = tokenCredential(context);
+    if (token !== null) return attempt > 1 ? null : token;
     const identity = context.variable('VAULT_AGE_IDENTITY');
     // One that is set for other vaults is no matter in a vault that knows none.
     if (identity !== null && types().has('age')) return attempt > 1 ? null : ageIdentity(context, identity);

@@ -64,6 +64,16 @@ export class Authority {
    * @throws IntegrityError naming the first part that does not hold.
    */
   static async of(document: VaultDocument): Promise<Authority> {
+    const { authority, checked } = await Authority.begin(document);
+    await checked;
+    return authority;
+  }
+
+  /**
+   * The same, with the checks still under way on other threads: until `checked` is fulfilled nothing of the authority may be believed, and
+   * nothing that was worked out with it may leave. `checked` may be left alone.
+   */
+  static async begin(document: VaultDocument): Promise<{ authority: Authority; checked: Promise<void> }> {
     const { authority, roots } = await Authority.#prepare(document);
     const others = Promise.all([
       authority.#checkHeader(document),
@@ -73,9 +83,9 @@ export class Authority {
     ]);
     // All are checked at once; what is wrong with the roots is told first.
     others.catch(() => undefined);
-    await roots;
-    await others;
-    return authority;
+    const checked = roots.then(async () => others).then(() => undefined);
+    checked.catch(() => undefined);
+    return { authority, checked };
   }
 
   /**

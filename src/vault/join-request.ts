@@ -22,7 +22,8 @@ import { loadPendingJoin, removePendingJoin, savePendingJoin } from '../storage/
 import { openVaultFile } from '../storage/vault-file.ts';
 import type { Place } from './place.ts';
 import { checkPins } from './unlock.ts';
-import { Vault, type CredentialSource } from './vault.ts';
+import type { CredentialSource } from './opening.ts';
+import { Vault } from './vault.ts';
 
 import { makeOwnKeys, publish, type Newcomer } from './join.ts';
 

@@ -5,74 +5,34 @@
  * result leaves. docs/format.md sections 6 and 10.
  */
 import {
-  AccessDeniedError,
   BackendError,
   ConcurrencyError,
   IntegrityError,
   SecretsManagerError,
   UnlockError,
 } from '../errors.ts';
-import { Authority } from '../access/authority.ts';
+import type { Authority } from '../access/authority.ts';
 import { closeIdentity, type Identity } from '../access/bundle.ts';
-import type { Credential } from '../access/slot.ts';
 import type { Bytes } from '../crypto/bytes.ts';
-import { VaultDocument } from '../format/document.ts';
-import type { PrincipalEntry, SlotLine } from '../format/lines.ts';
-import { openVaultFile, replaceVaultFile, vaultFileStamp, type OpenFile } from '../storage/vault-file.ts';
+import type { VaultDocument } from '../format/document.ts';
+import type { PrincipalEntry } from '../format/lines.ts';
+import { replaceVaultFile, vaultFileStamp } from '../storage/vault-file.ts';
 import { joinLines, makeSnapshot, seenOf, writeTime } from './build.ts';
 import { buildStaged } from './commit.ts';
 import { checkCredential, credentialProblem } from './credential-policy.ts';
 import { lockLog, lockVault } from './locks.ts';
 import { Journal, type RecordFields } from './journal.ts';
-import { checkMemory, openMemory, remember, type Memory } from './memory.ts';
+import { openMemory, remember, type Memory } from './memory.ts';
+import { load, openWithCredential, type Loaded, type OpenOptions } from './opening.ts';
+import { settle, type Outcome } from './outcome.ts';
 import type { Place } from './place.ts';
 import { checkOwnTime, proveFile } from './proof.ts';
 import { Scope, WriteScope } from './scope.ts';
-import { identityFor, unlock } from './unlock.ts';
-
-/**
- * Where credentials come from. Called only after every signature of the file has been checked; called again after a wrong one
- * until it returns `null`.
- */
-export type CredentialSource = (
-  attempt: number,
-  /** Types of the slots that there are, of the principal that was named or of all. */
-  types: () => ReadonlySet<SlotLine['type']>,
-) => Promise<Credential | null>;
-
-export interface OpenOptions {
-  readonly credentials: CredentialSource;
-  /** Name of the principal, where the credential alone does not say. */
-  readonly principal: string | null;
-  /** Accept an older vault, or the loss of the audit log, against what this machine remembers. Administrators only. */
-  readonly acceptRollback?: boolean;
-}
+import { identityFor } from './unlock.ts';
 
 /** How far ahead of this machine's clock the times in a file may be for a writer to go on. */
 const clockToleranceMs = 24 * 3600 * 1000;
 const readAttempts = 20;
-
-interface Loaded {
-  readonly file: OpenFile;
-  readonly document: VaultDocument;
-  readonly authority: Authority;
-}
-
-/** @param builtHead head bytes that this process has just written: checked by comparison, and memory has nothing to say yet */
-async function load(place: Place, memory: Memory, builtHead: Bytes | null = null): Promise<Loaded> {
-  const file = openVaultFile(place.fs, place.path);
-  try {
-    const document = new VaultDocument(file);
-    const authority = await (builtHead === null
-      ? Authority.of(document)
-      : Authority.ofOwn(document, builtHead));
-    if (builtHead === null) await checkMemory(memory, document, authority);
-    return { file, document, authority };
-  } catch (error) {
-    file.close();
-    throw error;
-  }
-}
 
 export class Vault {
   readonly place: Place;
@@ -93,40 +53,8 @@ export class Vault {
    * @throws SecretNotFoundError VAULT_NOT_FOUND; IntegrityError before any KDF runs; UnlockError; AccessDeniedError
    */
   static async open(place: Place, options: OpenOptions): Promise<Vault> {
-    const accept = options.acceptRollback === true;
-    const memory = await openMemory(place, accept);
-    const loaded = await load(place, memory);
-    try {
-      for (let attempt = 1, failure: UnlockError | null = null; ; attempt++) {
-        const credential = await options.credentials(attempt, () => slotTypes(loaded, options.principal));
-        if (credential === null) throw failure ?? new UnlockError('no credential was given');
-        try {
-          const { document, authority } = loaded;
-          const engine = place.kdfEngine;
-          const identity = await unlock(
-            document,
-            authority,
-            credential,
-            options.principal,
-            engine,
-            place.now(),
-          );
-          if (accept && !authority.isAdmin(identity.principal)) {
-            throw new AccessDeniedError('only an administrator may accept a rollback');
-          }
-          return new Vault(place, memory, loaded, identity);
-        } catch (error) {
-          if (!(error instanceof UnlockError)) throw error;
-          failure = error;
-          await recordFailedUnlock(place, loaded.authority);
-        } finally {
-          if ('secret' in credential) credential.secret.fill(0);
-        }
-      }
-    } catch (error) {
-      loaded.file.close();
-      throw error;
-    }
+    const { memory, loaded, identity } = await openWithCredential(place, options);
+    return new Vault(place, memory, loaded, identity);
   }
 
   /**
@@ -353,36 +281,12 @@ function checkClock(time: string, now: Date): void {
   throw new IntegrityError(message, { hint });
 }
 
-function slotTypes({ document, authority }: Loaded, named: string | null): ReadonlySet<SlotLine['type']> {
-  const all = [...authority.principals].filter(({ name }) => named === null || name === named);
-  return new Set(all.flatMap(({ id }) => document.slotsOf(id).map(({ value }) => value.type)));
-}
-
-async function recordFailedUnlock(place: Place, authority: Authority): Promise<void> {
-  const lock = await lockLog(place);
-  try {
-    await Journal.appendFailedUnlock(place, authority.domain);
-  } finally {
-    lock.release();
-  }
-}
-
 /** A damaged log cannot be appended to; what the work itself found wrong with it says more than that. */
 async function openFor(outcome: Outcome<unknown>, open: () => Promise<Journal>): Promise<Journal> {
   try {
     return await open();
   } catch (error) {
     throw 'error' in outcome && outcome.error instanceof IntegrityError ? outcome.error : error;
-  }
-}
-
-type Outcome<T> = { readonly value: T } | { readonly error: unknown };
-
-async function settle<T>(work: () => Promise<T>): Promise<Outcome<T>> {
-  try {
-    return { value: await work() };
-  } catch (error) {
-    return { error };
   }
 }
 
