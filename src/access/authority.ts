@@ -64,28 +64,40 @@ export class Authority {
    * @throws IntegrityError naming the first part that does not hold.
    */
   static async of(document: VaultDocument): Promise<Authority> {
-    const { authority, checked } = await Authority.begin(document);
-    await checked;
+    const authority = await Authority.unchecked(document);
+    await authority.check(document);
     return authority;
   }
 
   /**
-   * The same, with the checks still under way on other threads: until `checked` is fulfilled nothing of the authority may be believed, and
-   * nothing that was worked out with it may leave. `checked` may be left alone.
+   * Of this nothing may be believed, and nothing that was worked out with it may leave, before `check` is fulfilled, or a principal has
+   * vouched for the document by a key of its own. Only the digest of the head has been compared.
    */
-  static async begin(document: VaultDocument): Promise<{ authority: Authority; checked: Promise<void> }> {
-    const { authority, roots } = await Authority.#prepare(document);
+  static async unchecked(document: VaultDocument): Promise<Authority> {
+    const domain = new Domain(document.vaultId);
+    const [head, rootDigests] = await Promise.all([
+      headDigest(domain, document.head),
+      Promise.all(document.roots.map((root) => lineDigest(domain, root.raw))),
+    ]);
+    if (head !== document.snapshot.value.head)
+      throw new IntegrityError('the parts of the vault do not belong together');
+    const principals = await effectivePrincipals(domain, document);
+    return new Authority(document, rootDigests, principals);
+  }
+
+  /** Everything that does not depend on the moment, on several threads. It may be left alone until it is awaited. @throws IntegrityError */
+  async check(document: VaultDocument): Promise<void> {
+    const roots = checkRoots(this.domain, document, this.rootDigests);
     const others = Promise.all([
-      authority.#checkHeader(document),
-      authority.checkSigned(document.snapshot, null),
-      ...document.environments.map((part) => authority.#checkParts(document, part)),
-      ...authority.#checkArrivals(document),
+      this.#checkHeader(document),
+      this.checkSigned(document.snapshot, null),
+      ...document.environments.map((part) => this.#checkParts(document, part)),
+      ...this.#checkArrivals(document),
     ]);
     // All are checked at once; what is wrong with the roots is told first.
     others.catch(() => undefined);
-    const checked = roots.then(async () => others).then(() => undefined);
-    checked.catch(() => undefined);
-    return { authority, checked };
+    await roots;
+    await others;
   }
 
   /**
@@ -95,25 +107,9 @@ export class Authority {
   static async ofOwn(document: VaultDocument, builtHead: Bytes): Promise<Authority> {
     if (compareBytes(document.head, builtHead) !== 0)
       throw new IntegrityError('the vault is not the one that was written');
-    const { authority, roots } = await Authority.#prepare(document);
-    await roots;
+    const authority = await Authority.unchecked(document);
+    await checkRoots(authority.domain, document, authority.rootDigests);
     return authority;
-  }
-
-  /** What everything is checked against; the chain of roots is being checked itself, by a promise that the caller awaits. */
-  static async #prepare(document: VaultDocument): Promise<{ authority: Authority; roots: Promise<void> }> {
-    const domain = new Domain(document.vaultId);
-    const [head, rootDigests] = await Promise.all([
-      headDigest(domain, document.head),
-      Promise.all(document.roots.map((root) => lineDigest(domain, root.raw))),
-    ]);
-    if (head !== document.snapshot.value.head)
-      throw new IntegrityError('the parts of the vault do not belong together');
-    const roots = checkRoots(domain, document, rootDigests);
-    // It may fail before it is awaited.
-    roots.catch(() => undefined);
-    const principals = await effectivePrincipals(domain, document);
-    return { authority: new Authority(document, rootDigests, principals), roots };
   }
 
   get principals(): IterableIterator<PrincipalEntry> {

@@ -13,7 +13,8 @@ import { replaceOwnFile } from './own-file.ts';
 
 const rememberedLog = object({ path: text(8_192), id: longId, seq: integer(), digest: orNone(digest) });
 
-const remembered = object({
+/** What earlier versions of this program wrote. */
+const withoutCheck = {
   vault: longId,
   path: text(8_192),
   generation: integer(),
@@ -21,7 +22,14 @@ const remembered = object({
   /** Every part by a key such as `names:ENVIRONMENT`, with its number and H. */
   parts: list(tuple(text(64, 1), integer(), digest), 100_000),
   logs: list(rememberedLog, 64),
+} as const;
+
+const remembered = object({
+  ...withoutCheck,
+  /** By the principal that used it last: a MAC over the snapshot, and with it the head, whose signatures it had checked. */
+  checked: orNone(digest),
 });
+const rememberedBefore = object(withoutCheck);
 
 export type Remembered = Shaped<typeof remembered>;
 export type RememberedLog = Shaped<typeof rememberedLog>;
@@ -31,6 +39,14 @@ export interface StateStore {
   load(): Remembered | null;
   /** Returns false where nothing can be remembered. `durable` flushes before it returns. */
   save(state: Remembered, durable: boolean): boolean;
+}
+
+function parseRemembered(bytes: Bytes): Remembered {
+  const value: unknown = JSON.parse(parseUtf8(bytes));
+  const what = 'remembered state';
+  return typeof value === 'object' && value !== null && 'checked' in value
+    ? remembered(value, what)
+    : { ...rememberedBefore(value, what), checked: '' };
 }
 
 /** @param folder the user's state folder for this program, or `null` for a machine without memory; @param key file name stem */
@@ -43,7 +59,7 @@ export function openStateStore(fs: FileSystem, folder: string | null, key: strin
       if (descriptor === null) return null;
       try {
         const bytes: Bytes = readExactly(fs, descriptor, 0, fs.fstatSync(descriptor).size);
-        return remembered(JSON.parse(parseUtf8(bytes)), 'remembered state');
+        return parseRemembered(bytes);
       } catch (cause) {
         const hint = `if you trust the vault, remove ${path}`;
         throw new IntegrityError(`what this machine remembers of the vault is damaged: ${path}`, {

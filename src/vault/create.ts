@@ -74,7 +74,7 @@ async function rememberNew(place: Place, identity: Identity, journal: Journal): 
   try {
     const document = new VaultDocument(file);
     const authority = await Authority.of(document);
-    await remember(memory, place, document, authority, identity.principal, journal.head, true);
+    await remember(memory, place, document, authority, identity, journal.head, true);
   } finally {
     file.close();
   }

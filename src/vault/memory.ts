@@ -2,8 +2,9 @@
 import { IntegrityError } from '../errors.ts';
 import { lineDigest } from '../access/digest.ts';
 import type { Authority } from '../access/authority.ts';
-import { encodeHex, utf8 } from '../crypto/bytes.ts';
-import { sha256 } from '../crypto/hash.ts';
+import type { Identity } from '../access/bundle.ts';
+import { encodeBase64url, encodeHex, utf8 } from '../crypto/bytes.ts';
+import { deriveKey, hmacSha256, sha256 } from '../crypto/hash.ts';
 import type { VaultDocument } from '../format/document.ts';
 import {
   openStateStore,
@@ -135,22 +136,57 @@ function ownBundle(state: Remembered): string | null {
   return state.parts.find(([key]) => key.startsWith('bundle:'))?.[0].split(':')[1] ?? null;
 }
 
+/**
+ * What a principal says of a document whose signatures it has checked: a MAC by a key that only its credentials open, so that nobody
+ * who can write to the machine's memory can say it for them. The snapshot has the digest of the head.
+ */
+async function vouch(document: VaultDocument, { domain }: Authority, identity: Identity): Promise<string> {
+  const key = await deriveKey(domain, identity.wrapKey, 'checked', identity.principal);
+  const tag = await hmacSha256(key, domain.encode('checked', document.snapshot.raw));
+  key.fill(0);
+  return encodeBase64url(tag);
+}
+
+/** Whether somebody may have vouched for this document here. */
+export function isVouchedFor({ state }: Memory, document: VaultDocument): boolean {
+  return state !== null && state.checked !== '' && state.head === document.snapshot.value.head;
+}
+
+/** Whether this principal has, and so need not check its signatures again: they depend on nothing but its head and its snapshot. */
+export async function vouchedBy(
+  { state }: Memory,
+  document: VaultDocument,
+  authority: Authority,
+  identity: Identity,
+): Promise<boolean> {
+  return state?.checked === (await vouch(document, authority, identity));
+}
+
 /** Remember a verified document and the log's last record. Returns whether it could. */
 export async function remember(
   memory: Memory,
   place: Place,
   document: VaultDocument,
   authority: Authority,
-  principal: string | null,
+  identity: Identity,
   log: RememberedLog,
   durable: boolean,
 ): Promise<boolean> {
   const { state } = memory;
   const { head, n: generation } = document.snapshot.value;
   const same = state?.head === head && state.vault === document.vaultId;
-  const parts = same ? state.parts : await partsOf(document, authority, principal);
+  const parts = same ? state.parts : await partsOf(document, authority, identity.principal);
+  const checked = await vouch(document, authority, identity);
   const logs = [...(state?.logs ?? []).filter((known) => known.path !== log.path), log];
-  const next: Remembered = { vault: document.vaultId, path: place.path, generation, head, parts, logs };
+  const next: Remembered = {
+    vault: document.vaultId,
+    path: place.path,
+    generation,
+    head,
+    parts,
+    logs,
+    checked,
+  };
   memory.state = next;
   return memory.store.save(next, durable);
 }

@@ -2,7 +2,8 @@
  * From a path and a credential to a checked document and its unlocked principal. docs/format.md section 6.
  *
  * Invariant: nobody is asked for a credential, and no KDF runs, before every signature of the file has been checked. A machine token
- * needs neither: it is tried while they are being checked, and what it opened is forgotten if one does not hold.
+ * needs neither: it is tried while they are being checked, and what it opened is forgotten if one does not hold. Where its principal has
+ * vouched on this machine for this very document, that was all checked before.
  */
 import { AccessDeniedError, UnlockError } from '../errors.ts';
 import { Authority } from '../access/authority.ts';
@@ -14,7 +15,7 @@ import type { SlotLine } from '../format/lines.ts';
 import { openVaultFile, type OpenFile } from '../storage/vault-file.ts';
 import { Journal } from './journal.ts';
 import { lockLog } from './locks.ts';
-import { checkMemory, openMemory, type Memory } from './memory.ts';
+import { checkMemory, isVouchedFor, openMemory, vouchedBy, type Memory } from './memory.ts';
 import { settle, type Outcome } from './outcome.ts';
 import type { Place } from './place.ts';
 import { unlock } from './unlock.ts';
@@ -97,9 +98,13 @@ async function openByToken(
   let trial: Outcome<Identity> | null = null;
   try {
     const document = new VaultDocument(file);
-    const { authority, checked } = await Authority.begin(document);
+    const authority = await Authority.unchecked(document);
+    const seen = isVouchedFor(memory, document);
+    const checks = seen ? null : authority.check(document);
+    checks?.catch(() => undefined);
     trial = await settle(async () => tryCredential(place, { document, authority }, token, principal));
-    await checked;
+    const known = seen && 'value' in trial && (await vouchedBy(memory, document, authority, trial.value));
+    if (!known) await (checks ?? authority.check(document));
     await checkMemory(memory, document, authority);
     if ('error' in trial) {
       if (trial.error instanceof UnlockError) await recordFailedUnlock(place, authority);

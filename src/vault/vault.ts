@@ -188,15 +188,7 @@ export class Vault {
   async #record(journal: Journal, fields: RecordFields): Promise<void> {
     const { document, authority } = this.#loaded;
     await journal.append(this.#identity, document.header.value.n, fields);
-    await remember(
-      this.#memory,
-      this.place,
-      document,
-      authority,
-      this.#identity.principal,
-      journal.head,
-      false,
-    );
+    await remember(this.#memory, this.place, document, authority, this.#identity, journal.head, false);
   }
 
   async #commit(
@@ -236,8 +228,7 @@ export class Vault {
     this.#identity = next;
     await this.#readBack(built.head);
     const { document: written, authority: checked } = this.#loaded;
-    const { principal } = next;
-    const kept = await remember(this.#memory, place, written, checked, principal, journal.head, true);
+    const kept = await remember(this.#memory, place, written, checked, next, journal.head, true);
     if (!kept && place.stateFolder !== null)
       place.warn('this machine could not remember the new state: a rollback would go unnoticed');
   }
