@@ -2,8 +2,7 @@
  * From a path and a credential to a checked document and its unlocked principal. docs/format.md section 6.
  *
  * Invariant: nobody is asked for a credential, and no KDF runs, before every signature of the file has been checked. A machine token
- * needs neither: it is tried while they are being checked, and what it opened is forgotten if one does not hold. Where its principal has
- * vouched on this machine for this very document, that was all checked before.
+ * needs neither: where its principal has vouched on this machine for this very document, all was checked before.
  */
 import { AccessDeniedError, UnlockError } from '../errors.ts';
 import { Authority } from '../access/authority.ts';
@@ -16,9 +15,9 @@ import { openVaultFile, type OpenFile } from '../storage/vault-file.ts';
 import { Journal } from './journal.ts';
 import { lockLog } from './locks.ts';
 import { checkMemory, isVouchedFor, openMemory, vouchedBy, type Memory } from './memory.ts';
-import { settle, type Outcome } from './outcome.ts';
+import { settle } from './outcome.ts';
 import type { Place } from './place.ts';
-import { unlock } from './unlock.ts';
+import { unlock, unlockUnchecked } from './unlock.ts';
 
 /**
  * Where credentials come from. Called only after every signature of the file has been checked; called again after a wrong one
@@ -73,83 +72,66 @@ export async function load(place: Place, memory: Memory, builtHead: Bytes | null
 
 /** Open and unlock. Failed attempts are recorded. @throws as `Vault.open` says */
 export async function openWithCredential(place: Place, options: OpenOptions): Promise<Opened> {
-  const memory = await openMemory(place, options.acceptRollback === true);
-  const { token } = options;
-  const opened =
-    token === null || token === undefined
-      ? await openByAsking(place, memory, options)
-      : await openByToken(place, memory, token, options.principal);
-  const { loaded, identity } = opened;
-  if (options.acceptRollback === true && !loaded.authority.isAdmin(identity.principal)) {
-    closeIdentity(identity);
-    loaded.file.close();
-    throw new AccessDeniedError('only an administrator may accept a rollback');
-  }
-  return opened;
-}
-
-async function openByToken(
-  place: Place,
-  memory: Memory,
-  token: TokenCredential,
-  principal: string | null,
-): Promise<Opened> {
+  const accept = options.acceptRollback === true;
+  const memory = await openMemory(place, accept);
   const file = openVaultFile(place.fs, place.path);
-  let trial: Outcome<Identity> | null = null;
+  let identity: Identity | null = null;
   try {
     const document = new VaultDocument(file);
     const authority = await Authority.unchecked(document);
-    const seen = isVouchedFor(memory, document);
-    const checks = seen ? null : authority.check(document);
-    checks?.catch(() => undefined);
-    trial = await settle(async () => tryCredential(place, { document, authority }, token, principal));
-    const known = seen && 'value' in trial && (await vouchedBy(memory, document, authority, trial.value));
-    if (!known) await (checks ?? authority.check(document));
+    const loaded = { file, document, authority };
+    identity = await knownIdentity(place, memory, loaded, options);
+    if (identity === null) await authority.check(document);
     await checkMemory(memory, document, authority);
-    if ('error' in trial) {
-      if (trial.error instanceof UnlockError) await recordFailedUnlock(place, authority);
-      throw trial.error;
-    }
-    return { memory, loaded: { file, document, authority }, identity: trial.value };
+    identity ??= await askForIdentity(place, loaded, options);
+    if (accept && !authority.isAdmin(identity.principal))
+      throw new AccessDeniedError('only an administrator may accept a rollback');
+    return { memory, loaded, identity };
   } catch (error) {
-    if (trial !== null && 'value' in trial) closeIdentity(trial.value);
+    if (identity !== null) closeIdentity(identity);
     file.close();
     throw error;
   } finally {
-    token.secret.fill(0);
+    options.token?.secret.fill(0);
   }
 }
 
-async function openByAsking(place: Place, memory: Memory, options: OpenOptions): Promise<Opened> {
-  const loaded = await load(place, memory);
-  try {
-    for (let attempt = 1, failure: UnlockError | null = null; ; attempt++) {
-      const credential = await options.credentials(attempt, () => slotTypes(loaded, options.principal));
-      if (credential === null) throw failure ?? new UnlockError('no credential was given');
-      try {
-        const identity = await tryCredential(place, loaded, credential, options.principal);
-        return { memory, loaded, identity };
-      } catch (error) {
-        if (!(error instanceof UnlockError)) throw error;
-        failure = error;
-        await recordFailedUnlock(place, loaded.authority);
-      } finally {
-        if ('secret' in credential) credential.secret.fill(0);
-      }
-    }
-  } catch (error) {
-    loaded.file.close();
-    throw error;
-  }
-}
-
-async function tryCredential(
+/** Whom the token opens, if they have vouched for this very document; `null` in every other case, whose reason is found the long way. */
+async function knownIdentity(
   place: Place,
-  { document, authority }: Omit<Loaded, 'file'>,
-  credential: Credential,
-  principal: string | null,
-): Promise<Identity> {
-  return unlock(document, authority, credential, principal, place.kdfEngine, place.now());
+  memory: Memory,
+  { document, authority }: Loaded,
+  { token, principal }: OpenOptions,
+): Promise<Identity | null> {
+  if (token === undefined || token === null || !isVouchedFor(memory, document)) return null;
+  const trial = await settle(async () => unlockUnchecked(document, authority, token, principal, place.now()));
+  if ('error' in trial) return null;
+  if (await vouchedBy(memory, document, authority, trial.value)) return trial.value;
+  closeIdentity(trial.value);
+  return null;
+}
+
+async function askForIdentity(place: Place, loaded: Loaded, options: OpenOptions): Promise<Identity> {
+  const { document, authority } = loaded;
+  const { token, principal } = options;
+  for (let attempt = 1, failure: UnlockError | null = null; ; attempt++) {
+    const credential: Credential | null =
+      token === undefined || token === null
+        ? await options.credentials(attempt, () => slotTypes(loaded, principal))
+        : attempt === 1
+          ? token
+          : null;
+    if (credential === null) throw failure ?? new UnlockError('no credential was given');
+    try {
+      return await unlock(document, authority, credential, principal, place.kdfEngine, place.now());
+    } catch (error) {
+      if (!(error instanceof UnlockError)) throw error;
+      failure = error;
+      await recordFailedUnlock(place, authority);
+    } finally {
+      if ('secret' in credential) credential.secret.fill(0);
+    }
+  }
 }
 
 function slotTypes({ document, authority }: Loaded, named: string | null): ReadonlySet<SlotLine['type']> {
