@@ -50,6 +50,8 @@ export class VaultDocument {
   readonly snapshot: Line<lines.SnapshotLine>;
   readonly #text: string;
   readonly #lines = new Map<string, HeadLine[]>();
+  /** One buffer a line, whoever asks: some tell lines apart by it. */
+  readonly #raw = new Map<HeadLine, Bytes>();
 
   constructor(source: ByteSource) {
     const { bytes: head, text, lines: all } = readHead(source);
@@ -146,8 +148,12 @@ export class VaultDocument {
     return all.filter(wanted).map((line) => parseLine(this.#rawOf(line), shape, kind));
   }
 
-  #rawOf({ start, end }: HeadLine): Bytes {
-    return this.head.subarray(start, end);
+  #rawOf(line: HeadLine): Bytes {
+    const known = this.#raw.get(line);
+    if (known !== undefined) return known;
+    const raw = this.head.subarray(line.start, line.end);
+    this.#raw.set(line, raw);
+    return raw;
   }
 
   #all<T>(kind: string, shape: Shape<T>, most: number): Line<T>[] {

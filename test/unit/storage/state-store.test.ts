@@ -26,6 +26,7 @@ const state: Remembered = {
   head: digest,
   parts: [['header', 1, digest]],
   logs: [{ path: '/home/ada/team.vault.audit.jsonl', id, seq: 12, digest }],
+  checked: digest,
 };
 
 const newFolder = (): string => path.join(temporaryFolder(), 'state');
@@ -36,6 +37,14 @@ test('what was saved is loaded', () => {
   expect(openStateStore(realFileSystem, folder, 'key').save(state, true)).toBe(true);
   expect(openStateStore(realFileSystem, folder, 'key').load()).toEqual(state);
   expect(openStateStore(realFileSystem, folder, 'other').load()).toBeNull();
+});
+
+test('what earlier versions wrote is loaded: nobody has vouched for anything', () => {
+  const folder = newFolder();
+  openStateStore(realFileSystem, folder, 'key').save(state, true);
+  const { checked: _, ...before } = state;
+  writeFileSync(path.join(folder, 'key.json'), JSON.stringify(before));
+  expect(openStateStore(realFileSystem, folder, 'key').load()).toEqual({ ...before, checked: '' });
 });
 
 test('it is for its owner only, and no temporary file stays', () => {
