@@ -34,7 +34,15 @@ export interface Host {
 
 const expiryWarningDays = 30;
 /** Data as `--json` shows it. */
-export const jsonText = (data: unknown): string => `${JSON.stringify(data, null, 2)}\n`;
+export const jsonText = (data: unknown): string => `${escapedJson(JSON.stringify(data, null, 2))}\n`;
+
+/** The same JSON, with escapes for what JSON lets stand and a terminal would obey. */
+export function escapedJson(json: string): string {
+  return json.replace(
+    /[\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
 
 export class Report {
   readonly globals: GlobalOptions;
@@ -66,8 +74,9 @@ export class Report {
     say(`warning: ${message}`);
   }
 
-  output(data: string | Uint8Array): void {
-    writeOutput(data);
+  /** @returns false if whoever read it has gone */
+  output(data: string | Uint8Array): boolean {
+    return writeOutput(data);
   }
 
   /** A writer for a child's output that passes through us. A reader that has gone is an EPIPE, as the child would have met it. */

@@ -1,6 +1,8 @@
 /** `vault verify`: everything; `vault verify NAME`: a candidate value. */
 import { verifySecret } from '../src/vault/operations/get.ts';
-import { verifyVault } from '../src/vault/operations/verify.ts';
+import { openProgress } from '../src/terminal/progress.ts';
+import { verifyVault, type VerifyReport } from '../src/vault/operations/verify.ts';
+import type { Scope } from '../src/vault/scope.ts';
 import { examples, type Declare } from './command.ts';
 import type { Context } from './context.ts';
 import { readValue } from './value-input.ts';
@@ -26,7 +28,17 @@ export const declareVerify: Declare = (program, act) => {
 async function runVerify(context: Context, flags: VerifyFlags, name?: string): Promise<number | undefined> {
   if (name !== undefined) return verifyCandidate(context, flags, name);
   const vault = await context.openVault({ acceptRollback: flags.acceptRollback === true });
-  const report = await vault.read('verify', async (scope) => verifyVault(scope, vault.place));
+  const progress = openProgress(!context.quiet, () => context.monotonic());
+  const watched = async (scope: Scope): Promise<VerifyReport> =>
+    verifyVault(scope, vault.place, {
+      known: vault.rememberedLog,
+      progress: (what, done) => {
+        progress.show(`verified ${done} ${what}`);
+      },
+    });
+  const report = await vault.read('verify', watched).finally(() => {
+    progress.end();
+  });
   for (const warning of report.warnings) context.warn(warning);
   if (context.json) {
     context.outputJson(report);

@@ -41,6 +41,7 @@ export class Authority {
   /** Of whom the header has no keys. */
   readonly #keyless: ReadonlySet<string>;
   readonly #snapshotTime: string;
+  readonly #roots: readonly RootLine[];
 
   private constructor(
     document: VaultDocument,
@@ -52,6 +53,7 @@ export class Authority {
     this.domain = new Domain(document.vaultId);
     this.header = document.header.value;
     this.lastRoot = lastRoot.value;
+    this.#roots = document.roots.map(({ value }) => value);
     this.rootDigests = rootDigests;
     this.#principals = new Map(principals.map((principal) => [principal.id, principal]));
     const keyless = this.header.principals.filter(({ signPub }) => signPub === '');
@@ -137,6 +139,11 @@ export class Authority {
 
   isAdmin(id: string): boolean {
     return this.lastRoot.admins.some(([admin]) => admin === id);
+  }
+
+  /** Whether this key was ever an administrator's. */
+  wasAdmin(id: string, publicKey: string): boolean {
+    return this.#roots.some(({ admins }) => admins.some(([admin, key]) => admin === id && key === publicKey));
   }
 
   /** Whether somebody took up an invitation and the header does not know their keys yet: until then they have rights and no grant. */

@@ -17,6 +17,12 @@ const decimal = (least: number, most: number) => (value: string) =>
   /^(0|[1-9]\d{0,15})$/.test(value) && Number(value) >= least && Number(value) <= most;
 
 export const policyRules = {
+  'audit.days': {
+    fallback: '365',
+    values: '0 to 36500',
+    meaning: 'for how many days audit records are kept at least; 0: for ever',
+    accepts: decimal(0, 36_500),
+  },
   'environment.default': {
     fallback: '',
     values: 'an environment',

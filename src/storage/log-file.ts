@@ -6,6 +6,7 @@
  */
 import { AuditError, BackendError, SecretsManagerError } from '../errors.ts';
 import type { Bytes } from '../crypto/bytes.ts';
+import type { LogSource } from './log-lines.ts';
 import {
   diskReason,
   openFlags,
@@ -30,8 +31,7 @@ export interface LogTail {
 }
 
 /** An open log, appended to under the lock. Caller closes. */
-export interface LogFile {
-  readonly size: number;
+export interface LogFile extends LogSource {
   /** Lines from the end, reading back until `enough` says so or the log begins. */
   tail(enough?: (lines: readonly Bytes[]) => boolean): LogTail;
   /** Cut an unfinished last line of `length` bytes. */
@@ -69,6 +69,7 @@ function logFile(fs: FileSystem, path: string, descriptor: number, isNew: boolea
     get size() {
       return size;
     },
+    read: (offset, length) => inAudit('read', path, () => readExactly(fs, descriptor, offset, length)),
     tail: (enough = () => true) =>
       inAudit('read', path, () => {
         for (let length = Math.min(tailChunk, size); ; length = Math.min(length * 4, size)) {
@@ -120,15 +121,21 @@ export function createLog(fs: FileSystem, path: string): LogFile {
   return inAudit('make', path, () => logFile(fs, path, fs.openSync(path, openFlags.createLog, 0o600), true));
 }
 
-/** The whole log as bytes, for verification and queries; `null` if there is none. */
-export function readLog(fs: FileSystem, path: string): Bytes | null {
-  return inAudit('read', path, () => {
-    const descriptor = openRegular(fs, path, openFlags.read);
-    if (descriptor === null) return null;
-    try {
-      return readExactly(fs, descriptor, 0, fs.fstatSync(descriptor).size);
-    } finally {
+/** A log that is only read, as large as it was when it was opened. Caller closes. */
+export interface LogReader extends LogSource {
+  close(): void;
+}
+
+/** Open the log for verification and queries; `null` if there is none. @throws AuditError; IntegrityError for links. */
+export function openLogReader(fs: FileSystem, path: string): LogReader | null {
+  const descriptor = inAudit('open', path, () => openRegular(fs, path, openFlags.read));
+  if (descriptor === null) return null;
+  const { size } = inAudit('read', path, () => fs.fstatSync(descriptor));
+  return {
+    size,
+    read: (offset, length) => inAudit('read', path, () => readExactly(fs, descriptor, offset, length)),
+    close: () => {
       fs.closeSync(descriptor);
-    }
-  });
+    },
+  };
 }

@@ -27,7 +27,9 @@ export async function buildStaged(
   const { domain } = authority;
   const environments = new Map<string, BuiltEnvironment>();
   for (const [id, draft] of scope.drafts) if (draft.dirty) environments.set(id, await draft.build());
-  if (environments.size === 0 && slots === null && succession === null && scope.access === null) return null;
+  const staged =
+    environments.size > 0 || slots !== null || succession !== null || scope.access !== null || scope.anchored;
+  if (!staged) return null;
   const head = headLinesOf(document);
   if (newcomers.length > 0) scope.administration();
   let { identity } = scope;

@@ -8,7 +8,7 @@ import type { Domain } from '../crypto/pae.ts';
 import { encodeRecoveryKey } from '../format/key-text.ts';
 import { VaultDocument } from '../format/document.ts';
 import { errorCode, onDisk } from '../storage/file-system.ts';
-import { openLog, readLog, splitTail } from '../storage/log-file.ts';
+import { openLog, splitTail } from '../storage/log-file.ts';
 import { openVaultFile, replaceVaultFile } from '../storage/vault-file.ts';
 import { parseRecord } from '../audit/record.ts';
 import { joinLines, makeSnapshot } from './build.ts';
@@ -92,6 +92,9 @@ function checkNothingThere(place: Place): void {
   throw new ConcurrencyError(`${place.path} exists already`, {}, 'ALREADY_EXISTS');
 }
 
+/** More than a killed `init` leaves. */
+const firstRecords = 64 * 1024;
+
 /** A killed `init` leaves a log of at most two records whose vault never came to be; that one goes. */
 function removeInterruptedLog(place: Place): void {
   try {
@@ -102,8 +105,8 @@ function removeInterruptedLog(place: Place): void {
   }
   const log = openLog(place.fs, place.audit.path);
   if (log === null) return;
+  const { lines } = splitTail(log.read(0, Math.min(log.size, firstRecords)));
   log.close();
-  const { lines } = splitTail(readLog(place.fs, place.audit.path) ?? new Uint8Array(0));
   const ops = lines.map((raw) => ('op' in parseRecord(raw).value ? parseRecord(raw).value.op : ''));
   if (lines.length <= 2 && ops.every((op, index) => op === (index === 0 ? 'log' : 'init'))) {
     onDisk('remove', place.audit.path, () => {

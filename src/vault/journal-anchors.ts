@@ -3,6 +3,7 @@
  * section 6, "What a machine remembers".
  */
 import { IntegrityError } from '../errors.ts';
+import { prunedDigest } from '../audit/prune.ts';
 import { isSigned, parseRecord, recordDigest } from '../audit/record.ts';
 import type { Bytes } from '../crypto/bytes.ts';
 import type { Domain } from '../crypto/pae.ts';
@@ -51,7 +52,7 @@ export async function attachPoint(
       if (complete && sequenceOf(lines[0]) <= wanted) throw cut(place, seq, wanted);
       continue;
     }
-    if ((await recordDigest(domain, raw)) !== digest) {
+    if ((await linkDigest(domain, raw)) !== digest) {
       throw new IntegrityError(
         `audit log ${place.audit.path}: record ${wanted} is not the one that was anchored`,
       );
@@ -75,12 +76,17 @@ function sequenceOf(raw: Bytes | undefined): number {
   return raw === undefined ? 0 : parseRecord(raw).value.seq;
 }
 
+/** What the next record continues. */
+async function linkDigest(domain: Domain, raw: Bytes): Promise<string> {
+  return prunedDigest(parseRecord(raw).value) ?? recordDigest(domain, raw);
+}
+
 async function checkLinks(place: Place, domain: Domain, lines: readonly Bytes[]): Promise<void> {
   for (const [index, raw] of lines.entries()) {
     const before = lines[index - 1];
     if (before === undefined) continue;
     const { seq, prev } = parseRecord(raw).value;
-    if (prev !== (await recordDigest(domain, before))) {
+    if (prev !== (await linkDigest(domain, before))) {
       throw new IntegrityError(
         `audit log ${place.audit.path}: record ${seq} does not continue the one before it`,
       );

@@ -158,6 +158,10 @@ export class WriteScope extends Scope {
   succession: Line<SuccessionLine> | null = null;
   /** What the person should hear of once it is written. */
   readonly notices: string[] = [];
+  /** Whether a new snapshot is wanted even if nothing else changes: it names the log's last record. */
+  anchored = false;
+  /** What is to be done once the change is committed, before anybody else comes. What it throws undoes nothing. */
+  readonly afterwards: (() => void)[] = [];
   #leftWaiting: ReadonlySet<string> = new Set();
   #access: AccessDraft | null = null;
 
@@ -196,6 +200,7 @@ export class WriteScope extends Scope {
     this.drafts.clear();
     this.slots = null;
     this.succession = null;
+    this.anchored = false;
     this.#access = null;
     this.trace.detail = 'dry run';
   }

@@ -16,6 +16,7 @@ import { closeIdentity, type Identity } from '../access/bundle.ts';
 import type { Bytes } from '../crypto/bytes.ts';
 import type { VaultDocument } from '../format/document.ts';
 import type { PrincipalEntry } from '../format/lines.ts';
+import type { RememberedLog } from '../storage/state-store.ts';
 import { replaceVaultFile, vaultFileStamp } from '../storage/vault-file.ts';
 import { joinLines, makeSnapshot, seenOf, writeTime } from './build.ts';
 import { buildStaged } from './commit.ts';
@@ -90,6 +91,11 @@ export class Vault {
     return this.#identity;
   }
 
+  /** What this machine remembers of the log at this place, or `null`. */
+  get rememberedLog(): RememberedLog | null {
+    return this.#memory.state?.logs.find(({ path }) => path === this.place.audit.path) ?? null;
+  }
+
   /** Wipe keys and close the file. */
   close(): void {
     closeIdentity(this.#identity);
@@ -138,6 +144,49 @@ export class Vault {
     throw new ConcurrencyError('the vault changed again and again while it was read');
   }
 
+  /** Go on with an operation that is on record already, with the vault as it is now. */
+  async goOn<T>(work: (scope: Scope) => Promise<T>): Promise<T> {
+    if (vaultFileStamp(this.place.fs, this.place.path) !== this.#loaded.file.stamp) await this.#reload();
+    const { document, authority } = this.#loaded;
+    const scope = new Scope(document, authority, this.#identity, this.place.now());
+    try {
+      return await work(scope);
+    } finally {
+      scope.close();
+    }
+  }
+
+  /**
+   * Do something that changes nothing in the vault, while nobody else changes it or appends to its log either.
+   * @returns what `work` returns, and the log's last record: the one that says what was done
+   * @throws what `work` throws, recorded; AuditError if it cannot be recorded
+   */
+  async hold<T>(
+    op: string,
+    work: (scope: Scope) => Promise<T>,
+  ): Promise<{ readonly value: T; readonly log: RememberedLog }> {
+    const { place } = this;
+    const lock = await lockVault(place);
+    try {
+      if (vaultFileStamp(place.fs, place.path) !== this.#loaded.file.stamp) await this.#reload();
+      const { document, authority } = this.#loaded;
+      const journal = await Journal.open(place, this.#memory, document, authority, this.#identity);
+      const scope = new Scope(document, authority, this.#identity, place.now());
+      try {
+        const outcome = await settle(async () => this.#allowed(op).then(async () => work(scope)));
+        const from = document.snapshot.value.head;
+        await this.#record(journal, { op, ...result(outcome), ...scope.trace.fields(), from });
+        if ('error' in outcome) throw outcome.error;
+        return { value: outcome.value, log: journal.head };
+      } finally {
+        scope.close();
+        journal.close();
+      }
+    } finally {
+      lock.release();
+    }
+  }
+
   /**
    * Change the vault. All of `work` is one write: it becomes visible as a whole, or not at all.
    * @throws what `work` throws, recorded, with nothing changed; AuditError; BackendError
@@ -165,6 +214,7 @@ export class Vault {
             throw outcome.error;
           }
           await this.#commit(journal, scope, newcomers, op);
+          for (const step of scope.afterwards) step();
           for (const notice of scope.notices) place.warn(notice);
           return outcome.value;
         } finally {

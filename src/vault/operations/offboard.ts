@@ -3,9 +3,10 @@
  * was read, and only a new value helps.
  */
 import { isSigned, nameHash, parseRecord } from '../../audit/record.ts';
-import { parseBase64url, type Bytes } from '../../crypto/bytes.ts';
-import { readLog, splitTail } from '../../storage/log-file.ts';
-import { currentVersion, type EnvironmentReader } from '../environment-reader.ts';
+import { openLogReader } from '../../storage/log-file.ts';
+import { linesForward } from '../../storage/log-lines.ts';
+import { auditKeysOf } from './audit-names.ts';
+import { currentVersion } from '../environment-reader.ts';
 import { exposuresOf, isFresh } from '../exposure.ts';
 import { openCarry } from '../new-environment.ts';
 import type { Place } from '../place.ts';
@@ -21,21 +22,22 @@ export interface OpenVersion {
   readonly lastUsed: string | null;
 }
 
-/** Audit keys of an environment, the present one first: names of earlier epochs were hashed with earlier keys. */
-export async function auditKeysOf(scope: Scope, reader: EnvironmentReader): Promise<Bytes[]> {
-  const { auditKeys } = await openCarry(scope.authority.domain, reader.part.entry, reader.keys);
-  const earlier = auditKeys.map(([, key]) => parseBase64url(key) ?? new Uint8Array(0));
-  return [reader.keys.audit, ...earlier.reverse()];
-}
-
 /** Last successful use by environment, hash of the name and version. */
 function usesOf(place: Place, principal: string): ReadonlyMap<string, string> {
   const uses = new Map<string, string>();
-  for (const raw of splitTail(readLog(place.fs, place.audit.path) ?? new Uint8Array(0)).lines) {
-    const line = parseRecord(raw);
-    if (!isSigned(line) || !line.value.ok || line.value.principal !== principal) continue;
-    for (const [environment, hash, version] of line.value.secrets)
-      uses.set(`${environment} ${hash} ${version}`, line.value.time);
+  const log = openLogReader(place.fs, place.audit.path);
+  if (log === null) return uses;
+  try {
+    const needle = Buffer.from(principal);
+    for (const { raw } of linesForward(log)) {
+      if (!Buffer.from(raw.buffer, raw.byteOffset, raw.length).includes(needle)) continue;
+      const line = parseRecord(raw);
+      if (!isSigned(line) || !line.value.ok || line.value.principal !== principal) continue;
+      for (const [environment, hash, version] of line.value.secrets)
+        uses.set(`${environment} ${hash} ${version}`, line.value.time);
+    }
+  } finally {
+    log.close();
   }
   return uses;
 }

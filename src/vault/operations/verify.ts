@@ -3,20 +3,21 @@
  * What is wrong is thrown (exit 7); what is worth knowing comes back.
  */
 import { IntegrityError } from '../../errors.ts';
-import { verifyChain } from '../../audit/chain.ts';
 import { compareBytes, parseBase64url, type Bytes } from '../../crypto/bytes.ts';
 import { checkHead } from '../../format/head-order.ts';
 import { splitLines } from '../../format/document.ts';
 import { lineKind, parseLine, type Line } from '../../format/json-line.ts';
 import { limits } from '../../format/limits.ts';
 import { grantLine, purgedLine, valueLine, type PurgedLine, type ValueLine } from '../../format/lines.ts';
-import { readLog } from '../../storage/log-file.ts';
 import { shardNumber } from '../environment-layout.ts';
 import type { EnvironmentReader } from '../environment-reader.ts';
 import type { Place } from '../place.ts';
 import { ownSealKey } from '../principal-keys.ts';
 import type { Scope } from '../scope.ts';
 import { boundSlots } from '../../access/bound-slots.ts';
+import { proveLog } from './audit-proof.ts';
+import { inParallel } from '../in-parallel.ts';
+import type { RememberedLog } from '../../storage/state-store.ts';
 import { sealPublicKeyOf } from '../value-line.ts';
 
 export interface VerifyReport {
@@ -31,7 +32,21 @@ export interface VerifyReport {
   readonly warnings: readonly string[];
 }
 
-export async function verifyVault(scope: Scope, place: Place): Promise<VerifyReport> {
+export interface VerifyOptions {
+  /** What this machine remembers of the log. */
+  readonly known?: RememberedLog | null;
+  /** Told now and then what has been verified. */
+  readonly progress?: (what: 'secrets' | 'records', done: number) => void;
+}
+
+/** So many secrets are opened at a time: enough to keep every core busy. */
+const width = 32;
+
+export async function verifyVault(
+  scope: Scope,
+  place: Place,
+  { known = null, progress = () => undefined }: VerifyOptions = {},
+): Promise<VerifyReport> {
   const { document, authority } = scope;
   // The head digest, the snapshot, roots, header, names, values and changes were checked when the document was opened.
   checkHead(document);
@@ -47,17 +62,26 @@ export async function verifyVault(scope: Scope, place: Place): Promise<VerifyRep
       sealed.push(part.entry.name);
       continue;
     }
-    const found = await verifyEnvironment(await scope.readerOf(part.entry));
+    const before = totals.secrets;
+    const found = await verifyEnvironment(await scope.readerOf(part.entry), (done) => {
+      progress('secrets', before + done);
+    });
     totals.secrets += found.secrets;
     totals.versions += found.versions;
   }
-  const audit = await verifyLog(scope, place);
+  const log = await proveLog(scope, place, {
+    known,
+    progress: (records) => {
+      progress('records', records);
+    },
+  });
   return {
     generation: document.snapshot.value.n,
     environments: document.environments.length,
     ...totals,
     sealed,
-    ...audit,
+    auditRecords: log?.records ?? 0,
+    unsealedRecords: log?.unsealed ?? 0,
     warnings: permissionWarnings(place),
   };
 }
@@ -87,17 +111,21 @@ async function checkOwnSealKey({ authority, identity }: Scope): Promise<void> {
   throw new IntegrityError('the header lists another key than yours for what others seal to you', { hint });
 }
 
-async function verifyEnvironment(reader: EnvironmentReader): Promise<{ secrets: number; versions: number }> {
+async function verifyEnvironment(
+  reader: EnvironmentReader,
+  progress: (done: number) => void,
+): Promise<{ secrets: number; versions: number }> {
   const known = await checkShards(reader);
   const entries = await reader.storedEntries();
   await checkPlaces(reader);
   await checkSealKey(reader);
-  let versions = 0;
+  let [versions, done] = [0, 0];
   const listed = new Set<string>();
-  for (const entry of entries) {
-    if (listed.has(entry.secret))
-      throw new IntegrityError(`${reader.part.entry.name}: two names share one secret`);
-    listed.add(entry.secret);
+  for (const { secret } of entries) {
+    if (listed.has(secret)) throw new IntegrityError(`${reader.part.entry.name}: two names share one secret`);
+    listed.add(secret);
+  }
+  await inParallel(entries, width, async (entry) => {
     const history = await reader.history(entry.secret);
     // What a `changes` line has purged to the end is gone with the next write.
     if (history.versions.length === 0 && reader.part.changes.length === 0)
@@ -108,7 +136,9 @@ async function verifyEnvironment(reader: EnvironmentReader): Promise<{ secrets: 
       if (reader.keys.value !== null) (await reader.open(line)).wipe();
     }
     versions += history.versions.length;
-  }
+    done += 1;
+    progress(done);
+  });
   for (const [secret, purgedOnly] of known) {
     if (!purgedOnly && !listed.has(secret))
       throw new IntegrityError(`${reader.part.entry.name}: versions without a name`);
@@ -160,30 +190,6 @@ async function checkPlaces(reader: EnvironmentReader): Promise<void> {
         throw new IntegrityError('catalog: a name stands in the wrong shard');
     }
   }
-}
-
-async function verifyLog(
-  scope: Scope,
-  place: Place,
-): Promise<{ auditRecords: number; unsealedRecords: number }> {
-  const bytes = readLog(place.fs, place.audit.path);
-  // A vault that just came here has no log yet; whether one is expected is the journal's affair.
-  if (bytes === null || bytes.length === 0) return { auditRecords: 0, unsealedRecords: 0 };
-  const { logs } = scope.document.snapshot.value;
-  const report = await verifyChain(scope.authority, bytes, new Set(logs.map(([, seq]) => seq)));
-  const anchored = logs.find(([id]) => id === report.log);
-  if (anchored !== undefined) {
-    const [, seq, digest] = anchored;
-    const found = report.anchors.get(seq);
-    if (found === undefined && report.lastSeq < seq) {
-      throw new IntegrityError(
-        `audit log: it ends at record ${report.lastSeq}, but the vault names record ${seq}: it was cut`,
-      );
-    }
-    if (found !== undefined && found !== digest)
-      throw new IntegrityError(`audit log: record ${seq} is not the one that the vault names`);
-  }
-  return { auditRecords: report.records, unsealedRecords: report.unsealed };
 }
 
 function permissionWarnings(place: Place): string[] {

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { utf8, type Bytes } from '../../../src/crypto/bytes.ts';
 import { AuditError, IntegrityError } from '../../../src/errors.ts';
 import { realFileSystem, type FileSystem } from '../../../src/storage/file-system.ts';
-import { createLog, openLog, readLog, splitTail, type LogFile } from '../../../src/storage/log-file.ts';
+import { createLog, openLog, openLogReader, splitTail, type LogFile } from '../../../src/storage/log-file.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { diskError, failingOnce, watchedFileSystem, type Step } from '../../support/watched-file-system.ts';
 
@@ -196,14 +196,14 @@ describe('appending', () => {
 describe('opening', () => {
   test('what is not there is null', () => {
     expect(openLog(realFileSystem, newPath())).toBeNull();
-    expect(readLog(realFileSystem, newPath())).toBeNull();
+    expect(openLogReader(realFileSystem, newPath())).toBeNull();
   });
 
   test('a link is refused, whatever it points to', () => {
     const at = newPath();
     writeFileSync(`${at}-target`, 'precious');
     symlinkSync(`${at}-target`, at);
-    for (const opening of [openLog, readLog]) {
+    for (const opening of [openLog, openLogReader]) {
       expect(() => opening(realFileSystem, at)).toThrow(
         expect.objectContaining({ code: 'UNSAFE_PATH' }) as Error,
       );
@@ -215,7 +215,7 @@ describe('opening', () => {
   test('a folder is refused', () => {
     const at = newPath();
     mkdirSync(at);
-    expect(() => readLog(realFileSystem, at)).toThrow(IntegrityError);
+    expect(() => openLogReader(realFileSystem, at)).toThrow(IntegrityError);
   });
 
   test('making a log never writes over one', () => {
@@ -228,7 +228,7 @@ describe('opening', () => {
     const { at } = logWith('one\n');
     const failing = (call: Step['call']): FileSystem => failingOnce((step) => step.call === call);
     const error = expect.objectContaining({ exitCode: 10 }) as Error;
-    expect(() => readLog(failing('readSync'), at)).toThrow(error);
+    expect(() => openLogReader(failing('readSync'), at)?.read(0, 1)).toThrow(error);
     expect(() => openLog(failing('readSync'), at)?.tail()).toThrow(error);
   });
 });

@@ -3,6 +3,8 @@ import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Authority } from '../../../src/access/authority.ts';
+import { openLogReader } from '../../../src/storage/log-file.ts';
+import { linesForward } from '../../../src/storage/log-lines.ts';
 import { verifyChain } from '../../../src/audit/chain.ts';
 import type { SignedRecord } from '../../../src/format/audit-record.ts';
 import { VaultDocument } from '../../../src/format/document.ts';
@@ -72,7 +74,10 @@ async function expectWholeLog(of: SampleVault = sample): Promise<void> {
   const file = openVaultFile(realFileSystem, of.place.path);
   const authority = await Authority.of(new VaultDocument(file));
   file.close();
-  const report = await verifyChain(authority, Uint8Array.from(readFileSync(of.place.audit.path)), new Set());
+  const log = openLogReader(realFileSystem, of.place.audit.path);
+  if (log === null) throw new Error('no log');
+  const report = await verifyChain(authority, [linesForward(log)]);
+  log.close();
   expect(report.records).toBe(records(of).length);
 }
 

@@ -233,9 +233,13 @@ describe('the audit log, asked by name,', () => {
       principal: null,
       environment: null,
       since: null,
+      until: null,
       failed: false,
     };
-    return vault.read('audit', async (scope) => queryAudit(scope, vault.place, { ...query, name }));
+    return vault.read(
+      'audit',
+      async (scope) => (await queryAudit(scope, vault.place, { ...query, name })).entries,
+    );
   };
   const operations = (entries: readonly AuditEntry[]): string[] =>
     entries.map(({ operation, principal }) => `${principal ?? ''} ${operation}`);

@@ -1,0 +1,147 @@
+/**
+ * Who received a value, by the audit log of this place: whom it was handed to, and who brought it. What was copied to another name or
+ * environment goes on under that one.
+ */
+import { isSigned, parseRecord } from '../../audit/record.ts';
+import type { AuditContext, SignedRecord } from '../../format/audit-record.ts';
+import { openLogReader } from '../../storage/log-file.ts';
+import { linesBackward } from '../../storage/log-lines.ts';
+import type { Place } from '../place.ts';
+import type { Scope } from '../scope.ts';
+import { hashesOf } from './audit-names.ts';
+import { checkName } from './secret.ts';
+
+/** Operations that hand a value out. */
+const received: ReadonlySet<string> = new Set(['get', 'exec', 'inject', 'export', 'copy', 'sync']);
+/** Operations whose principal brought the value, and so may know it. */
+const brought: ReadonlySet<string> = new Set(['put', 'edit', 'rotate', 'import']);
+
+export interface Sighting {
+  readonly principal: string;
+  readonly how: 'received' | 'brought';
+  readonly environment: string;
+  readonly context: AuditContext;
+  readonly operations: readonly string[];
+  readonly versions: readonly number[];
+  readonly times: number;
+  readonly first: string;
+  readonly last: string;
+}
+
+export interface WhoSawOptions {
+  /** Environment by name, or `null` for all that the principal can list. */
+  readonly environment: string | null;
+  readonly name: string;
+  readonly version: number | null;
+}
+
+/** What is being gathered of one principal at one place in one program or job. */
+interface Gathered {
+  readonly record: SignedRecord;
+  readonly environment: string;
+  readonly how: Sighting['how'];
+  readonly operations: Set<string>;
+  readonly versions: Set<number>;
+  times: number;
+  first: string;
+}
+
+/** Sightings, the latest first. */
+export async function whoSaw(scope: Scope, place: Place, options: WhoSawOptions): Promise<Sighting[]> {
+  checkName(options.name);
+  const wanted = await Names.of(scope, options);
+  const gathered = new Map<string, Gathered>();
+  const log = openLogReader(place.fs, place.audit.path);
+  if (log === null) return [];
+  try {
+    for (const { raw } of linesBackward(log)) {
+      const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.length);
+      if (!wanted.needles.some((needle) => bytes.includes(needle))) continue;
+      const line = parseRecord(raw);
+      if (!isSigned(line) || !line.value.ok) continue;
+      const { value } = line;
+      if (value.op === 'mv') wanted.beforeRename(value);
+      for (const [environment, hash, version] of value.secrets)
+        if (wanted.has(environment, hash) && (options.version ?? version) === version)
+          gather(gathered, value, environment, version);
+    }
+  } finally {
+    log.close();
+  }
+  return [...gathered.values()].map((one) => sightingOf(scope, one));
+}
+
+function gather(
+  gathered: Map<string, Gathered>,
+  record: SignedRecord,
+  environment: string,
+  version: number,
+): void {
+  const { op, principal, context, time } = record;
+  const how = received.has(op) ? 'received' : brought.has(op) ? 'brought' : null;
+  // An operation that found no version has handed out none.
+  if (how === null || version === 0) return;
+  const key = JSON.stringify([how, environment, principal, context]);
+  const known = gathered.get(key);
+  if (known === undefined) {
+    const sets = { operations: new Set([op]), versions: new Set([version]) };
+    gathered.set(key, { record, environment, how, ...sets, times: 1, first: time });
+    return;
+  }
+  known.operations.add(op);
+  known.versions.add(version);
+  known.times += 1;
+  known.first = time;
+}
+
+function sightingOf({ authority }: Scope, one: Gathered): Sighting {
+  const { record, environment, how, operations, versions, times, first } = one;
+  return {
+    principal: authority.nameOf(record.principal),
+    how,
+    environment: authority.header.environments.find(({ id }) => id === environment)?.name ?? environment,
+    context: record.context,
+    operations: [...operations].sort(),
+    versions: [...versions].sort((a, b) => a - b),
+    times,
+    first,
+    last: record.time,
+  };
+}
+
+/** Hashes that the secret goes by in each environment, while the log is read from its end: before a rename it had another name. */
+class Names {
+  readonly #byEnvironment: Map<string, ReadonlySet<string>>;
+  needles: readonly Buffer[] = [];
+
+  private constructor(byEnvironment: Map<string, ReadonlySet<string>>) {
+    this.#byEnvironment = byEnvironment;
+    this.#refresh();
+  }
+
+  static async of(scope: Scope, { environment, name }: WhoSawOptions): Promise<Names> {
+    const entries = environment === null ? scope.accessible() : [scope.entry(environment)];
+    const all = new Map<string, ReadonlySet<string>>();
+    for (const entry of entries)
+      all.set(entry.id, new Set(await hashesOf(scope, await scope.readerOf(entry), name)));
+    return new Names(all);
+  }
+
+  has(environment: string, hash: string): boolean {
+    return this.#byEnvironment.get(environment)?.has(hash) === true;
+  }
+
+  /** A rename names the old name first, then the new one. */
+  beforeRename({ secrets }: SignedRecord): void {
+    const [from, to] = secrets;
+    if (from === undefined || to === undefined || !this.has(to[0], to[1])) return;
+    this.#byEnvironment.set(to[0], new Set([from[1]]));
+    this.#refresh();
+  }
+
+  #refresh(): void {
+    this.needles = [...this.#byEnvironment.values()].flatMap((hashes) =>
+      [...hashes].map((hash) => Buffer.from(hash)),
+    );
+  }
+}
