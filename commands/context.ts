@@ -3,7 +3,7 @@
  * hand back what is to be shown; everything between is here.
  */
 import { resolve } from 'node:path';
-import { DeclinedError, UsageError } from '../src/errors.ts';
+import { DeclinedError, SecretNotFoundError, UsageError } from '../src/errors.ts';
 import {
   readDescriptor,
   readUserFile,
@@ -14,7 +14,7 @@ import {
 import { openPrompter, type Prompter } from '../src/terminal/prompt.ts';
 import { inputIsData } from '../src/terminal/streams.ts';
 import { logPathBeside, type Place } from '../src/vault/place.ts';
-import type { CredentialSource } from '../src/vault/opening.ts';
+import type { CredentialSource, OpenOptions } from '../src/vault/opening.ts';
 import { Vault } from '../src/vault/vault.ts';
 import { auditContext } from './audit-context.ts';
 import { locate, locateNew, userFolder } from './location.ts';
@@ -186,19 +186,34 @@ export class Context extends Report {
     return locate({ ...this.host, named, own: named === null ? this.settings.userVault : null });
   }
 
+  /** The same, or `null` where there is no vault yet, or none any more. */
+  async placeOrNull(): Promise<Place | null> {
+    try {
+      return await this.vaultPlace();
+    } catch (error) {
+      if (error instanceof SecretNotFoundError && error.code === 'VAULT_NOT_FOUND') return null;
+      throw error;
+    }
+  }
+
   /** Where the credential comes from, by variables or from a person. */
   credentials(path: string): CredentialSource {
     return credentialSource(this, path, true);
   }
 
-  /** Open and unlock the vault that is meant. Closed when the command ends. */
-  async openVault(options: OpenVaultOptions = {}): Promise<Vault> {
+  /** What a vault at a path is opened with: who, and by which credential. */
+  openOptions(path: string, options: OpenVaultOptions = {}): OpenOptions {
     const { principal } = this.settings.forOpening();
-    const path = await this.#located();
     const token = options.credentials === undefined ? tokenCredential(this) : null;
     const credentials = options.credentials ?? credentialSource(this, path, options.keyFileFlag !== false);
-    const acceptRollback = options.acceptRollback === true;
-    this.#vault = await Vault.open(this.place(path), { token, credentials, principal, acceptRollback });
+    return { token, credentials, principal, acceptRollback: options.acceptRollback === true };
+  }
+
+  /** Open and unlock the vault that is meant. Closed when the command ends. */
+  async openVault(options: OpenVaultOptions = {}): Promise<Vault> {
+    this.settings.forOpening();
+    const path = await this.#located();
+    this.#vault = await Vault.open(this.place(path), this.openOptions(path, options));
     return this.#vault;
   }
 

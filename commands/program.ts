@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
 import { declareAudit } from './audit.ts';
+import { declareBackup } from './backup.ts';
 import { declareClearClipboard } from './clipboard.ts';
 import { addGlobalOptions, withSubcommands, type Act, type Declare } from './command.ts';
 import { declareAccess } from './access.ts';
@@ -35,7 +36,7 @@ const groups: readonly (readonly [string, readonly Declare[]])[] = [
   ['Use:', [declareExec]],
   ['Sharing:', [declareAccess, declareEnv, declareJoin, declareOffboard, declarePolicy]],
   ['Keys:', [declarePasswd, declareRecover, declareSlot, declareRekey]],
-  ['Trust:', [declareVerify, declareAudit, declareStatus, declareTrust]],
+  ['Trust:', [declareVerify, declareAudit, declareBackup, declareStatus, declareTrust]],
 ];
 
 /** One file's commands, and the heading under which help lists them; `null` for those that it does not. */

@@ -58,7 +58,8 @@ export function replaceFile(fs: FileSystem, path: string, pieces: Iterable<Bytes
   }
 }
 
-function removeQuietly(fs: FileSystem, path: string): void {
+/** Remove a file that should not be there, as far as that can be done. */
+export function removeQuietly(fs: FileSystem, path: string): void {
   try {
     fs.unlinkSync(path);
   } catch {

@@ -83,7 +83,9 @@ export async function openWithCredential(place: Place, options: OpenOptions): Pr
     identity = await knownIdentity(place, memory, loaded, options);
     if (identity === null) await authority.check(document);
     await checkMemory(memory, document, authority);
-    identity ??= await askForIdentity(place, loaded, options);
+    identity ??= await askForIdentity(place, loaded, options, async () =>
+      recordFailedUnlock(place, authority),
+    );
     if (accept && !authority.isAdmin(identity.principal))
       throw new AccessDeniedError('only an administrator may accept a rollback');
     return { memory, loaded, identity };
@@ -111,7 +113,29 @@ async function knownIdentity(
   return null;
 }
 
-async function askForIdentity(place: Place, loaded: Loaded, options: OpenOptions): Promise<Identity> {
+/**
+ * Open a file that is not this machine's vault, such as a backup: nothing is remembered of it, and nothing is written to its log. The caller
+ * closes file and identity.
+ */
+export async function openDetached(place: Place, options: OpenOptions): Promise<Omit<Opened, 'memory'>> {
+  const file = openVaultFile(place.fs, place.path);
+  try {
+    const document = new VaultDocument(file);
+    const loaded = { file, document, authority: await Authority.of(document) };
+    const identity = await askForIdentity(place, loaded, options, async () => Promise.resolve());
+    return { loaded, identity };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+async function askForIdentity(
+  place: Place,
+  loaded: Loaded,
+  options: OpenOptions,
+  failed: () => Promise<void>,
+): Promise<Identity> {
   const { document, authority } = loaded;
   const { token, principal } = options;
   for (let attempt = 1, failure: UnlockError | null = null; ; attempt++) {
@@ -127,7 +151,7 @@ async function askForIdentity(place: Place, loaded: Loaded, options: OpenOptions
     } catch (error) {
       if (!(error instanceof UnlockError)) throw error;
       failure = error;
-      await recordFailedUnlock(place, authority);
+      await failed();
     } finally {
       if ('secret' in credential) credential.secret.fill(0);
     }

@@ -79,6 +79,31 @@ export class Vault {
     }
   }
 
+  /**
+   * Open with what another copy of this vault was opened with. The document is checked as for `open`; the keys are copied.
+   * @param accept an older vault than this machine remembers, and another log: for an administrator who has just put it there
+   * @throws UnlockError for who is not in this vault; IntegrityError where it has other credentials of theirs
+   */
+  static async openAs(place: Place, known: Identity, accept: boolean): Promise<Vault> {
+    const memory = await openMemory(place, accept);
+    const loaded = await load(place, memory);
+    try {
+      const { document, authority } = loaded;
+      const principal = authority.principal(known.principal);
+      if (principal === null) throw new UnlockError('you have no access to this vault');
+      const keys = {
+        slot: known.slot,
+        slotKey: known.slotKey?.slice() ?? null,
+        bundleKey: known.bundleKey.slice(),
+      };
+      const identity = await identityFor(document, authority, principal, keys, place.now());
+      return new Vault(place, memory, loaded, identity);
+    } catch (error) {
+      loaded.file.close();
+      throw error;
+    }
+  }
+
   get document(): VaultDocument {
     return this.#loaded.document;
   }
