@@ -9,6 +9,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { lengthenLog, recordMs } from './bench-log.ts';
 import { buildBinary } from './binary.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -124,6 +125,10 @@ try {
     env: { VAULT_ACCESS_TOKEN: prepare('slot add', ['slot', 'add', '--token', '--vault', '1.vault']) },
   };
   const inCompany = { env: { VAULT_ACCESS_TOKEN: makeCompany('100-principals.vault', name) } };
+  const token = prepare('slot add', ['slot', 'add', '--token', '--vault', '100.vault']);
+  const longLog = { env: { VAULT_ACCESS_TOKEN: token, XDG_STATE_HOME: path.join(folder, 'other-state') } };
+  const perRecord = await recordMs(path.join(folder, '100.vault'), token, 200);
+  await lengthenLog(path.join(folder, '100.vault'), token, 1_000_000);
   const native = { env: { VAULT_KDF_ENGINE: 'native' } };
   const cases: Case[] = [
     { name: 'floor', command: floor, args: [] },
@@ -134,6 +139,7 @@ try {
     runtime('runtime, PBKDF2', pbkdf2Code),
     inVault('get by token', '1.vault', ['get', name], byToken),
     inVault('get by token, 100 principals', '100-principals.vault', ['get', name, '--env', 'e1'], inCompany),
+    inVault('audit --last 100 of 1,000,000', '100.vault', ['audit', '--last', '100'], longLog),
     inVault('get, 1 secret', '1.vault', ['get', name]),
     inVault('get, 1 secret, native', '1.vault', ['get', name], native),
     inVault('get, PBKDF2', 'p.vault', ['get', name]),
@@ -143,7 +149,6 @@ try {
       ...inVault('exec true, native', '1.vault', [], native),
       args: ['exec', '--vault', '1.vault', '--', 'true'],
     },
-    inVault('ls, 100 secrets, native', '100.vault', ['ls'], native),
     inVault('ls, 10,000 secrets, native', '10000.vault', ['ls'], native),
   ];
   const times = new Map<string, number[]>(cases.map((one) => [one.name, []]));
@@ -183,6 +188,12 @@ try {
       '100 principals and 20 environments add to get by token, ms',
       ms('get by token, 100 principals') - ms('get by token'),
       5,
+    ],
+    ['an audit record beside its flush, ms', perRecord, 2],
+    [
+      'audit --last 100 of 1,000,000 records beside the bare start, ms',
+      ms('audit --last 100 of 1,000,000') - ms('version'),
+      50,
     ],
     ['10,000 secrets add to get, ms', ms('get, 10,000 secrets, native') - ms('get, 1 secret, native'), 15],
   ];
