@@ -15,6 +15,7 @@ import { declareInit } from './init.ts';
 import { declareJoin } from './join.ts';
 import { declareLs } from './ls.ts';
 import { declareCp, declareMv, declareRestore, declareRm } from './move.ts';
+import { declareMigrate } from './migrate.ts';
 import { declareOffboard } from './offboard.ts';
 import { declarePasswd, declareRecover } from './passwd.ts';
 import { declarePolicy } from './policy.ts';
@@ -36,7 +37,7 @@ const groups: readonly (readonly [string, readonly Declare[]])[] = [
   ['Use:', [declareExec]],
   ['Sharing:', [declareAccess, declareEnv, declareJoin, declareOffboard, declarePolicy]],
   ['Keys:', [declarePasswd, declareRecover, declareSlot, declareRekey]],
-  ['Trust:', [declareVerify, declareAudit, declareBackup, declareStatus, declareTrust]],
+  ['Trust:', [declareVerify, declareAudit, declareBackup, declareStatus, declareMigrate, declareTrust]],
 ];
 
 /** One file's commands, and the heading under which help lists them; `null` for those that it does not. */

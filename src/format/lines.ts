@@ -44,7 +44,10 @@ const seen = object({
   ),
 });
 
-export const vaultLine = object({ kind: literal('vault'), format: literal(1), id: longId });
+/** The one that this program writes. docs/format.md section 11. */
+export const currentFormat = 1;
+
+export const vaultLine = object({ kind: literal('vault'), format: literal(currentFormat), id: longId });
 
 export const rootLine = object({
   kind: literal('root'),
