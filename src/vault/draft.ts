@@ -10,7 +10,8 @@ import type { CatalogEntry, Note } from '../format/catalog.ts';
 import type { Line } from '../format/json-line.ts';
 import { purgedLine, type PurgedLine, type ValueLine } from '../format/lines.ts';
 import type { BuiltEnvironment, WriteStamp } from './environment-layout.ts';
-import type { EnvironmentReader, SecretHistory } from './environment-reader.ts';
+import type { EnvironmentReader } from './environment-reader.ts';
+import type { SecretHistory } from './secret-history.ts';
 import { makeValueLine } from './value-line.ts';
 
 export abstract class Draft {

@@ -24,7 +24,9 @@ import {
   type BuiltEnvironment,
   type WriteStamp,
 } from './environment-layout.ts';
-import type { EnvironmentReader, SecretHistory } from './environment-reader.ts';
+import { settleChanges } from './settle-changes.ts';
+import type { EnvironmentReader } from './environment-reader.ts';
+import type { SecretHistory } from './secret-history.ts';
 import { idBytes, storedLine, storedValueLine, type StoredLine } from './stored-line.ts';
 
 export class EnvironmentDraft extends Draft {
@@ -41,7 +43,7 @@ export class EnvironmentDraft extends Draft {
   /** @throws AccessDeniedError without the right to write; IntegrityError if something in `changes` is not sound */
   static async of(reader: EnvironmentReader, stamp: WriteStamp): Promise<EnvironmentDraft> {
     const draft = new EnvironmentDraft(reader, stamp);
-    for (const id of await reader.settleChanges()) draft.setAside.push(id);
+    for (const id of await settleChanges(reader)) draft.setAside.push(id);
     for (const secret of await reader.changedSecrets()) await draft.#fold(secret);
     return draft;
   }

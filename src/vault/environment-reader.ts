@@ -5,7 +5,6 @@
  * chain and checksum hold. Only the shards that an answer needs are read.
  */
 import { IntegrityError } from '../errors.ts';
-import { lineDigest } from '../access/digest.ts';
 import type { Authority } from '../access/authority.ts';
 import type { EnvironmentKeys } from '../access/environment-key.ts';
 import { open } from '../crypto/aead.ts';
@@ -13,26 +12,12 @@ import { compareBytes, encodeBase64url, parseBase64url, utf8, type Bytes } from 
 import type { SecretBytes } from '../crypto/secret-bytes.ts';
 import { block, type CatalogEntry, type Note } from '../format/catalog.ts';
 import { splitLines, type EnvironmentPart, type ShardSpace, type VaultDocument } from '../format/document.ts';
-import { lineKind, parseJson, parseLine, type Line } from '../format/json-line.ts';
-import {
-  blockLine,
-  purgedLine,
-  removedLine,
-  valueLine,
-  type PurgedLine,
-  type RemovedLine,
-  type ValueLine,
-} from '../format/lines.ts';
+import { parseJson, parseLine, type Line } from '../format/json-line.ts';
+import { blockLine, type ValueLine } from '../format/lines.ts';
 import { shardDigest, shardNumber, shardOfName } from './environment-layout.ts';
+import { readHistory, type SecretHistory } from './secret-history.ts';
 import { storedLine, storedValueLine } from './stored-line.ts';
 import { openNote, openValueLine } from './value-line.ts';
-
-/** The kept versions of one secret, oldest first, chain checked. */
-export interface SecretHistory {
-  readonly purged: Line<PurgedLine> | null;
-  readonly versions: readonly Line<ValueLine>[];
-  readonly removed: Line<RemovedLine> | null;
-}
 
 /** What `changes` lines take away, until a writer folds them in. */
 interface Withdrawn {
@@ -54,7 +39,7 @@ export class EnvironmentReader {
   readonly #entries = new Map<number, Promise<readonly CatalogEntry[]>>();
   #withdrawn: Promise<Withdrawn> | null = null;
   /** Places of `changes` parts that do not hold and are left out. */
-  #setAside: ReadonlySet<number> = new Set();
+  #leftOut: ReadonlySet<number> = new Set();
 
   constructor(document: VaultDocument, authority: Authority, part: EnvironmentPart, keys: EnvironmentKeys) {
     this.document = document;
@@ -163,7 +148,7 @@ export class EnvironmentReader {
   async changedSecrets(): Promise<ReadonlySet<string>> {
     const secrets = new Set<string>();
     for (const index of this.part.changes.keys()) {
-      if (this.#setAside.has(index)) continue;
+      if (this.#leftOut.has(index)) continue;
       for (const raw of splitLines(await this.shard('changes', index)))
         secrets.add(encodeBase64url(storedLine(raw).secret));
     }
@@ -189,59 +174,10 @@ export class EnvironmentReader {
     return withdrawnFrom(histories);
   }
 
-  /**
-   * For whoever is about to take `changes` over: parts that do not hold, or bring a value that does not open, are set aside, whole. Else
-   * one signer with the right to rotate could stop every writer, and the administrator who would remove it.
-   * @returns ids of the signers whose parts were set aside
-   */
-  async settleChanges(): Promise<string[]> {
-    const all = [...this.part.changes.keys()];
-    let aside: readonly number[] = [];
-    for (let failing = await this.#failing(aside); failing.length > 0;) {
-      // Versions of several signers build upon each other: the one goes without which most of the others hold.
-      let best = { aside, failing };
-      for (const culprit of failing) {
-        const without = [...aside, culprit];
-        const rest = await this.#failing(without);
-        if (best.aside === aside || rest.length < best.failing.length)
-          best = { aside: without, failing: rest };
-      }
-      ({ aside, failing } = best);
-    }
-    this.#setAside = new Set(aside);
+  /** Go on as if these `changes` parts, by their places, were not there. */
+  leaveOut(places: readonly number[]): void {
+    this.#leftOut = new Set(places);
     this.#withdrawn = null;
-    return all
-      .filter((index) => aside.includes(index))
-      .flatMap((index) => this.part.changes[index]?.value.by ?? []);
-  }
-
-  /** Parts that do not hold when these are left out. */
-  async #failing(aside: readonly number[]): Promise<number[]> {
-    this.#setAside = new Set(aside);
-    const failing: number[] = [];
-    for (const index of this.part.changes.keys())
-      if (!aside.includes(index) && !(await this.#holds(index))) failing.push(index);
-    return failing;
-  }
-
-  async #holds(index: number): Promise<boolean> {
-    try {
-      for (const raw of splitLines(await this.shard('changes', index))) {
-        const secret = encodeBase64url(storedLine(raw).secret);
-        const history = await this.history(secret);
-        await this.checkVersion(history, 0);
-        if (history.versions.at(-1)?.value.state === 'pending') return false;
-        for (const line of history.versions) {
-          if (line.value.by !== this.part.changes[index]?.value.by) continue;
-          await this.note(line);
-          if (this.keys.value !== null) (await this.open(line)).wipe();
-        }
-      }
-      return (this.part.changes[index]?.value.size ?? 0) > 0;
-    } catch (error) {
-      if (error instanceof IntegrityError) return false;
-      throw error;
-    }
   }
 
   valueShardOf(secret: string): number {
@@ -250,33 +186,13 @@ export class EnvironmentReader {
 
   /** Versions of a secret with their chain checked; signatures are checked for what is relied upon, by `checkVersion`. */
   async history(secret: string): Promise<SecretHistory> {
-    const raw = linesWith(await this.shard('values', this.valueShardOf(secret)), secret);
-    const sources = [{ raw, by: null as string | null }];
-    for (const [index, line] of this.part.changes.entries()) {
-      if (this.#setAside.has(index)) continue;
-      sources.push({ raw: linesWith(await this.shard('changes', index), secret), by: line.value.by });
-    }
-    let purged: Line<PurgedLine> | null = null;
-    let removed: Line<RemovedLine> | null = null;
-    const addedPurges: Line<PurgedLine>[] = [];
-    const versions = new Map<number, Line<ValueLine>>();
-    for (const source of sources) {
-      for (const bytes of source.raw) {
-        const line = this.#parse(bytes, secret, source.by);
-        if (line.value.kind === 'purged') {
-          purged = latest(purged, line as Line<PurgedLine>);
-          if (source.by !== null) addedPurges.push(line as Line<PurgedLine>);
-        } else if (line.value.kind === 'removed') removed = line as Line<RemovedLine>;
-        else place(versions, line as Line<ValueLine>, source.by !== null);
-      }
-    }
-    const through = purged?.value.through ?? 0;
-    const kept = [...versions.values()].filter((line) => line.value.version > through);
-    kept.sort((a, b) => a.value.version - b.value.version);
-    await this.#checkAdded(purged, removed);
-    await this.#checkPurges(addedPurges, versions);
-    await this.#checkChain(kept, purged);
-    return { purged, versions: kept, removed };
+    const lines = [
+      { shard: await this.shard('values', this.valueShardOf(secret)), by: null as string | null },
+    ];
+    for (const [index, line] of this.part.changes.entries())
+      if (!this.#leftOut.has(index))
+        lines.push({ shard: await this.shard('changes', index), by: line.value.by });
+    return readHistory(this.authority, this.part, secret, lines);
   }
 
   /** Signature, right, author and time of a version and of everything after it. */
@@ -300,67 +216,6 @@ export class EnvironmentReader {
   async note(line: Line<ValueLine>): Promise<Note> {
     return openNote(this.authority.domain, this.part.entry, this.keys, line);
   }
-
-  #parse(raw: Bytes, secret: string, by: string | null): Line<ValueLine | PurgedLine | RemovedLine> {
-    const kind = lineKind(raw);
-    let line: Line<ValueLine | PurgedLine | RemovedLine>;
-    if (kind === 'purged') line = parseLine(raw, purgedLine, 'purged');
-    else if (kind === 'removed' && by !== null) line = parseLine(raw, removedLine, 'removed');
-    else line = parseLine(raw, valueLine, 'value');
-    const { value } = line;
-    const belongs = value.environment === this.id && value.secret === secret;
-    if (!belongs || (value.kind === 'value' && value.epoch !== this.part.entry.epoch)) {
-      throw new IntegrityError(`${value.kind}: it belongs elsewhere`);
-    }
-    if (by !== null && value.by !== by)
-      throw new IntegrityError(`${value.kind}: not by the signer of its changes`);
-    return line;
-  }
-
-  /** Signature and right of what ends versions. */
-  async #checkAdded(purged: Line<PurgedLine> | null, removed: Line<RemovedLine> | null): Promise<void> {
-    if (purged !== null) await this.authority.checkSigned(purged, this.id, ['delete', 'write']);
-    if (removed !== null) await this.authority.checkSigned(removed, this.id, ['delete']);
-  }
-
-  /** What `changes` purge is still there until it is folded in: it must be what the trace says. */
-  async #checkPurges(
-    purges: readonly Line<PurgedLine>[],
-    versions: ReadonlyMap<number, Line<ValueLine>>,
-  ): Promise<void> {
-    for (const { value } of purges) {
-      const last = versions.get(value.through);
-      const same =
-        last !== undefined &&
-        last.value.time === value.last &&
-        (await lineDigest(this.authority.domain, last.raw)) === value.digest;
-      if (!same) throw new IntegrityError('purged: it does not name the version that it ends with');
-    }
-  }
-
-  async #checkChain(versions: readonly Line<ValueLine>[], purged: Line<PurgedLine> | null): Promise<void> {
-    let version = purged?.value.through ?? 0;
-    let prev = purged?.value.digest ?? '';
-    let time = purged?.value.last ?? '';
-    const parts = [this.part.values, ...this.part.changes];
-    const newest = parts.map((part) => part.value.time).reduce((a, b) => (a > b ? a : b));
-    for (const [index, line] of versions.entries()) {
-      const { value } = line;
-      if (value.state === 'pending' && index < versions.length - 1)
-        throw new IntegrityError('a version follows one that is pending');
-      if (value.time > newest)
-        throw new IntegrityError(`version ${value.version} is newer than the part that holds it`);
-      if (value.version !== version + 1)
-        throw new IntegrityError(`versions are not consecutive: ${version} is followed by ${value.version}`);
-      if (value.prev !== prev)
-        throw new IntegrityError(`version ${value.version} does not continue the one before it`);
-      if (value.time < time)
-        throw new IntegrityError(`version ${value.version} is older than the one before it`);
-      version = value.version;
-      time = value.time;
-      prev = await lineDigest(this.authority.domain, line.raw);
-    }
-  }
 }
 
 function withdrawnFrom(histories: readonly (readonly [string, SecretHistory])[]): Withdrawn {
@@ -378,44 +233,4 @@ function asWithdrawn({ removed, purged }: Withdrawn, entry: CatalogEntry): Catal
   if (purged.has(entry.secret)) return null;
   const time = entry.removed === '' ? removed.get(entry.secret) : undefined;
   return time === undefined ? entry : { ...entry, removed: time };
-}
-
-/** Every line of a shard that names this secret. Sealed text is base64url: the quoted member occurs nowhere else. */
-function linesWith(shard: Bytes, secret: string): Bytes[] {
-  const buffer = Buffer.from(shard.buffer, shard.byteOffset, shard.length);
-  const wanted = `"secret":"${secret}"`;
-  const lines: Bytes[] = [];
-  for (let at = buffer.indexOf(wanted); at >= 0; at = buffer.indexOf(wanted, at)) {
-    const start = buffer.lastIndexOf(0x0a, at) + 1;
-    const end = buffer.indexOf(0x0a, at);
-    if (end < 0) throw new IntegrityError('malformed vault data: a line does not end');
-    lines.push(shard.subarray(start, end));
-    at = end;
-  }
-  return lines;
-}
-
-function latest(a: Line<PurgedLine> | null, b: Line<PurgedLine>): Line<PurgedLine> {
-  return a === null || b.value.through > a.value.through ? b : a;
-}
-
-/** Put a version into the map; a changed state of a pending one, by the same author, counts in its place. */
-function place(versions: Map<number, Line<ValueLine>>, line: Line<ValueLine>, added: boolean): void {
-  const { version, author, prev, state } = line.value;
-  const present = versions.get(version)?.value;
-  if (present !== undefined) {
-    const settles =
-      added &&
-      present.state === 'pending' &&
-      state !== 'pending' &&
-      author === present.author &&
-      prev === present.prev;
-    if (!settles) throw new IntegrityError(`version ${version} is there twice`);
-  }
-  versions.set(version, line);
-}
-
-/** The highest live version, or `null`. */
-export function currentVersion(history: SecretHistory): Line<ValueLine> | null {
-  return history.versions.findLast((line) => line.value.state === 'live') ?? null;
 }

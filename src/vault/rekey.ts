@@ -13,7 +13,9 @@ import type { CatalogEntry, Carry, Note } from '../format/catalog.ts';
 import type { Line } from '../format/json-line.ts';
 import { purgedLine, type PurgedLine, type ValueLine } from '../format/lines.ts';
 import { layOutWhole, type WriteStamp } from './environment-layout.ts';
-import { currentVersion, type EnvironmentReader, type SecretHistory } from './environment-reader.ts';
+import type { EnvironmentReader } from './environment-reader.ts';
+import { settleChanges } from './settle-changes.ts';
+import { currentVersion, type SecretHistory } from './secret-history.ts';
 import { isFresh, withKeysSince, withoutDone } from './exposure.ts';
 import { makeEnvironmentKeys, openCarry, type MadeEnvironment } from './new-environment.ts';
 import { storedLine, type StoredLine } from './stored-line.ts';
@@ -38,7 +40,7 @@ export async function rekeyEnvironment(
   policy: (present: Carry['policy']) => Carry['policy'],
 ): Promise<RekeyedEnvironment> {
   const { domain } = reader.authority;
-  const setAside = await reader.settleChanges();
+  const setAside = await settleChanges(reader);
   const { entry: old, names, values } = reader.part;
   const before = await openCarry(domain, old, reader.keys);
   const content: Carry = {

@@ -2,7 +2,7 @@
 import { UsageError } from '../../errors.ts';
 import type { Note } from '../../format/catalog.ts';
 import type { Scope, WriteScope } from '../scope.ts';
-import { currentVersion } from '../environment-reader.ts';
+import { currentVersion } from '../secret-history.ts';
 import { findSecret, infoOf, pickVersion, shown, type SecretInfo } from './secret.ts';
 import { putSecret, type PutResult } from './put.ts';
 

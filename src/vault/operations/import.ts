@@ -1,7 +1,7 @@
 /** Bringing many secrets in as one write. */
 import type { ParsedItem } from '../../lifecycle/import-formats.ts';
 import type { WriteScope } from '../scope.ts';
-import { currentVersion } from '../environment-reader.ts';
+import { currentVersion } from '../secret-history.ts';
 import { equalBytes } from '../../crypto/bytes.ts';
 import { putSecret } from './put.ts';
 import { checkName } from './secret.ts';

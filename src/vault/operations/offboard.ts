@@ -6,7 +6,7 @@ import { isSigned, nameHash, parseRecord } from '../../audit/record.ts';
 import { openLogReader } from '../../storage/log-file.ts';
 import { linesForward } from '../../storage/log-lines.ts';
 import { auditKeysOf } from './audit-names.ts';
-import { currentVersion } from '../environment-reader.ts';
+import { currentVersion } from '../secret-history.ts';
 import { exposuresOf, isFresh } from '../exposure.ts';
 import { openCarry } from '../new-environment.ts';
 import type { Place } from '../place.ts';

@@ -6,7 +6,7 @@ import { limits } from '../../format/limits.ts';
 import { withField } from '../../lifecycle/field.ts';
 import { policyValue } from '../../lifecycle/policy.ts';
 import type { Draft } from '../draft.ts';
-import { currentVersion } from '../environment-reader.ts';
+import { currentVersion } from '../secret-history.ts';
 import type { WriteScope } from '../scope.ts';
 import { checkName, shown } from './secret.ts';
 

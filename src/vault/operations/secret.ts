@@ -4,7 +4,8 @@ import type { CatalogEntry, Note } from '../../format/catalog.ts';
 import type { Line } from '../../format/json-line.ts';
 import type { ValueLine } from '../../format/lines.ts';
 import { nameProblem } from '../../format/name.ts';
-import { currentVersion, type EnvironmentReader, type SecretHistory } from '../environment-reader.ts';
+import type { EnvironmentReader } from '../environment-reader.ts';
+import { currentVersion, type SecretHistory } from '../secret-history.ts';
 import type { Scope } from '../scope.ts';
 
 /** One secret's metadata; never its value. */

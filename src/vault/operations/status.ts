@@ -2,7 +2,8 @@
 import { IntegrityError } from '../../errors.ts';
 import type { EnvironmentEntry, StoredKdf } from '../../format/lines.ts';
 import { policyValue } from '../../lifecycle/policy.ts';
-import { currentVersion, type EnvironmentReader } from '../environment-reader.ts';
+import type { EnvironmentReader } from '../environment-reader.ts';
+import { currentVersion } from '../secret-history.ts';
 import { keysSince } from '../exposure.ts';
 import { openCarry } from '../new-environment.ts';
 import type { Place } from '../place.ts';

@@ -14,7 +14,7 @@ import {
   renameSecret,
   restoreSecret,
 } from '../../../src/vault/operations/move.ts';
-import { currentVersion } from '../../../src/vault/environment-reader.ts';
+import { currentVersion } from '../../../src/vault/secret-history.ts';
 import { getSecret } from '../../../src/vault/operations/get.ts';
 import { setPolicy } from '../../../src/vault/operations/policy.ts';
 import { verifyVault } from '../../../src/vault/operations/verify.ts';
