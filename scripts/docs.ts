@@ -17,13 +17,17 @@ function program(): Command {
   return makeProgram(() => async () => Promise.resolve(), { out: nothing, error: nothing, width: () => 80 });
 }
 
+/** Some commands do something by themselves, and have others below them: they have options of their own. */
+const isGroup = (command: Command): boolean =>
+  command.commands.length > 0 && command.options.every((option) => option.helpGroupHeading !== undefined);
+
 /** Commands that do something: groups give way to what is in them. */
 function visible(command: Command): Command[] {
   const own = command
     .createHelp()
     .visibleCommands(command)
     .filter((one) => one.name() !== 'help');
-  return own.flatMap((one) => (one.commands.length > 0 ? visible(one) : [one]));
+  return own.flatMap((one) => [...(isGroup(one) ? [] : [one]), ...visible(one)]);
 }
 
 /** `access add`: a command's words after the program's name. */
