@@ -1,6 +1,5 @@
 /** All commands, on one program. Nothing here reads the process: the declarations are part of the start-up snapshot. */
 import { Command } from 'commander';
-import manifest from '../package.json' with { type: 'json' };
 import { declareAudit } from './audit.ts';
 import { declareClearClipboard } from './clipboard.ts';
 import { addGlobalOptions, withSubcommands, type Act, type Declare } from './command.ts';
@@ -14,6 +13,7 @@ import { declareInit } from './init.ts';
 import { declareJoin } from './join.ts';
 import { declareLs } from './ls.ts';
 import { declareCp, declareMv, declareRestore, declareRm } from './move.ts';
+import { declareMetrics } from './metrics.ts';
 import { declareOffboard } from './offboard.ts';
 import { declarePasswd, declareRecover } from './passwd.ts';
 import { declarePolicy } from './policy.ts';
@@ -24,6 +24,7 @@ import { declareSlot } from './slot.ts';
 import { declareStatus } from './status.ts';
 import { declareTrust } from './trust.ts';
 import { declareVerify } from './verify.ts';
+import { version } from './version.ts';
 
 const groups: readonly (readonly [string, readonly Declare[]])[] = [
   ['Begin:', [declareInit, declareImport]],
@@ -35,7 +36,7 @@ const groups: readonly (readonly [string, readonly Declare[]])[] = [
   ['Use:', [declareExec]],
   ['Sharing:', [declareAccess, declareEnv, declareJoin, declareOffboard, declarePolicy]],
   ['Keys:', [declarePasswd, declareRecover, declareSlot, declareRekey]],
-  ['Trust:', [declareVerify, declareAudit, declareStatus, declareTrust]],
+  ['Trust:', [declareVerify, declareAudit, declareStatus, declareMetrics, declareTrust]],
 ];
 
 /** One file's commands, and the heading under which help lists them; `null` for those that it does not. */
@@ -52,8 +53,6 @@ const declarations: readonly Declaration[] = [
 
 /** By the names of their commands, which are known once a whole program has been made. */
 const declaredBy = new Map<string, Declaration>();
-
-export const version: string = manifest.version;
 
 export interface ProgramOutput {
   readonly out: (text: string) => void;
