@@ -124,7 +124,7 @@ export function renderManual(): string {
     '.TP',
     '.I $XDG_STATE_HOME/vault',
     roff(
-      'what this machine remembers of each vault, so that an older copy put in its place is noticed; in trust, the files accepted with vault trust',
+      'what this machine remembers of each vault, so that an older copy put in its place is noticed; in trust, the files accepted with vault trust; in counts, how far the records of a log have been counted',
     ),
     '.TP',
     '.I vault.json',

@@ -21,10 +21,10 @@ const day = String.raw`\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])`;
 const hour = String.raw`(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}`;
 const integer = String.raw`[1-9]\d{0,15}`;
 /** At most 64 bytes, each of which may be spelled by six. */
-const operation = String.raw`(?:[^"\\\u0000-\u001f]|\\[^\u0000-\u001f]){1,384}`;
+const operationText = String.raw`(?:[^"\\\u0000-\u001f]|\\[^\u0000-\u001f]){1,384}`;
 
 const beginning = new RegExp(
-  String.raw`\{"log":"([\w-]{22})","seq":(${integer}),"time":"(${day}T${hour}Z)","op":"(${operation})",` +
+  String.raw`\{"log":"([\w-]{22})","seq":(${integer}),"time":"(${day}T${hour}Z)","op":"(${operationText})",` +
     String.raw`"ok":(?:true|(false)),"(?:code":"|count":(${integer}),"prev":")`,
   'y',
 );

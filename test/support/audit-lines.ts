@@ -14,7 +14,7 @@ import { openLogScan } from '../../src/storage/log-scan.ts';
 const filled = (length: number, byte: number): string => encodeBase64url(new Uint8Array(length).fill(byte));
 
 export const logId = filled(16, 7);
-export const domain = new Domain(filled(16, 1));
+const domain = new Domain(filled(16, 1));
 export const moment = '2026-11-22T08:00:38.123Z';
 
 export function signedLine(changes: Partial<SignedRecord> = {}): string {
