@@ -33,7 +33,7 @@ function operationsText(context: Context, { statistics }: VaultStatus): string {
 export const declareStatus: Declare = (program, act) => {
   const command = program
     .command('status')
-    .description('show what is in the vault and how it is protected')
+    .description('show what is in the vault, how it is protected, and how much was done')
     .action(
       act(async (context) => {
         const vault = await context.openVault();

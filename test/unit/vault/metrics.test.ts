@@ -1,7 +1,8 @@
 /** From a vault to families of samples: docs/metrics.md. */
 import { beforeEach, describe, expect, test } from 'vitest';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import type { Counted } from '../../../src/storage/count-store.ts';
 import { metricFamilies, type MetricFamily } from '../../../src/vault/operations/metrics.ts';
 import { removeSecret } from '../../../src/vault/operations/move.ts';
 import { vaultStatus, type VaultStatus } from '../../../src/vault/operations/status.ts';
@@ -160,6 +161,16 @@ describe('the log', () => {
     writeFileSync(sample.place.audit.path, `nonsense\n${log}`);
     expect((await status()).statistics).toMatchObject({ unreadable: 1, last: { operation: 'init' } });
     expect(warnings).toEqual(['audit log: 1 line is no record and not counted: `vault verify` says more']);
+  });
+
+  test('is counted on from what this machine kept', async () => {
+    await status();
+    const folder = path.join(sample.place.stateFolder ?? '', 'counts');
+    const [name = '', ...others] = readdirSync(folder);
+    expect(others).toEqual([]);
+    const kept = JSON.parse(readFileSync(path.join(folder, name), 'utf8')) as Counted;
+    writeFileSync(path.join(folder, name), JSON.stringify({ ...kept, records: kept.records + 1_000 }));
+    expect((await status()).statistics.records).toBe(kept.records + 1_000 + 1);
   });
 
   test('counts alike on a machine without memory', async () => {
