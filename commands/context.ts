@@ -103,8 +103,9 @@ export class Context extends Report {
     return readDescriptor(descriptor, passphraseBound, `descriptor ${descriptor}`);
   }
 
-  writeFile(path: string, bytes: Uint8Array<ArrayBuffer>): void {
-    writeUserFile(resolve(this.host.cwd, path), bytes);
+  /** A file that a person named, for the caller alone unless a mode says otherwise. */
+  writeFile(path: string, bytes: Uint8Array<ArrayBuffer>, mode?: number): void {
+    writeUserFile(resolve(this.host.cwd, path), bytes, mode);
   }
 
   /** The terminal, or `null` where nobody can be asked. */

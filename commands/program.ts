@@ -1,6 +1,5 @@
 /** All commands, on one program. Nothing here reads the process: the declarations are part of the start-up snapshot. */
 import { Command } from 'commander';
-import manifest from '../package.json' with { type: 'json' };
 import { declareAudit } from './audit.ts';
 import { declareBackup } from './backup.ts';
 import { declareClearClipboard } from './clipboard.ts';
@@ -16,6 +15,7 @@ import { declareJoin } from './join.ts';
 import { declareLs } from './ls.ts';
 import { declareCp, declareMv, declareRestore, declareRm } from './move.ts';
 import { declareMigrate } from './migrate.ts';
+import { declareMetrics } from './metrics.ts';
 import { declareOffboard } from './offboard.ts';
 import { declarePasswd, declareRecover } from './passwd.ts';
 import { declarePolicy } from './policy.ts';
@@ -26,6 +26,7 @@ import { declareSlot } from './slot.ts';
 import { declareStatus } from './status.ts';
 import { declareTrust } from './trust.ts';
 import { declareVerify } from './verify.ts';
+import { version } from './version.ts';
 
 const groups: readonly (readonly [string, readonly Declare[]])[] = [
   ['Begin:', [declareInit, declareImport]],
@@ -37,7 +38,10 @@ const groups: readonly (readonly [string, readonly Declare[]])[] = [
   ['Use:', [declareExec]],
   ['Sharing:', [declareAccess, declareEnv, declareJoin, declareOffboard, declarePolicy]],
   ['Keys:', [declarePasswd, declareRecover, declareSlot, declareRekey]],
-  ['Trust:', [declareVerify, declareAudit, declareBackup, declareStatus, declareMigrate, declareTrust]],
+  [
+    'Trust:',
+    [declareVerify, declareAudit, declareBackup, declareStatus, declareMetrics, declareMigrate, declareTrust],
+  ],
 ];
 
 /** One file's commands, and the heading under which help lists them; `null` for those that it does not. */
@@ -54,8 +58,6 @@ const declarations: readonly Declaration[] = [
 
 /** By the names of their commands, which are known once a whole program has been made. */
 const declaredBy = new Map<string, Declaration>();
-
-export const version: string = manifest.version;
 
 export interface ProgramOutput {
   readonly out: (text: string) => void;

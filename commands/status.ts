@@ -17,10 +17,23 @@ function showDue(context: Context, status: VaultStatus): void {
     context.output(`reissue the token of ${name}: a removed administrator may know it\n`);
 }
 
+function recordsText({ statistics: { records, sizeBytes } }: VaultStatus): string {
+  return `${records} records, ${sizeBytes} bytes`;
+}
+
+/** Of the audit log of this place, before this one. */
+function operationsText(context: Context, { statistics }: VaultStatus): string {
+  const { total, failed, failedUnlocks, last } = statistics;
+  const counts = `${total}, of these ${failed} failed (${failedUnlocks} to unlock)`;
+  if (last === null) return counts;
+  const result = last.success ? '' : ' (failed)';
+  return `${counts}; the last: ${last.operation}${result} at ${context.moment(last.time)}`;
+}
+
 export const declareStatus: Declare = (program, act) => {
   const command = program
     .command('status')
-    .description('show what is in the vault and how it is protected')
+    .description('show what is in the vault, how it is protected, and how much was done')
     .action(
       act(async (context) => {
         const vault = await context.openVault();
@@ -32,10 +45,11 @@ export const declareStatus: Declare = (program, act) => {
         context.pairs([
           ['vault', status.path],
           ['generation', `${status.generation}, by ${status.updatedBy} at ${context.moment(status.updated)}`],
-          ['format', `${status.format}, ${status.cipher}, ${status.sizeBytes} bytes`],
+          ['format', `${status.format}, ${status.cipher}, ${status.sizeBytes} bytes in a ${status.backend}`],
           ['you are', status.principal],
           ['credentials', status.slots.map(kdfText).join(', ')],
-          ['audit log', status.auditLog],
+          ['audit log', `${status.auditLog}, ${recordsText(status)}`],
+          ['operations', operationsText(context, status)],
         ]);
         context.output('\n');
         const number = (count: number | null): string => (count === null ? 'no access' : String(count));

@@ -5,12 +5,27 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Command, Option } from 'commander';
-import { makeProgram, version } from '../commands/program.ts';
+import { makeProgram } from '../commands/program.ts';
+import { version } from '../commands/version.ts';
 import { outcomes } from '../src/errors.ts';
+import { metrics } from '../src/vault/operations/metrics.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
-const start = '<!-- commands: written by `npm run docs` -->\n';
-const end = '<!-- /commands -->';
+
+/** Where in a document something rendered stands. */
+const places = {
+  commands: { start: '<!-- commands: written by `npm run docs` -->\n', end: '<!-- /commands -->' },
+  metrics: { start: '<!-- metrics: written by `npm run docs` -->\n', end: '<!-- /metrics -->' },
+} as const;
+
+/** @throws Error where the document has no such place */
+function withRendered(document: string, place: keyof typeof places, rendered: string): string {
+  const { start, end } = places[place];
+  const from = document.indexOf(start) + start.length;
+  const to = document.indexOf(end);
+  if (from < start.length || to < from) throw new Error(`the document has no place for the ${place}`);
+  return document.slice(0, from) + rendered + document.slice(to);
+}
 
 function program(): Command {
   const nothing = (): void => undefined;
@@ -53,10 +68,17 @@ function commandTable(all: Command): string {
 
 /** README.md with the table of commands that the program has. */
 export function renderReadme(readme: string): string {
-  const from = readme.indexOf(start) + start.length;
-  const to = readme.indexOf(end);
-  if (from < start.length || to < from) throw new Error('README.md has no place for the commands');
-  return readme.slice(0, from) + commandTable(program()) + readme.slice(to);
+  return withRendered(readme, 'commands', commandTable(program()));
+}
+
+/** docs/metrics.md with the table of metrics that the program writes. */
+export function renderMetrics(document: string): string {
+  const rows = metrics.map(({ name, type, help }) => `| \`${name}\` | ${type} | ${help} |`);
+  return withRendered(
+    document,
+    'metrics',
+    ['| metric | type | meaning |', '|---|---|---|', ...rows, ''].join('\n'),
+  );
 }
 
 /** Text for troff: backslashes and leading dots would be read as commands, hyphens as typography. */
@@ -106,7 +128,7 @@ export function renderManual(): string {
     '.TP',
     '.I $XDG_STATE_HOME/vault',
     roff(
-      'what this machine remembers of each vault, so that an older copy put in its place is noticed; in trust, the files accepted with vault trust',
+      'what this machine remembers of each vault, so that an older copy put in its place is noticed; in trust, the files accepted with vault trust; in counts, how far the records of a log have been counted',
     ),
     '.TP',
     '.I vault.json',
@@ -180,6 +202,8 @@ const exits: Readonly<Record<string, string>> = {
 if (import.meta.main) {
   const readme = path.join(root, 'README.md');
   writeFileSync(readme, renderReadme(readFileSync(readme, 'utf8')));
+  const metricsPage = path.join(root, 'docs/metrics.md');
+  writeFileSync(metricsPage, renderMetrics(readFileSync(metricsPage, 'utf8')));
   writeFileSync(path.join(root, 'docs/man/vault.1'), renderManual());
   writeFileSync(path.join(root, 'docs/schemas/error.schema.json'), renderErrorSchema());
 }

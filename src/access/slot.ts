@@ -65,13 +65,21 @@ export function slotTypeOf(credential: Credential): SlotLine['type'] {
 
 type SlotFields = Pick<SlotLine, 'principal' | 'id' | 'type' | 'kdf' | 'salt' | 'hint'>;
 
+/** How a passphrase is stretched: `stretch` with an engine, or somebody who watches it. */
+export type Stretcher = (passphrase: Bytes, salt: Bytes, kdf: KdfParameters) => Promise<Bytes>;
+
+export const stretchWith =
+  (engine: KdfEngine): Stretcher =>
+  async (passphrase, salt, kdf) =>
+    stretch(passphrase, salt, kdf, engine);
+
 /** What a slot key is made of; caller wipes. The device of a `pkcs11` slot is asked before the KDF runs: it may say no. */
 async function inputKey(
   domain: Domain,
   credential: Credential,
   slot: Pick<SlotFields, 'principal' | 'id' | 'kdf' | 'hint'>,
   salt: Bytes,
-  engine: KdfEngine,
+  stretcher: Stretcher,
 ): Promise<Bytes> {
   if (credential.type === 'age') return ageKey(credential, slot.hint);
   if (credential.type === 'token' || credential.type === 'recovery') return credential.secret.slice();
@@ -82,7 +90,7 @@ async function inputKey(
       ? await credential.sign(slot.hint, domain.encode('pkcs11', slot.principal, slot.id, salt))
       : null;
   const passphrase = passphraseBytes(credential.passphrase);
-  const stretched = await stretch(passphrase, salt, kdf, engine);
+  const stretched = await stretcher(passphrase, salt, kdf);
   passphrase.fill(0);
   const second = credential.type === 'pkcs11' ? signature : (credential.keyFile ?? null);
   if (second === null) return stretched;
@@ -141,7 +149,7 @@ export async function openSlot(
   domain: Domain,
   slot: SlotLine,
   credential: Credential,
-  engine: KdfEngine,
+  stretcher: Stretcher,
 ): Promise<Bytes> {
   const stretches = credential.type === 'passphrase' || credential.type === 'pkcs11';
   if ((slot.kdf.name === 'none') === stretches) {
@@ -152,7 +160,7 @@ export async function openSlot(
   // Nobody has an empty passphrase: it is a wrong one, not a mistake in the command.
   if (stretches && credential.passphrase === '') throw new UnlockError('wrong passphrase');
   const salt = rawOf(slot.salt, 'salt');
-  const input = await inputKey(domain, credential, slot, salt, engine);
+  const input = await inputKey(domain, credential, slot, salt, stretcher);
   const { commit, key } = await slotKeys(domain, slot, input, salt);
   input.fill(0);
   if (!equalBytes(commit, rawOf(slot.commit, 'commitment'))) {
@@ -199,7 +207,7 @@ export async function makeSlot(
     salt: encodeBase64url(salt),
     hint: credential.type === 'passphrase' ? (wanted.time ?? '') : (wanted.hint?.() ?? ''),
   };
-  const input = await inputKey(domain, credential, given, salt, wanted.engine);
+  const input = await inputKey(domain, credential, given, salt, stretchWith(wanted.engine));
   const fields = { ...given, hint: wanted.hint?.() ?? given.hint };
   const { commit, key } = await slotKeys(domain, fields, input, salt);
   input.fill(0);

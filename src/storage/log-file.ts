@@ -51,7 +51,8 @@ export function splitTail(bytes: Bytes): { lines: Bytes[]; torn: number } {
   return { lines, torn: bytes.length - start };
 }
 
-function inAudit<T>(doing: string, path: string, step: () => T): T {
+/** Run a step on the log; a failure of the disk becomes an `AuditError` that names the step and the path. */
+export function inAudit<T>(doing: string, path: string, step: () => T): T {
   try {
     return step();
   } catch (cause) {

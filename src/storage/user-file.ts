@@ -62,8 +62,14 @@ function readSome(descriptor: number, chunk: Buffer): number {
   }
 }
 
-/** Write a new file, 0600, or replace a regular one; never through a link. @throws BackendError; IntegrityError */
-export function writeUserFile(path: string, bytes: Bytes): void {
+const ownerOnly = 0o600;
+
+/**
+ * Write a new file or replace a regular one, whole or not at all; never through a link.
+ * @param mode of the file; whatever the process's mask says, if others may read it
+ * @throws BackendError; IntegrityError
+ */
+export function writeUserFile(path: string, bytes: Bytes, mode = ownerOnly): void {
   const { O_WRONLY, O_CREAT, O_TRUNC, O_EXCL } = fs.constants;
   const { O_NOFOLLOW = 0 } = fs.constants as Partial<typeof fs.constants>;
   onDisk('write', path, () => {
@@ -76,8 +82,9 @@ export function writeUserFile(path: string, bytes: Bytes): void {
       fs.closeSync(descriptor);
       return;
     }
-    const descriptor = fs.openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+    const descriptor = fs.openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, ownerOnly);
     try {
+      if (mode !== ownerOnly) fs.fchmodSync(descriptor, mode);
       writeAll(fs, descriptor, bytes);
       fs.fsyncSync(descriptor);
       fs.renameSync(temporary, path);

@@ -4,7 +4,7 @@ import type { Authority } from '../access/authority.ts';
 import { closeIdentity, openBundle, type Identity } from '../access/bundle.ts';
 import { signatureHolds } from '../access/digest.ts';
 import { signLine } from '../access/signing.ts';
-import { openSlot, shortIdLength, slotTypeOf, unwrapBundleKey } from '../access/slot.ts';
+import { openSlot, shortIdLength, slotTypeOf, stretchWith, unwrapBundleKey } from '../access/slot.ts';
 import { encodeBase64url, encodeHex, parseUtf8, utf8 } from '../crypto/bytes.ts';
 import { sha256 } from '../crypto/hash.ts';
 import { Domain } from '../crypto/pae.ts';
@@ -181,7 +181,7 @@ async function openOwn(
         hint: 'a passphrase, with or without a key file, as it was then',
       });
     try {
-      const slotKey = await openSlot(authority.domain, slot.value, credential, place.kdfEngine);
+      const slotKey = await openSlot(authority.domain, slot.value, credential, stretchWith(place.kdfEngine));
       const bundleKey = await unwrapBundleKey(authority.domain, slot.value, slotKey);
       const opened = { slot: slot.value.id, slotKey, bundleKey };
       return await openBundle(authority.domain, own.bundle, opened, entry.signPub);

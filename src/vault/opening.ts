@@ -7,7 +7,7 @@
 import { AccessDeniedError, UnlockError } from '../errors.ts';
 import { Authority } from '../access/authority.ts';
 import { closeIdentity, type Identity } from '../access/bundle.ts';
-import type { Credential } from '../access/slot.ts';
+import { stretchWith, type Credential, type Stretcher } from '../access/slot.ts';
 import type { Bytes } from '../crypto/bytes.ts';
 import { VaultDocument } from '../format/document.ts';
 import type { SlotLine } from '../format/lines.ts';
@@ -52,6 +52,8 @@ export interface Opened {
   readonly memory: Memory;
   readonly loaded: Loaded;
   readonly identity: Identity;
+  /** What the key derivation of this unlock took; `null` where there was none, as for a token. */
+  readonly stretchSeconds: number | null;
 }
 
 /** @param builtHead head bytes that this process has just written: checked by comparison, and memory has nothing to say yet */
@@ -76,6 +78,7 @@ export async function openWithCredential(place: Place, options: OpenOptions): Pr
   const memory = await openMemory(place, accept);
   const file = openVaultFile(place.fs, place.path);
   let identity: Identity | null = null;
+  let stretchSeconds: number | null = null;
   try {
     const document = new VaultDocument(file);
     const authority = await Authority.unchecked(document);
@@ -83,12 +86,13 @@ export async function openWithCredential(place: Place, options: OpenOptions): Pr
     identity = await knownIdentity(place, memory, loaded, options);
     if (identity === null) await authority.check(document);
     await checkMemory(memory, document, authority);
-    identity ??= await askForIdentity(place, loaded, options, async () =>
-      recordFailedUnlock(place, authority),
-    );
+    if (identity === null)
+      ({ identity, stretchSeconds } = await askForIdentity(place, loaded, options, async () =>
+        recordFailedUnlock(place, authority),
+      ));
     if (accept && !authority.isAdmin(identity.principal))
       throw new AccessDeniedError('only an administrator may accept a rollback');
-    return { memory, loaded, identity };
+    return { memory, loaded, identity, stretchSeconds };
   } catch (error) {
     if (identity !== null) closeIdentity(identity);
     file.close();
@@ -117,12 +121,15 @@ async function knownIdentity(
  * Open a file that is not this machine's vault, such as a backup: nothing is remembered of it, and nothing is written to its log. The caller
  * closes file and identity.
  */
-export async function openDetached(place: Place, options: OpenOptions): Promise<Omit<Opened, 'memory'>> {
+export async function openDetached(
+  place: Place,
+  options: OpenOptions,
+): Promise<Pick<Opened, 'loaded' | 'identity'>> {
   const file = openVaultFile(place.fs, place.path);
   try {
     const document = new VaultDocument(file);
     const loaded = { file, document, authority: await Authority.of(document) };
-    const identity = await askForIdentity(place, loaded, options, async () => Promise.resolve());
+    const { identity } = await askForIdentity(place, loaded, options, async () => Promise.resolve());
     return { loaded, identity };
   } catch (error) {
     file.close();
@@ -135,7 +142,7 @@ async function askForIdentity(
   loaded: Loaded,
   options: OpenOptions,
   failed: () => Promise<void>,
-): Promise<Identity> {
+): Promise<Pick<Opened, 'identity' | 'stretchSeconds'>> {
   const { document, authority } = loaded;
   const { token, principal } = options;
   for (let attempt = 1, failure: UnlockError | null = null; ; attempt++) {
@@ -146,8 +153,17 @@ async function askForIdentity(
           ? token
           : null;
     if (credential === null) throw failure ?? new UnlockError('no credential was given');
+    // Of several slots of one type the last that was tried is the one that opened.
+    let stretchSeconds: number | null = null;
+    const stretcher: Stretcher = async (...input) => {
+      const begun = place.monotonic();
+      const stretched = await stretchWith(place.kdfEngine)(...input);
+      stretchSeconds = (place.monotonic() - begun) / 1_000;
+      return stretched;
+    };
     try {
-      return await unlock(document, authority, credential, principal, place.kdfEngine, place.now());
+      const identity = await unlock(document, authority, credential, principal, stretcher, place.now());
+      return { identity, stretchSeconds };
     } catch (error) {
       if (!(error instanceof UnlockError)) throw error;
       failure = error;

@@ -9,8 +9,14 @@ import { boundSlots } from '../access/bound-slots.ts';
 import type { Authority } from '../access/authority.ts';
 import { isAwaited } from '../access/header-rules.ts';
 import { openBundle, type Identity, type OpenedSlot } from '../access/bundle.ts';
-import { openSlot, slotTypeOf, unwrapBundleKey, type Credential } from '../access/slot.ts';
-import type { KdfEngine } from '../crypto/kdf.ts';
+import {
+  openSlot,
+  slotTypeOf,
+  stretchWith,
+  unwrapBundleKey,
+  type Credential,
+  type Stretcher,
+} from '../access/slot.ts';
 import type { VaultDocument } from '../format/document.ts';
 import type { Line } from '../format/json-line.ts';
 import type { PrincipalEntry, SlotLine } from '../format/lines.ts';
@@ -26,6 +32,9 @@ const words: Readonly<Record<SlotLine['type'], string>> = {
   removed: 'what was removed',
 };
 
+/** For tokens: theirs are random keys, which nothing stretches. */
+const noStretching = stretchWith('native');
+
 /** Passphrases tried cost a KDF each; random keys cost nothing. */
 const passphraseSlotsTried = 4;
 
@@ -40,7 +49,7 @@ async function tokenOwner(
   if (slots.length > 1) {
     for (const [index, slot] of slots.entries()) {
       try {
-        (await openSlot(authority.domain, slot.value, token, 'native')).fill(0);
+        (await openSlot(authority.domain, slot.value, token, noStretching)).fill(0);
         return owners[index] ?? null;
       } catch (error) {
         if (!(error instanceof UnlockError || error instanceof IntegrityError)) throw error;
@@ -117,7 +126,7 @@ export async function unlock(
   authority: Authority,
   credential: Credential,
   wanted: string | null,
-  engine: KdfEngine,
+  stretcher: Stretcher,
   now: Date,
 ): Promise<Identity> {
   const principal = await choosePrincipal(document, authority, credential, wanted);
@@ -130,7 +139,7 @@ export async function unlock(
   let failure: unknown = null;
   for (const slot of await chosen(tried, credential)) {
     try {
-      return await openedBy(document, authority, principal, slot.value, credential, engine, now);
+      return await openedBy(document, authority, principal, slot.value, credential, stretcher, now);
     } catch (error) {
       if (!(error instanceof UnlockError)) throw error;
       failure = error;
@@ -153,7 +162,7 @@ export async function unlockUnchecked(
   const principal = await choosePrincipal(document, authority, token, wanted);
   const slot = document.slotsOf(principal.id).find(({ value }) => value.id === token.slot);
   if (slot === undefined) throw new UnlockError('the token has no slot');
-  return openedBy(document, authority, principal, slot.value, token, 'native', now);
+  return openedBy(document, authority, principal, slot.value, token, noStretching, now);
 }
 
 async function openedBy(
@@ -162,10 +171,10 @@ async function openedBy(
   principal: PrincipalEntry,
   slot: SlotLine,
   credential: Credential,
-  engine: KdfEngine,
+  stretcher: Stretcher,
   now: Date,
 ): Promise<Identity> {
-  const slotKey = await openSlot(authority.domain, slot, credential, engine);
+  const slotKey = await openSlot(authority.domain, slot, credential, stretcher);
   const bundleKey = await unwrapBundleKey(authority.domain, slot, slotKey);
   return identityFor(document, authority, principal, { slot: slot.id, slotKey, bundleKey }, now);
 }

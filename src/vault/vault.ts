@@ -24,7 +24,7 @@ import { checkCredential, credentialProblem } from './credential-policy.ts';
 import { lockLog, lockVault } from './locks.ts';
 import { Journal, type RecordFields } from './journal.ts';
 import { openMemory, remember, type Memory } from './memory.ts';
-import { load, openWithCredential, type Loaded, type OpenOptions } from './opening.ts';
+import { load, openWithCredential, type Loaded, type Opened, type OpenOptions } from './opening.ts';
 import { settle, type Outcome } from './outcome.ts';
 import type { Place } from './place.ts';
 import { checkOwnTime, proveFile } from './proof.ts';
@@ -37,13 +37,16 @@ const readAttempts = 20;
 
 export class Vault {
   readonly place: Place;
+  /** What the key derivation of this unlock took; `null` where there was none. */
+  readonly stretchSeconds: number | null;
   readonly #memory: Memory;
   #loaded: Loaded;
   #identity: Identity;
   #arriving = false;
 
-  private constructor(place: Place, memory: Memory, loaded: Loaded, identity: Identity) {
+  private constructor(place: Place, { memory, loaded, identity, stretchSeconds }: Opened) {
     this.place = place;
+    this.stretchSeconds = stretchSeconds;
     this.#memory = memory;
     this.#loaded = loaded;
     this.#identity = identity;
@@ -54,8 +57,7 @@ export class Vault {
    * @throws SecretNotFoundError VAULT_NOT_FOUND; IntegrityError before any KDF runs; UnlockError; AccessDeniedError
    */
   static async open(place: Place, options: OpenOptions): Promise<Vault> {
-    const { memory, loaded, identity } = await openWithCredential(place, options);
-    return new Vault(place, memory, loaded, identity);
+    return new Vault(place, await openWithCredential(place, options));
   }
 
   /**
@@ -70,7 +72,7 @@ export class Vault {
     const loaded = await load(place, memory);
     try {
       const identity = await newcomer(loaded.document, loaded.authority);
-      const vault = new Vault(place, memory, loaded, identity);
+      const vault = new Vault(place, { memory, loaded, identity, stretchSeconds: null });
       vault.#arriving = true;
       return vault;
     } catch (error) {
@@ -97,7 +99,7 @@ export class Vault {
         bundleKey: known.bundleKey.slice(),
       };
       const identity = await identityFor(document, authority, principal, keys, place.now());
-      return new Vault(place, memory, loaded, identity);
+      return new Vault(place, { memory, loaded, identity, stretchSeconds: null });
     } catch (error) {
       loaded.file.close();
       throw error;

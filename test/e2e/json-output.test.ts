@@ -110,7 +110,30 @@ const runs: Readonly<Record<string, readonly Run[]>> = {
     { args: ['audit', '--op', 'nothing'], like: [] },
   ],
   status: [
-    { before: rich, args: ['status'], like: { principal: 'owner' } },
+    {
+      before: async (vault) => {
+        await rich(vault);
+        await vault.fails(4, ['ls'], { env: { VAULT_PASSPHRASE: 'wrong' } });
+      },
+      args: ['status'],
+      like: {
+        principal: 'owner',
+        backend: 'file',
+        statistics: {
+          operations: expect.arrayContaining([
+            { operation: 'put', ok: 4, failed: 0 },
+            { operation: 'unlock', ok: 0, failed: 1 },
+          ]) as unknown,
+          total: 7,
+          failed: 1,
+          failedUnlocks: 1,
+          last: { operation: 'unlock', success: false },
+          head: { sequence: 7 },
+          records: 7,
+          unreadable: 0,
+        },
+      },
+    },
     {
       before: async (vault) => {
         await loseAdministrator(vault);
@@ -139,6 +162,21 @@ const runs: Readonly<Record<string, readonly Run[]>> = {
         rekeyDue: [],
         tokensToReissue: [],
       },
+    },
+  ],
+  metrics: [
+    {
+      before: rich,
+      args: ['metrics'],
+      like: expect.arrayContaining([
+        expect.objectContaining({
+          name: 'vault_operations_total',
+          type: 'counter',
+          samples: expect.arrayContaining([
+            { labels: { operation: 'put', result: 'ok' }, value: 4 },
+          ]) as unknown,
+        }),
+      ]),
     },
   ],
   trust: [

@@ -1,5 +1,5 @@
 /** A secret's life, and what is told of it. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { describe, expect } from 'vitest';
 import { fastKdf, passphrase, scenario, type BinaryVault } from '../support/binary-vault.ts';
 
@@ -283,6 +283,7 @@ describe('status and audit', () => {
     await vault.put('old', 'x', '--expires', '2020-01-01T00:00:00Z');
     await vault.put('gone', 'x');
     await vault.ok(['rm', 'gone']);
+    const logSize = statSync(vault.log).size;
     expect(await vault.json(['status'])).toEqual({
       path: vault.file,
       vaultId: expect.stringMatching(/^[\w-]{22}$/u) as unknown,
@@ -295,7 +296,24 @@ describe('status and audit', () => {
       principals: 1,
       sizeBytes: expect.any(Number) as unknown,
       auditLog: vault.log,
+      backend: 'file',
       cipher: 'AES-256-GCM',
+      statistics: {
+        operations: [
+          { operation: 'init', ok: 1, failed: 0 },
+          { operation: 'log', ok: 1, failed: 0 },
+          { operation: 'put', ok: 3, failed: 0 },
+          { operation: 'rm', ok: 1, failed: 0 },
+        ],
+        total: 6,
+        failed: 0,
+        failedUnlocks: 0,
+        last: { time, operation: 'rm', success: true },
+        head: { log: expect.stringMatching(/^[\w-]{22}$/u) as unknown, sequence: 6 },
+        records: 6,
+        unreadable: 0,
+        sizeBytes: logSize,
+      },
       environments: ['development', 'staging', 'production', 'testing'].map((name) => ({
         name,
         secrets: name === 'development' ? 2 : 0,
@@ -309,6 +327,13 @@ describe('status and audit', () => {
       rekeyDue: [],
       tokensToReissue: [],
     });
+    await vault.fails(3, ['get', 'absent']);
+    const text = (await vault.ok(['status'])).stdout.toString();
+    expect(text).toMatch(/^format .* bytes in a file$/mu);
+    expect(text).toMatch(/^audit log .*\.audit\.jsonl, 8 records, \d+ bytes$/mu);
+    expect(text).toMatch(
+      /^operations +8, of these 1 failed \(0 to unlock\); the last: get \(failed\) at 20/mu,
+    );
   });
 
   scenario('audit tells who did what, failures too', async (vault) => {

@@ -5,7 +5,13 @@
 import { closeIdentity, openBundle } from '../../src/access/bundle.ts';
 import { sealSeedOf } from '../../src/access/environment-key.ts';
 import { openGrant } from '../../src/access/grant.ts';
-import { openSlot, slotTypeOf, unwrapBundleKey, type Credential } from '../../src/access/slot.ts';
+import {
+  openSlot,
+  slotTypeOf,
+  stretchWith,
+  unwrapBundleKey,
+  type Credential,
+} from '../../src/access/slot.ts';
 import { open } from '../../src/crypto/aead.ts';
 import { encodeHex, parseBase64url, utf8, type Bytes } from '../../src/crypto/bytes.ts';
 import { deriveKey } from '../../src/crypto/hash.ts';
@@ -128,7 +134,7 @@ export async function keysFrom(path: string, credential: Credential, principal: 
   const type = slotTypeOf(credential);
   const slots = file.all('slot').filter((line) => line.principal === entry.id && line.type === type);
   for (const slot of slots) {
-    const slotKey = await tried(openSlot(domain, slot, credential, 'native'));
+    const slotKey = await tried(openSlot(domain, slot, credential, stretchWith('native')));
     if (slotKey === null) continue;
     const bundleKey = await unwrapBundleKey(domain, slot, slotKey);
     keys.add(slotKey, bundleKey);

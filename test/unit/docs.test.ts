@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { renderErrorSchema, renderManual, renderReadme } from '../../scripts/docs.ts';
+import { renderErrorSchema, renderManual, renderMetrics, renderReadme } from '../../scripts/docs.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
@@ -10,6 +10,10 @@ const read = (file: string): string => readFileSync(path.join(root, file), 'utf8
 describe('rendered documents (npm run docs writes them)', () => {
   it('README.md has the table of the commands that there are', () => {
     expect(renderReadme(read('README.md'))).toBe(read('README.md'));
+  });
+
+  it('docs/metrics.md has the metrics that there are', () => {
+    expect(renderMetrics(read('docs/metrics.md'))).toBe(read('docs/metrics.md'));
   });
 
   it('docs/man/vault.1 has the options that there are', () => {

@@ -1,4 +1,5 @@
 /** Health at a glance. Counts and times, nothing that needs a value. */
+import type { AuditStatistics } from '../../audit/statistics.ts';
 import { IntegrityError } from '../../errors.ts';
 import type { EnvironmentEntry, StoredKdf } from '../../format/lines.ts';
 import { policyValue } from '../../lifecycle/policy.ts';
@@ -8,6 +9,7 @@ import { keysSince } from '../exposure.ts';
 import { openCarry } from '../new-environment.ts';
 import type { Place } from '../place.ts';
 import type { Scope } from '../scope.ts';
+import { auditStatistics } from '../statistics.ts';
 import { listAccess } from './access-list.ts';
 import { tokensToReissue } from './offboard.ts';
 
@@ -36,7 +38,11 @@ export interface VaultStatus {
   readonly principals: number;
   readonly sizeBytes: number;
   readonly auditLog: string;
+  /** What keeps the vault. */
+  readonly backend: 'file';
   readonly cipher: 'AES-256-GCM';
+  /** Of the audit log of this place, before this operation. */
+  readonly statistics: AuditStatistics;
   readonly environments: readonly EnvironmentStatus[];
   /** Principals that removed a credential and still have the keys it opened. */
   readonly rekeyDue: readonly { readonly principal: string; readonly since: string }[];
@@ -70,7 +76,9 @@ export async function vaultStatus(scope: Scope, place: Place): Promise<VaultStat
     principals: document.header.value.principals.length,
     sizeBytes: document.source.size,
     auditLog: place.audit.path,
+    backend: 'file',
     cipher: 'AES-256-GCM',
+    statistics: await auditStatistics(place, authority.domain),
     environments,
     rekeyDue: listAccess(scope).flatMap(({ name, rekeyDue }) =>
       rekeyDue === null ? [] : [{ principal: name, since: rekeyDue }],

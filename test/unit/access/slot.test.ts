@@ -8,6 +8,7 @@ import {
   makeSlot,
   newSlotId,
   openSlot,
+  stretchWith,
   type AgeIdentity,
   type Credential,
 } from '../../../src/access/slot.ts';
@@ -33,7 +34,7 @@ async function slotFor(credential: Credential, hint: string): Promise<{ slot: Sl
 }
 
 const open = async (slot: SlotLine, credential: Credential): Promise<Bytes> =>
-  openSlot(domain, slot, credential, engine);
+  openSlot(domain, slot, credential, stretchWith(engine));
 
 describe('an age slot', () => {
   let identity: string;
