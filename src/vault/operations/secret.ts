@@ -6,23 +6,9 @@ import type { ValueLine } from '../../format/lines.ts';
 import { nameProblem } from '../../format/name.ts';
 import { currentVersion, type EnvironmentReader, type SecretHistory } from '../environment-reader.ts';
 import type { Scope } from '../scope.ts';
+import type { SecretInfo } from '../secret-info.ts';
 
-/** One secret's metadata; never its value. */
-export interface SecretInfo {
-  readonly name: string;
-  readonly environment: string;
-  readonly type: CatalogEntry['type'];
-  readonly version: number;
-  readonly created: string;
-  readonly updated: string;
-  readonly expires: string | null;
-  readonly tags: Readonly<Record<string, string>>;
-  readonly description: string;
-  readonly variable: string | null;
-  readonly rotations: number;
-  readonly rotateEverySeconds: number | null;
-  readonly removed: string | null;
-}
+export type { SecretInfo } from '../secret-info.ts';
 
 export interface Found {
   readonly reader: EnvironmentReader;
