@@ -78,7 +78,8 @@ const architecture: IConfiguration = {
     },
     {
       name: 'library-is-on-top',
-      comment: 'It is for other programs: what this one needs, too, belongs below, and nothing of it in the start-up snapshot.',
+      comment:
+        'It is for other programs: what this one needs, too, belongs below, and nothing of it in the start-up snapshot.',
       severity: 'error',
       from: { pathNot: '^(test/|src/library/|src/index[.]ts$)' },
       to: { path: '^src/(library/|index[.]ts$)' },

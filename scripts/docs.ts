@@ -1,5 +1,5 @@
 /**
- * Writes what is rendered from the program itself: the command table of the README, the manual page, the schema of errors.
+ * Writes what is rendered from the program itself: the command table of the README, the manual page, the schema and the page of errors.
  * `npm run docs` writes, a test compares.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -7,6 +7,7 @@ import path from 'node:path';
 import type { Command, Option } from 'commander';
 import { makeProgram, version } from '../commands/program.ts';
 import { outcomes } from '../src/errors.ts';
+import { renderErrors } from './error-page.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 const start = '<!-- commands: written by `npm run docs` -->\n';
@@ -178,4 +179,5 @@ if (import.meta.main) {
   writeFileSync(readme, renderReadme(readFileSync(readme, 'utf8')));
   writeFileSync(path.join(root, 'docs/man/vault.1'), renderManual());
   writeFileSync(path.join(root, 'docs/schemas/error.schema.json'), renderErrorSchema());
+  writeFileSync(path.join(root, 'docs/errors.md'), renderErrors());
 }

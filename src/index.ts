@@ -7,6 +7,7 @@
  *
  * The guide is docs/library.md.
  */
+/// <reference lib="esnext.disposable" preserve="true" />
 export {
   AccessDeniedError,
   AuditError,

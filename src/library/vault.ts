@@ -1,4 +1,3 @@
-/// <reference lib="esnext.disposable" preserve="true" />
 import { SecretsManagerError, UsageError } from '../errors.ts';
 import { parseApiKey } from '../lifecycle/api-key.ts';
 import { parseDatabaseCredential } from '../lifecycle/database-credential.ts';
@@ -12,16 +11,14 @@ import type { SecretInfo } from '../vault/secret-info.ts';
 import { Vault as OpenVault } from '../vault/vault.ts';
 import { credentialOf } from './credential.ts';
 import { DatabaseCredential } from './database-credential.ts';
-import {
-  checkOptions,
-  checkText,
-  copyOfBytes,
-  type GetOptions,
-  type GetSecretOptions,
-  type ListOptions,
-  type OpenOptions,
-  type RotateOptions,
-  type VerifyOptions,
+import { checkOptions, checkText, copyOfBytes } from './option-checks.ts';
+import type {
+  GetOptions,
+  GetSecretOptions,
+  ListOptions,
+  OpenOptions,
+  RotateOptions,
+  VerifyOptions,
 } from './options.ts';
 import { placeOf } from './place.ts';
 import { checkRuntime } from './runtime.ts';
@@ -150,13 +147,21 @@ export class Vault {
     checkText('the name of a secret', name);
     const environment = this.#meant(options);
     const { ifVersion = null } = options;
-    const value = this.#newValue(options);
-    const done = this.#turn(async (vault) =>
-      vault.write('rotate', async (scope) =>
-        putSecret(scope, { environment, name, value, operation: 'rotate', ifVersion, mustExist: true }),
-      ),
-    ).finally(() => value.fill(0));
-    const { name: rotated, environment: where, version } = await done;
+    const given = givenValue(options);
+    const {
+      name: rotated,
+      environment: where,
+      version,
+    } = await this.#turn(async (vault) => {
+      const value = typeof given === 'string' ? generate(vault.place.random, given) : given;
+      try {
+        return await vault.write('rotate', async (scope) =>
+          putSecret(scope, { environment, name, value, operation: 'rotate', ifVersion, mustExist: true }),
+        );
+      } finally {
+        value.fill(0);
+      }
+    });
     return { name: rotated, environment: where, version };
   }
 
@@ -190,17 +195,6 @@ export class Vault {
     return environment ?? this.#environment;
   }
 
-  #newValue({ value, generate: spec }: RotateOptions): Uint8Array<ArrayBuffer> {
-    if (spec !== undefined && value !== undefined)
-      throw new UsageError('value and generate exclude each other');
-    if (spec !== undefined) return generate(this.#vault.place.random, spec);
-    if (value === undefined)
-      throw new UsageError('no value was given', { hint: 'give a value, or generate' });
-    const copy = copyOfBytes('the new value', value);
-    if (copy.length === 0) throw new UsageError('the new value is empty');
-    return copy;
-  }
-
   async #get(name: string, options: GetSecretOptions): Promise<GotSecret> {
     checkText('the name of a secret', name);
     const { version = null, field = null, allowExpired = false } = options;
@@ -215,6 +209,18 @@ export class Vault {
     this.#last = done.catch(() => undefined);
     return known(async () => done);
   }
+}
+
+/** What a secret is to become: bytes, copied at once, since the caller may wipe its own before the turn comes; or a generator. */
+function givenValue(options: object): Uint8Array<ArrayBuffer> | string {
+  const { value, generate: spec } = options as { readonly value?: unknown; readonly generate?: string };
+  if (spec !== undefined && value !== undefined)
+    throw new UsageError('value and generate exclude each other');
+  if (spec !== undefined) return spec;
+  if (value === undefined) throw new UsageError('no value was given', { hint: 'give a value, or generate' });
+  const copy = copyOfBytes('the new value', value);
+  if (copy.length === 0) throw new UsageError('the new value is empty');
+  return copy;
 }
 
 /** No filter. */
