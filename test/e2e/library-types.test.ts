@@ -73,6 +73,12 @@ await vault.rotateSecret('a', { value: 'x', generate: 'uuid' });
 await vault.rotateSecret('a', { value: maybe });
 // @ts-expect-error not a number
 export const wrong: number = secret.text();
+// @ts-expect-error not text
+export const number: string = (await vault.rotateSecret('a', { generate: 'uuid' })).version;
+// @ts-expect-error not text
+export const list: string = await vault.listSecrets();
+// @ts-expect-error not text
+export const host: number = (await vault.getDatabaseCredential('a')).host;
 // @ts-expect-error no code
 export const code: ErrorCode = 'NO_SUCH_CODE';
 // @ts-expect-error metadata is not for writing

@@ -5,13 +5,18 @@ import { maskSecret } from '../../src/index.ts';
 import { libraryVault, openLibrary, store } from '../support/library-vault.ts';
 
 const anything = fc.oneof(
-  fc.string({ unit: 'binary', maxLength: 60 }),
-  fc.string({ unit: 'grapheme', maxLength: 60 }),
-  fc.string({ unit: 'grapheme-ascii', maxLength: 60 }),
-  fc.uint8Array({ maxLength: 60 }),
+  fc.string({ unit: 'binary', maxLength: 60, size: 'max' }),
+  fc.string({ unit: 'grapheme', maxLength: 60, size: 'max' }),
+  fc.string({ unit: 'grapheme-ascii', maxLength: 60, size: 'max' }),
+  fc.uint8Array({ maxLength: 60, size: 'max' }),
 );
 const ascii = (from: number, to: number): fc.Arbitrary<string> =>
-  fc.string({ unit: fc.constantFrom(...Array.from('abcXYZ0189-_.~')), minLength: from, maxLength: to });
+  fc.string({
+    unit: fc.constantFrom(...Array.from('abcXYZ0189-_.~')),
+    minLength: from,
+    maxLength: to,
+    size: 'max',
+  });
 
 describe('maskSecret', () => {
   it('is eight asterisks, and nothing or the last four characters', () => {

@@ -186,9 +186,14 @@ describe('the state folder', () => {
     const vault = await openLibrary(sample, { stateFolder: path.join(file, 'state'), onWarning });
     await vault.rotateSecret('a', { value: 'two' });
     await vault.close();
-    expect(warnings).toEqual([
-      'this machine could not remember the new state: a rollback would go unnoticed',
-    ]);
+    const expected = 'this machine could not remember the new state: a rollback would go unnoticed';
+    expect(warnings).toEqual([expected]);
+    const emitted = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    const other = await openLibrary(sample, { stateFolder: path.join(file, 'state') });
+    await other.rotateSecret('a', { value: 'three' });
+    expect((await other.getSecret('a')).info.version).toBe(3);
+    await other.close();
+    expect(emitted.mock.calls).toContainEqual([expected, 'VaultWarning']);
   });
 });
 
