@@ -3,8 +3,9 @@
  *
  *   bin -> commands -> vault -> access, audit, lifecycle, providers -> format, crypto, storage
  *
- * with `config`, `exec`, `devices` and `terminal` beside the core, for commands only. Files directly in src/ (errors, for one) are the
- * common ground that everything may import and that import nothing from the folders.
+ * with `config`, `exec`, `devices` and `terminal` beside the core, for commands only; and `library` on top of it, beside commands, for
+ * programs that embed it. Files directly in src/ (errors, for one) are the common ground that everything may import and that import nothing
+ * from the folders; src/index.ts is none of them, but the face of the library.
  */
 
 import type { IConfiguration, IForbiddenRuleType } from 'dependency-cruiser';
@@ -72,8 +73,23 @@ const architecture: IConfiguration = {
       name: 'common-ground-is-lowest',
       comment: 'Everything may import the files directly in src/, so they can import only each other.',
       severity: 'error',
-      from: { path: '^src/[^/]+$' },
-      to: { path: '^(bin|commands)/|^src/[^/]+/' },
+      from: { path: '^src/[^/]+$', pathNot: '^src/index[.]ts$' },
+      to: { path: '^(bin|commands)/|^src/[^/]+/|^src/index[.]ts$' },
+    },
+    {
+      name: 'library-is-on-top',
+      comment:
+        'It is for other programs: what this one needs, too, belongs below, and nothing of it in the start-up snapshot.',
+      severity: 'error',
+      from: { pathNot: '^(test/|src/library/|src/index[.]ts$)' },
+      to: { path: '^src/(library/|index[.]ts$)' },
+    },
+    {
+      name: 'library-is-no-program',
+      comment: 'An embedding program passes its options in code, and has a terminal and children of its own.',
+      severity: 'error',
+      from: { path: '^src/(library/|index[.]ts$)' },
+      to: { path: '^(bin|commands)/|^src/(config|exec|devices|terminal)/' },
     },
     keepOut(
       'vault-shows-nothing',

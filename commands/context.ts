@@ -3,7 +3,9 @@
  * hand back what is to be shown; everything between is here.
  */
 import { resolve } from 'node:path';
+import { auditContext, parentProgram } from '../src/audit/context.ts';
 import { DeclinedError, SecretNotFoundError, UsageError } from '../src/errors.ts';
+import { userFolder } from '../src/storage/caller.ts';
 import {
   readDescriptor,
   readUserFile,
@@ -12,12 +14,12 @@ import {
   type ReservedFile,
 } from '../src/storage/user-file.ts';
 import { openPrompter, type Prompter } from '../src/terminal/prompt.ts';
-import { inputIsData } from '../src/terminal/streams.ts';
-import { logPathBeside, type Place } from '../src/vault/place.ts';
+import { errorIsTerminal, inputIsData } from '../src/terminal/streams.ts';
+import type { Place } from '../src/vault/place.ts';
 import type { CredentialSource, OpenOptions } from '../src/vault/opening.ts';
+import { randomBytes, systemPlace } from '../src/vault/system-place.ts';
 import { Vault } from '../src/vault/vault.ts';
-import { auditContext } from './audit-context.ts';
-import { locate, locateNew, userFolder } from './location.ts';
+import { locate, locateNew } from './location.ts';
 import { credentialSource, tokenCredential } from './credentials.ts';
 import { Settings } from './settings.ts';
 import { Report, type GlobalOptions, type Host } from './report.ts';
@@ -33,7 +35,6 @@ export interface OpenVaultOptions {
 
 const valueBound = 16 * 1024 ** 2;
 const passphraseBound = 64 * 1024;
-const lockWaitMs = 10_000;
 
 export class Context extends Report {
   readonly settings: Settings;
@@ -55,18 +56,8 @@ export class Context extends Report {
     return this.settings.environment;
   }
 
-  /** Monotonic milliseconds. Not by `performance`, which the runtime loads at its first use, at a millisecond a command. */
-  monotonic(): number {
-    return Number(process.hrtime.bigint()) / 1e6;
-  }
-
   random(length: number): Uint8Array<ArrayBuffer> {
-    const bytes = new Uint8Array(length);
-    // Web Crypto hands out at most 64 KiB a call.
-    for (let offset = 0; offset < length; offset += 65_536) {
-      crypto.getRandomValues(bytes.subarray(offset, Math.min(length, offset + 65_536)));
-    }
-    return bytes;
+    return randomBytes(length);
   }
 
   get inputIsData(): boolean {
@@ -143,32 +134,24 @@ export class Context extends Report {
 
   place(path: string): Place {
     const named = this.variable('VAULT_AUDIT_FILE');
-    const { operation } = this.host;
-    const circumstances = (): Place['context'] => (this.#circumstances ??= auditContext(this.host.env));
+    const { env, fs, cwd, acquireLock, operation } = this.host;
+    const circumstances = (): Place['context'] =>
+      (this.#circumstances ??= auditContext(env, parentProgram(), errorIsTerminal() ? 'terminal' : 'none'));
     // Asked for when the first record is written; looked for when there is nothing else to do.
     setImmediate(circumstances);
-    return {
-      fs: this.host.fs,
+    return systemPlace({
+      fs,
       path,
-      audit: { type: 'file', path: named === null ? logPathBeside(path) : resolve(this.host.cwd, named) },
-      stateFolder: userFolder(this.host, 'state'),
-      now: () => this.now(),
-      monotonic: () => this.monotonic(),
-      random: (length) => this.random(length),
+      auditFile: named === null ? null : resolve(cwd, named),
+      stateFolder: userFolder(env, 'state'),
       kdfEngine: this.settings.kdfEngine,
-      get context() {
-        return circumstances();
-      },
-      get holder() {
-        const { user, host } = circumstances();
-        return `process ${process.pid} (${operation}) of ${user} on ${host}`;
-      },
-      lockWaitMs,
-      acquireLock: this.host.acquireLock,
+      operation,
+      circumstances,
+      acquireLock,
       warn: (message) => {
         this.warn(message);
       },
-    };
+    });
   }
 
   /** A new file for something that is made only later; `null` without a path. */

@@ -1,4 +1,5 @@
 /** `vault join`: coming into a vault that is there, by request or by invitation. */
+import { userName } from '../src/audit/context.ts';
 import { UsageError } from '../src/errors.ts';
 import { encodeJoinRequest, isInvitation, parseInvitation } from '../src/format/join-text.ts';
 import { acceptInvitation } from '../src/vault/join-invitation.ts';
@@ -9,7 +10,6 @@ import { examples, type Declare } from './command.ts';
 import type { Context } from './context.ts';
 import { newPassphrase } from './credentials.ts';
 import { addKdfOptions, choosesKdf, kdfFrom, type KdfOptions } from './kdf-options.ts';
-import { auditContext } from './audit-context.ts';
 
 interface JoinFlags extends KdfOptions {
   readonly request?: boolean;
@@ -81,7 +81,7 @@ async function runJoin(context: Context, flags: JoinFlags, file?: string): Promi
     });
   const place = await context.vaultPlace(file);
   if (flags.request === true) {
-    const name = flags.name ?? auditContext(context.host.env).user;
+    const name = flags.name ?? userName();
     const request = await makeJoinRequest(
       place,
       name,

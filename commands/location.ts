@@ -1,7 +1,7 @@
 /** Where the vault is, and the user's own folders: flags, variables, the working folder. `commands.md`, "Variables". */
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { UsageError } from '../src/errors.ts';
+import { callerId, userFolder } from '../src/storage/caller.ts';
 import type { FileSystem } from '../src/storage/file-system.ts';
 import { locateVault, makeFolder, namedVaultPath, newVaultPath, vaultFolder } from '../src/storage/locate.ts';
 
@@ -20,23 +20,9 @@ export interface Whereabouts extends Surroundings {
   readonly own: string | null;
 }
 
-/** Numeric id of the caller, or `null` where the system has none. */
-export function callerId(): number | null {
-  return process.getuid?.() ?? null;
-}
-
-/** The user's folder for this program below one of the XDG folders, or `null` where there is no home. */
-export function userFolder({ env }: Surroundings, kind: 'state' | 'config' | 'data'): string | null {
-  const named = env[{ state: 'XDG_STATE_HOME', config: 'XDG_CONFIG_HOME', data: 'XDG_DATA_HOME' }[kind]];
-  const home = env['HOME'] ?? homedir();
-  const below = { state: '.local/state', config: '.config', data: '.local/share' }[kind];
-  if (named?.startsWith('/') === true) return join(named, 'vault');
-  return home === '' || home === '/nonexistent' ? null : join(home, below, 'vault');
-}
-
 function userVault(where: Whereabouts): string {
   if (where.own !== null) return namedVaultPath(where.fs, where.cwd, where.own);
-  return join(userFolder(where, 'data') ?? where.cwd, 'secrets.vault');
+  return join(userFolder(where.env, 'data') ?? where.cwd, 'secrets.vault');
 }
 
 /** The vault that is meant. @throws SecretNotFoundError VAULT_NOT_FOUND */

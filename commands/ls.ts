@@ -1,5 +1,5 @@
 /** `vault ls`: names and metadata, never values. */
-import { secretTypes, type SecretType } from '../src/format/catalog.ts';
+import { secretTypes, type SecretType } from '../src/format/secret-type.ts';
 import { parseMoment } from '../src/lifecycle/time.ts';
 import { listInfo, listNames, type ListOptions } from '../src/vault/operations/list.ts';
 import { collectPairs, examples, oneOfWords, type Declare } from './command.ts';

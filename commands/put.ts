@@ -1,6 +1,6 @@
 /** `vault put`: store or replace a secret. `vault generate` is the same with a generated value. */
 import { UsageError } from '../src/errors.ts';
-import { secretTypes, type SecretType } from '../src/format/catalog.ts';
+import { secretTypes, type SecretType } from '../src/format/secret-type.ts';
 import { defaultGenerator, generate } from '../src/lifecycle/generate.ts';
 import { parseDuration, parseMoment } from '../src/lifecycle/time.ts';
 import { putSecret, type Metadata, type PutResult } from '../src/vault/operations/put.ts';

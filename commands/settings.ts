@@ -8,10 +8,11 @@ import { AccessDeniedError, UsageError } from '../src/errors.ts';
 import { parseProjectFile, type ProjectFile, type RequiredSecret } from '../src/config/project-file.ts';
 import { configBound } from '../src/config/shape.ts';
 import { noUserSettings, parseUserSettings, type UserSettings } from '../src/config/user-settings.ts';
+import { callerId, userFolder } from '../src/storage/caller.ts';
 import { nearestProjectFile } from '../src/storage/locate.ts';
 import { readOwnFile } from '../src/storage/own-file.ts';
 import { acceptedHash, openTrustStore, type TrustStore } from '../src/storage/trust-store.ts';
-import { callerId, userFolder, type Surroundings } from './location.ts';
+import type { Surroundings } from './location.ts';
 
 /** A project's file as it stands on disk. */
 export interface Project {
@@ -75,7 +76,7 @@ export class Settings {
   }
 
   #readUser(): UserSettings {
-    const folder = userFolder(this.#around, 'config');
+    const folder = userFolder(this.#around.env, 'config');
     if (folder === null) return noUserSettings;
     const path = join(folder, 'config.json');
     const bytes = readOwnFile(this.#around.fs, path, { uid: callerId(), most: configBound, linked: true });
@@ -134,7 +135,7 @@ export class Settings {
   }
 
   get trustStore(): TrustStore {
-    return openTrustStore(this.#around.fs, userFolder(this.#around, 'state'), callerId());
+    return openTrustStore(this.#around.fs, userFolder(this.#around.env, 'state'), callerId());
   }
 
   /** Whether the user accepted exactly these bytes at this path, by a variable or before. */

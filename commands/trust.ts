@@ -4,6 +4,7 @@ import { Option } from 'commander';
 import { SecretNotFoundError } from '../src/errors.ts';
 import { guardedKeys, type Setting } from '../src/config/project-file.ts';
 import { configBound } from '../src/config/shape.ts';
+import { callerId } from '../src/storage/caller.ts';
 import { realFileSystem } from '../src/storage/file-system.ts';
 import { projectFileName } from '../src/storage/locate.ts';
 import { readOwnFile } from '../src/storage/own-file.ts';
@@ -11,7 +12,6 @@ import { acceptedHash, type Acceptance } from '../src/storage/trust-store.ts';
 import { renderPairs, safeText } from '../src/terminal/table.ts';
 import { examples, type Declare } from './command.ts';
 import type { Context } from './context.ts';
-import { callerId } from './location.ts';
 import { projectVault, type Project } from './settings.ts';
 
 interface TrustFlags {

@@ -1,10 +1,15 @@
-/** `npm run build [-- --target linux-arm64 …]`: the product's binary, `dist/vault`, or `dist/vault-TARGET` for another platform. */
+/**
+ * `npm run build [-- --target linux-arm64 …]`: the product's binary, `dist/vault`, or `dist/vault-TARGET` for another platform; and the
+ * library, `dist/lib`, which is the same for all.
+ */
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildBinary } from './binary.ts';
+import { buildLibrary } from './library.ts';
 import { hostTarget, isTarget, root, targets } from './target.ts';
 
 const { values } = parseArgs({ options: { target: { type: 'string', multiple: true } } });
+const library = buildLibrary(path.join(root, 'dist', 'lib'));
 
 for (const target of values.target ?? [hostTarget()]) {
   if (!isTarget(target)) throw new Error(`unknown target ${target}; one of ${targets.join(', ')}`);
@@ -18,6 +23,11 @@ for (const target of values.target ?? [hostTarget()]) {
     console.log('  not signed: macOS kills it until someone signs it on a Mac (codesign --sign - FILE)');
   }
 }
+
+const { code, types } = await library;
+report('modules', code);
+report('types', types);
+console.log('dist/lib: the library');
 
 function report(step: string, bytes: number): void {
   const size = bytes < 1e6 ? `${(bytes / 1e3).toFixed(0)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;

@@ -1,5 +1,5 @@
 /**
- * Writes what is rendered from the program itself: the command table of the README, the manual page, the schema of errors.
+ * Writes what is rendered from the program itself: the command table of the README, the manual page, the schema and the page of errors.
  * `npm run docs` writes, a test compares.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -9,6 +9,7 @@ import { makeProgram } from '../commands/program.ts';
 import { version } from '../commands/version.ts';
 import { outcomes } from '../src/errors.ts';
 import { metrics } from '../src/vault/operations/metrics.ts';
+import { renderErrors } from './error-page.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 
@@ -206,4 +207,5 @@ if (import.meta.main) {
   writeFileSync(metricsPage, renderMetrics(readFileSync(metricsPage, 'utf8')));
   writeFileSync(path.join(root, 'docs/man/vault.1'), renderManual());
   writeFileSync(path.join(root, 'docs/schemas/error.schema.json'), renderErrorSchema());
+  writeFileSync(path.join(root, 'docs/errors.md'), renderErrors());
 }

@@ -2,7 +2,7 @@
  * A project's `vault.json`: what it may hold, and which of it takes effect only once the user has accepted the file.
  * docs/schemas/vault-json.schema.json says the same to editors.
  */
-import { secretTypes, type SecretType } from '../format/catalog.ts';
+import { secretTypes, type SecretType } from '../format/secret-type.ts';
 import { limits } from '../format/limits.ts';
 import { labelProblem, nameProblem } from '../format/name.ts';
 import { ConfigText, parseJsonTree, type JsonNode } from './json-tree.ts';

@@ -16,20 +16,7 @@ import {
 import { IntegrityError } from '../errors.ts';
 import { limits } from './limits.ts';
 import { nameProblem } from './name.ts';
-
-export const secretTypes = [
-  'api-key',
-  'password',
-  'database-credential',
-  'certificate',
-  'encryption-key',
-  'token',
-  'ssh-key',
-  'note',
-  'other',
-] as const;
-
-export type SecretType = (typeof secretTypes)[number];
+import { secretTypes } from './secret-type.ts';
 
 const noteOperations = ['put', 'edit', 'rotate', 'rollback', 'import', 'copy'] as const;
 

@@ -7,14 +7,17 @@ import { SecretNotFoundError, UsageError } from '../errors.ts';
 import { parseUtf8, utf8, type Bytes } from '../crypto/bytes.ts';
 import { encodeJsonText, isRawNumber, parseJsonText } from './json-text.ts';
 
-function parseStructured(value: Bytes): unknown {
-  let text: string;
+/** @throws UsageError for what is not UTF-8 */
+export function readText(value: Bytes): string {
   try {
-    text = parseUtf8(value);
+    return parseUtf8(value);
   } catch {
-    throw new UsageError('the secret is not text, so it has no fields');
+    throw new UsageError('the value of the secret is not text');
   }
-  return parseJsonText(text, 'the value of the secret');
+}
+
+function parseStructured(value: Bytes): unknown {
+  return parseJsonText(readText(value), 'the value of the secret');
 }
 
 const stepsOf = (path: string): string[] => path.split('.');
@@ -41,6 +44,14 @@ export function readField(value: Bytes, path: string): Bytes {
     throw new SecretNotFoundError(`the secret has no field ${JSON.stringify(path)}`, {}, 'FIELD_NOT_FOUND');
   }
   return utf8((typeof node === 'string' ? node : encodeJsonText(node)).toWellFormed());
+}
+
+/** Members of a value that is a JSON object; numbers are raw (json-text.ts). @throws UsageError for any other value */
+export function readMembers(value: Bytes): ReadonlyMap<string, unknown> {
+  const root = parseStructured(value);
+  if (!isContainer(root) || Array.isArray(root))
+    throw new UsageError('the value of the secret is not a JSON object');
+  return new Map(Object.entries(root));
 }
 
 /** The structured value with one field set to a text; caller wipes. `null` starts a new object. */

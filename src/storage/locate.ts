@@ -54,12 +54,17 @@ export function namedVaultPath(fs: FileSystem, cwd: string, named: string): stri
  */
 export function locateVault(options: LocateOptions): string {
   const { fs, cwd, named, userVault } = options;
-  if (named !== null) return resolveLink(options, namedVaultPath(fs, cwd, named));
+  if (named !== null) return locateNamed(options, named);
   const near = nearestVault(options);
   if (near !== null) return resolveLink(options, near);
   if (kindOf(fs, userVault) !== null) return resolveLink(options, userVault);
   const message = `there is no vault here: no ${vaultFolder}/${vaultName} or *.vault from ${cwd} upward, and none at ${userVault}`;
   throw new SecretNotFoundError(message, {}, 'VAULT_NOT_FOUND');
+}
+
+/** Real path of a vault that was named: relative to `cwd`; a folder means `secrets.vault` in it. @throws as `locateVault` */
+export function locateNamed(search: UpwardSearch, named: string): string {
+  return resolveLink(search, namedVaultPath(search.fs, search.cwd, named));
 }
 
 /** Folders from here upward, to the first that is somebody else's: it may hold something that was put there to be found. */
@@ -112,7 +117,7 @@ function nearestVault(search: UpwardSearch): string | null {
   return null;
 }
 
-function resolveLink({ fs, uid }: LocateOptions, path: string): string {
+function resolveLink({ fs, uid }: UpwardSearch, path: string): string {
   const kind = kindOf(fs, path);
   if (kind === null) throw new SecretNotFoundError(`there is no vault at ${path}`, {}, 'VAULT_NOT_FOUND');
   if (kind !== 'link') return join(fs.realpathSync(dirname(path)), basename(path));

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { renderErrors } from '../../scripts/error-page.ts';
 import { renderErrorSchema, renderManual, renderMetrics, renderReadme } from '../../scripts/docs.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
@@ -22,5 +23,9 @@ describe('rendered documents (npm run docs writes them)', () => {
 
   it('docs/schemas/error.schema.json has the codes that there are', () => {
     expect(renderErrorSchema()).toBe(read('docs/schemas/error.schema.json'));
+  });
+
+  it('docs/errors.md has the codes that there are, each with a class that can have it', () => {
+    expect(renderErrors()).toBe(read('docs/errors.md'));
   });
 });

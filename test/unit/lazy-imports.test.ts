@@ -1,6 +1,6 @@
 /**
  * What a command pays for before it does anything: the modules that are reached from bin/vault.ts without an import(). What only some
- * commands need is behind one.
+ * commands need is behind one. The same for a program that imports the library.
  */
 import path from 'node:path';
 import { build } from 'esbuild';
@@ -8,10 +8,10 @@ import { expect, test } from 'vitest';
 
 const root = path.resolve(import.meta.dirname, '../..');
 
-async function loadedAtOnce(): Promise<Set<string>> {
+async function loadedAtOnce(entry: string): Promise<Set<string>> {
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: ['bin/vault.ts'],
+    entryPoints: [entry],
     bundle: true,
     platform: 'node',
     format: 'cjs',
@@ -26,16 +26,28 @@ async function loadedAtOnce(): Promise<Set<string>> {
     for (const { path: next, kind, external } of metafile.inputs[file]?.imports ?? [])
       if (external !== true && kind !== 'dynamic-import') follow(next);
   };
-  follow('bin/vault.ts');
+  follow(entry);
   return found;
 }
 
+function packagesOf(files: ReadonlySet<string>): string[] {
+  return [
+    ...new Set([...files].flatMap((file) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/u.exec(file)?.[1] ?? [])),
+  ];
+}
+
 test('devices, identities, prompts, tables and Argon2id are loaded by whoever needs them', async () => {
-  const files = await loadedAtOnce();
+  const files = await loadedAtOnce('bin/vault.ts');
   expect(files).toContain('commands/devices.ts');
-  const packages = new Set(
-    [...files].flatMap((file) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/u.exec(file)?.[1] ?? []),
-  );
-  expect([...packages]).toEqual(['commander']);
-  expect([...files].filter((file) => file.startsWith('src/devices/'))).toEqual([]);
+  expect(packagesOf(files)).toEqual(['commander']);
+  expect([...files].filter((file) => /^src\/(devices|library)\/|^src\/index/u.test(file))).toEqual([]);
+});
+
+test('the library needs no package before one is used, and nothing of the command line', async () => {
+  const files = await loadedAtOnce('src/index.ts');
+  expect(files).toContain('src/library/vault.ts');
+  expect(packagesOf(files)).toEqual([]);
+  expect(
+    [...files].filter((file) => /^(bin|commands|src\/(exec|terminal|devices|config))\//u.test(file)),
+  ).toEqual([]);
 });

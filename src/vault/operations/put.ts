@@ -1,8 +1,9 @@
 /** Storing values: new secrets, new versions, rotation. One place decides versions, metadata, retention. */
 import { ConcurrencyError, UsageError } from '../../errors.ts';
 import { parseUtf8, type Bytes, utf8 } from '../../crypto/bytes.ts';
-import type { CatalogEntry, Note, SecretType } from '../../format/catalog.ts';
+import type { CatalogEntry, Note } from '../../format/catalog.ts';
 import { limits } from '../../format/limits.ts';
+import type { SecretType } from '../../format/secret-type.ts';
 import { withField } from '../../lifecycle/field.ts';
 import { policyValue } from '../../lifecycle/policy.ts';
 import type { Draft } from '../draft.ts';

@@ -1,6 +1,6 @@
 /** What a project says that its programs need, held against what is there. */
 import { SecretNotFoundError } from '../../errors.ts';
-import type { SecretType } from '../../format/catalog.ts';
+import type { SecretType } from '../../format/secret-type.ts';
 import type { Scope } from '../scope.ts';
 import { shown } from './secret.ts';
 

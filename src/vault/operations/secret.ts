@@ -7,23 +7,9 @@ import { nameProblem } from '../../format/name.ts';
 import type { EnvironmentReader } from '../environment-reader.ts';
 import { currentVersion, type SecretHistory } from '../secret-history.ts';
 import type { Scope } from '../scope.ts';
+import type { SecretInfo } from '../secret-info.ts';
 
-/** One secret's metadata; never its value. */
-export interface SecretInfo {
-  readonly name: string;
-  readonly environment: string;
-  readonly type: CatalogEntry['type'];
-  readonly version: number;
-  readonly created: string;
-  readonly updated: string;
-  readonly expires: string | null;
-  readonly tags: Readonly<Record<string, string>>;
-  readonly description: string;
-  readonly variable: string | null;
-  readonly rotations: number;
-  readonly rotateEverySeconds: number | null;
-  readonly removed: string | null;
-}
+export type { SecretInfo } from '../secret-info.ts';
 
 export interface Found {
   readonly reader: EnvironmentReader;

@@ -1,0 +1,75 @@
+/** What a secret of the type database-credential holds: a JSON object, whose members have a few usual spellings. */
+import { SecretNotFoundError, UsageError } from '../errors.ts';
+import type { Bytes } from '../crypto/bytes.ts';
+import { readMembers } from './field.ts';
+import { encodeJsonText, isRawNumber } from './json-text.ts';
+
+export interface DatabaseFields {
+  readonly engine: string | null;
+  readonly host: string;
+  readonly port: number | null;
+  readonly database: string | null;
+  readonly username: string;
+  readonly password: string;
+}
+
+/** Spellings that mean nothing else beside the others. docs/library.md has them, too. */
+export const databaseSpellings = {
+  engine: ['engine', 'dialect'],
+  host: ['host', 'hostname'],
+  port: ['port'],
+  database: ['database', 'dbname', 'db'],
+  username: ['username', 'user'],
+  password: ['password'],
+} as const satisfies Readonly<Record<keyof DatabaseFields, readonly string[]>>;
+
+type Members = ReadonlyMap<string, unknown>;
+
+/** @throws UsageError for what is no such object, or has a member of another form; SecretNotFoundError FIELD_NOT_FOUND */
+export function parseDatabaseCredential(value: Bytes): DatabaseFields {
+  const members = readMembers(value);
+  return {
+    engine: optional(members, 'engine'),
+    host: required(members, 'host'),
+    port: port(members),
+    database: optional(members, 'database'),
+    username: required(members, 'username'),
+    password: required(members, 'password', true),
+  };
+}
+
+/** The member under any of its spellings; `null` and a member that is not there are the same. */
+function member(members: Members, field: keyof DatabaseFields): unknown {
+  const there = databaseSpellings[field].filter((name) => (members.get(name) ?? null) !== null);
+  const [first, ...others] = there.map((name) => members.get(name));
+  // Numbers keep their spelling in an object of their own.
+  if (others.some((other) => encodeJsonText(other) !== encodeJsonText(first)))
+    throw new UsageError(`the credential has ${there.join(' and ')}, and they differ`);
+  return first ?? null;
+}
+
+function optional(members: Members, field: keyof DatabaseFields): string | null {
+  const found = member(members, field);
+  if (found !== null && (typeof found !== 'string' || found === ''))
+    throw new UsageError(`${field} of the credential is not text`);
+  return found;
+}
+
+function required(members: Members, field: keyof DatabaseFields, mayBeEmpty = false): string {
+  const found = member(members, field);
+  if (found === null)
+    throw new SecretNotFoundError(`the credential has no field ${field}`, {}, 'FIELD_NOT_FOUND');
+  if (typeof found !== 'string') throw new UsageError(`${field} of the credential is not text`);
+  if (found === '' && !mayBeEmpty) throw new UsageError(`${field} of the credential is empty`);
+  return found;
+}
+
+function port(members: Members): number | null {
+  const found = member(members, 'port');
+  if (found === null) return null;
+  const text = isRawNumber(found) ? encodeJsonText(found) : found;
+  const number = typeof text === 'string' && /^[1-9]\d{0,4}$/u.test(text) ? Number(text) : 0;
+  if (number < 1 || number > 65_535)
+    throw new UsageError('port of the credential is not a number from 1 to 65535');
+  return number;
+}
