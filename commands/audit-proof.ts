@@ -3,7 +3,6 @@ import { resolve } from 'node:path';
 import { AuditFault } from '../src/audit/fault.ts';
 import { UsageError } from '../src/errors.ts';
 import { parseMoment } from '../src/lifecycle/time.ts';
-import { openProgress } from '../src/terminal/progress.ts';
 import { checkpoint, proveLog, type LogProof } from '../src/vault/operations/audit-proof.ts';
 import { pruneLog } from '../src/vault/operations/audit-prune.ts';
 import { whoSaw, type Sighting } from '../src/vault/operations/who-saw.ts';
@@ -78,7 +77,7 @@ async function runVerify(context: Context, flags: VerifyFlags): Promise<void> {
   const checkpoints = (flags.checkpoint ?? []).flatMap((path) => linesOf(context, path));
   const archives = (flags.archive ?? []).map((path) => resolve(context.host.cwd, path));
   const vault = await context.openVault();
-  const progress = openProgress(!context.quiet, () => context.monotonic());
+  const progress = context.progress();
   try {
     const proof = await vault.read('audit-verify', async (scope) =>
       proveLog(scope, vault.place, {

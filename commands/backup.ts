@@ -2,7 +2,6 @@
 import { resolve } from 'node:path';
 import { UsageError } from '../src/errors.ts';
 import { backupFolderOf } from '../src/storage/backup-files.ts';
-import { openProgress } from '../src/terminal/progress.ts';
 import { takeBackup } from '../src/vault/operations/backup.ts';
 import {
   Backup,
@@ -80,7 +79,7 @@ async function withProgress<T>(
   context: Context,
   work: (progress: VerifyOptions['progress']) => Promise<T>,
 ): Promise<T> {
-  const progress = openProgress(!context.quiet, () => context.monotonic());
+  const progress = context.progress();
   try {
     return await work((what, done) => {
       progress.show(`verified ${done} ${what}`);

@@ -3,8 +3,10 @@ import { BackendError } from '../src/errors.ts';
 import type { FileSystem } from '../src/storage/file-system.ts';
 import { coloursAllowed, styleFor } from '../src/terminal/style.ts';
 import { renderPairs, renderTable, safeText } from '../src/terminal/table.ts';
+import { openProgress, type Progress } from '../src/terminal/progress.ts';
 import { errorIsTerminal, outputIsTerminal, say, writeError, writeOutput } from '../src/terminal/streams.ts';
 import type { Place } from '../src/vault/place.ts';
+import { monotonic } from '../src/vault/system-place.ts';
 
 /** Options that every command has. */
 export interface GlobalOptions {
@@ -77,6 +79,11 @@ export class Report {
   /** @returns false if whoever read it has gone */
   output(data: string | Uint8Array): boolean {
     return writeOutput(data);
+  }
+
+  /** How far something long has come, for a person who watches. */
+  progress(): Progress {
+    return openProgress(!this.quiet, monotonic);
   }
 
   /** A writer for a child's output that passes through us. A reader that has gone is an EPIPE, as the child would have met it. */

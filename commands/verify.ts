@@ -1,6 +1,5 @@
 /** `vault verify`: everything; `vault verify NAME`: a candidate value. */
 import { verifySecret } from '../src/vault/operations/get.ts';
-import { openProgress } from '../src/terminal/progress.ts';
 import { verifyVault, type VerifyReport } from '../src/vault/operations/verify.ts';
 import type { Scope } from '../src/vault/scope.ts';
 import { examples, type Declare } from './command.ts';
@@ -28,7 +27,7 @@ export const declareVerify: Declare = (program, act) => {
 async function runVerify(context: Context, flags: VerifyFlags, name?: string): Promise<number | undefined> {
   if (name !== undefined) return verifyCandidate(context, flags, name);
   const vault = await context.openVault({ acceptRollback: flags.acceptRollback === true });
-  const progress = openProgress(!context.quiet, () => context.monotonic());
+  const progress = context.progress();
   const watched = async (scope: Scope): Promise<VerifyReport> =>
     verifyVault(scope, vault.place, {
       known: vault.rememberedLog,

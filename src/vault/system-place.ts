@@ -43,7 +43,7 @@ export function systemPlace(options: SystemPlaceOptions): Place {
 }
 
 /** Monotonic milliseconds. Not by `performance`, which the runtime loads at its first use, at a millisecond a command. */
-function monotonic(): number {
+export function monotonic(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
 
