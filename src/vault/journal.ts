@@ -21,7 +21,7 @@ import type { SignedRecord } from '../format/audit-record.ts';
 import type { VaultDocument } from '../format/document.ts';
 import { createLog, openLog, type LogFile } from '../storage/log-file.ts';
 import type { RememberedLog } from '../storage/state-store.ts';
-import { syncFolder } from '../storage/file-system.ts';
+import { onDisk, syncFolder } from '../storage/file-system.ts';
 import { removeStaleTemporary } from '../storage/vault-file.ts';
 import { attachPoint, lastSigned, missing } from './journal-anchors.ts';
 import type { Memory } from './memory.ts';
@@ -180,7 +180,11 @@ export class Journal {
     const header = document.header.value.n;
     if (to !== '' && head === to) {
       // Killed between rename and flush, perhaps: the folder is flushed by whoever comes next.
-      if (memory.state?.head !== to) syncFolder(this.#place.fs, this.#place.path);
+      const { fs, path } = this.#place;
+      if (memory.state?.head !== to)
+        onDisk('flush the folder of', path, () => {
+          syncFolder(fs, path);
+        });
       return;
     }
     if (to !== '' && head === from) {

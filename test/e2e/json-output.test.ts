@@ -109,6 +109,7 @@ const runs: Readonly<Record<string, readonly Run[]>> = {
     },
     { args: ['audit', '--op', 'nothing'], like: [] },
   ],
+  migrate: [{ args: ['migrate'], like: { format: 1, current: 1, migrated: false } }],
   status: [
     {
       before: async (vault) => {

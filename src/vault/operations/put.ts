@@ -1,5 +1,5 @@
 /** Storing values: new secrets, new versions, rotation. One place decides versions, metadata, retention. */
-import { ConcurrencyError, UsageError } from '../../errors.ts';
+import { ConcurrencyError, SecretNotFoundError, UsageError } from '../../errors.ts';
 import { parseUtf8, type Bytes, utf8 } from '../../crypto/bytes.ts';
 import type { CatalogEntry, Note } from '../../format/catalog.ts';
 import { limits } from '../../format/limits.ts';
@@ -124,7 +124,7 @@ function checkConditions(options: PutOptions, version: number): void {
     throw new ConcurrencyError(`${shown(name)} is not at version ${ifVersion}: ${found}`);
   }
   if (mustExist === true && version === 0)
-    throw new UsageError(`there is no secret ${shown(name)} to rotate`);
+    throw new SecretNotFoundError(`there is no secret ${shown(name)} to rotate`);
 }
 
 function mergeEntry(

@@ -217,7 +217,9 @@ describe('rotateSecret', () => {
       name: 'ConcurrencyError',
       code: 'CONFLICT',
     });
-    expect(await failureOf(vault.rotateSecret('absent', { value: 'x' }))).toMatchObject({ code: 'USAGE' });
+    expect(await failureOf(vault.rotateSecret('absent', { value: 'x' }))).toMatchObject({
+      code: 'SECRET_NOT_FOUND',
+    });
     expect((await vault.getSecret('a')).info.version).toBe(1);
     await vault.close();
   });
