@@ -365,6 +365,7 @@ describe('status and audit', () => {
       principal: 'owner',
       environment: 'development',
       secrets: [{ environment: 'development', name: 'canary', version: 1 }],
+      detail: null,
       context: {
         user: expect.any(String) as unknown,
         host: expect.any(String) as unknown,
