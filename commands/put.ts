@@ -1,9 +1,10 @@
 /** `vault put`: store or replace a secret. `vault generate` is the same with a generated value. */
 import { UsageError } from '../src/errors.ts';
 import { secretTypes, type SecretType } from '../src/format/secret-type.ts';
-import { defaultGenerator, generate } from '../src/lifecycle/generate.ts';
+import { defaultGenerator, generate, generators } from '../src/lifecycle/generate.ts';
 import { parseDuration, parseMoment } from '../src/lifecycle/time.ts';
 import { putSecret, type Metadata, type PutResult } from '../src/vault/operations/put.ts';
+import type { Command } from 'commander';
 import { collectPairs, examples, oneOfWords, wholeNumber, type Declare } from './command.ts';
 import type { Context } from './context.ts';
 import { readValue } from './value-input.ts';
@@ -24,15 +25,9 @@ interface PutFlags {
   readonly dryRun?: boolean;
 }
 
-export const declarePut: Declare = (program, act) => {
-  const command = program
-    .command('put')
-    .alias('set')
-    .description('store or replace a secret: hidden prompt, standard input, file or generator')
-    .argument('<name>', 'name of the secret')
-    .option('--file <file>', 'take the bytes of a file; - is standard input')
-    .option('--field <path>', 'set one field of a structured secret')
-    .option('--generate [spec]', `generate the value (default: ${defaultGenerator})`)
+/** What a secret is besides its value, and on which condition it is stored. */
+function withMetadata(command: Command): Command {
+  return command
     .option('--type <type>', `one of ${secretTypes.join(', ')}`, oneOfWords(secretTypes))
     .option('--description <text>', 'what it is')
     .option('--tag <key=value>', 'set a tag; KEY= removes it', collectPairs)
@@ -44,7 +39,17 @@ export const declarePut: Declare = (program, act) => {
       'only if the current version is this; 0: none',
       wholeNumber(0, Number.MAX_SAFE_INTEGER),
     )
-    .option('--if-absent', 'only if there is no such secret')
+    .option('--if-absent', 'only if there is no such secret');
+}
+
+export const declarePut: Declare = (program, act) => {
+  const command = withMetadata(program.command('put'))
+    .alias('set')
+    .description('store or replace a secret: hidden prompt, standard input, file or generator')
+    .argument('<name>', 'name of the secret')
+    .option('--file <file>', 'take the bytes of a file; - is standard input')
+    .option('--field <path>', 'set one field of a structured secret')
+    .option('--generate [spec]', `generate the value (default: ${defaultGenerator})`)
     .option('--exact', 'keep a final newline, and allow nothing at all')
     .option('--dry-run', 'say what would be done, and do nothing')
     .action(act<PutFlags>(runPut));
@@ -58,22 +63,22 @@ export const declarePut: Declare = (program, act) => {
 };
 
 export const declareGenerate: Declare = (program, act) => {
-  const command = program
-    .command('generate')
+  const command = withMetadata(program.command('generate'))
     .description('store a generated value; the same as put --generate')
     .argument('<name>', 'name of the secret')
-    .argument(
-      '[spec]',
-      'password[:LENGTH[:luds]], hex:BYTES, base64:BYTES, base64url:BYTES, uuid',
-      defaultGenerator,
-    )
-    .option('--if-absent', 'only if there is no such secret')
+    .argument('[spec]', generators.join(', '), defaultGenerator)
+    .option('--dry-run', 'say what would be done, and do nothing')
     .action(
       act<PutFlags>(async (context, options, name, spec) =>
         runPut(context, { ...options, generate: spec }, name),
       ),
     );
-  return examples(command, 'vault generate db/password', 'vault generate session/key hex:32');
+  return examples(
+    command,
+    'vault generate db/password',
+    'vault generate session/key hex:32',
+    'vault generate deploy/key ed25519',
+  );
 };
 
 function metadataFrom(context: Context, flags: PutFlags): Metadata {
@@ -103,7 +108,7 @@ async function runPut(context: Context, flags: PutFlags, name = ''): Promise<voi
           exact: flags.exact === true,
           question: `value of ${name}:`,
         })
-      : generate((length) => context.random(length), spec);
+      : await generate((length) => context.random(length), spec);
   try {
     const result = await vault.write('put', async (scope) => {
       const done = await putSecret(scope, {

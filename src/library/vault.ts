@@ -153,7 +153,7 @@ export class Vault {
       environment: where,
       version,
     } = await this.#turn(async (vault) => {
-      const value = typeof given === 'string' ? generate(vault.place.random, given) : given;
+      const value = typeof given === 'string' ? await generate(vault.place.random, given) : given;
       try {
         return await vault.write('rotate', async (scope) =>
           putSecret(scope, { environment, name, value, operation: 'rotate', ifVersion, mustExist: true }),

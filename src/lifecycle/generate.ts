@@ -13,16 +13,25 @@ const classes: Readonly<Record<string, string>> = {
 
 export const defaultGenerator = 'password:32';
 
-/** A uniform integer below `bound` (at most 256), by rejection: no value is more likely than another. */
-function uniformBelow(random: RandomSource, bound: number): number {
+const sizeless: ReadonlySet<string> = new Set(['uuid', 'ed25519']);
+
+export const generators = [
+  'password[:LENGTH[:luds]]',
+  'passphrase[:WORDS]',
+  'hex:BYTES',
+  'base64:BYTES',
+  'base64url:BYTES',
+  'uuid',
+  'ed25519',
+  'rsa[:BITS]',
+] as const;
+
+/** Uniform integers below `bound` (at most 256), by rejection: no value is more likely than another. */
+function* uniformBelow(random: RandomSource, bound: number): Generator<number, never> {
   const limit = 256 - (256 % bound);
   for (;;) {
-    for (const byte of random(16)) if (byte < limit) return byte % bound;
+    for (const byte of random(64)) if (byte < limit) yield byte % bound;
   }
-}
-
-function pick(random: RandomSource, alphabet: string): string {
-  return alphabet[uniformBelow(random, alphabet.length)] ?? '';
 }
 
 function number(
@@ -50,8 +59,9 @@ function password(random: RandomSource, length: number, wanted: string): string 
     throw new UsageError('the password is too short for one character of each class');
   const alphabet = kinds.map((kind) => classes[kind]).join('');
   // Drawn whole and drawn again until every class occurs: uniform over all passwords that satisfy the rule.
+  const places = uniformBelow(random, alphabet.length);
   for (;;) {
-    const drawn = Array.from({ length }, () => pick(random, alphabet)).join('');
+    const drawn = Array.from({ length }, () => alphabet[places.next().value] ?? '').join('');
     if (kinds.every((kind) => Array.from(classes[kind] ?? '').some((character) => drawn.includes(character))))
       return drawn;
   }
@@ -65,10 +75,28 @@ function uuid(random: RandomSource): string {
   return encodeHex(bytes).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 
+/** Words of the English list of BIP 39, 11 bits each. Its 2,048 words differ in their first four letters. */
+async function passphrase(random: RandomSource, count: number): Promise<string> {
+  const { wordlist } = await import('@scure/bip39/wordlists/english.js');
+  const drawn = new DataView(random(2 * count).buffer);
+  // 2,048 divides 65,536: no word is more likely than another.
+  return Array.from({ length: count }, (_, i) => wordlist[drawn.getUint16(2 * i) % wordlist.length]).join(
+    '-',
+  );
+}
+
+/** A private key as PKCS #8 (RFC 5958) in PEM; the public one follows from it. By the runtime, which takes no randomness from outside. */
+async function privateKey(kind: 'ed25519' | 'rsa', bits: number): Promise<string> {
+  const { generateKeyPairSync } = await import('node:crypto');
+  const made =
+    kind === 'rsa' ? generateKeyPairSync('rsa', { modulusLength: bits }) : generateKeyPairSync('ed25519');
+  return made.privateKey.export({ type: 'pkcs8', format: 'pem' });
+}
+
 /** Generate a value by its SPEC; caller wipes. @throws UsageError */
-export function generate(random: RandomSource, spec: string): Bytes {
+export async function generate(random: RandomSource, spec: string): Promise<Bytes> {
   const [kind = '', size, ...rest] = spec.split(':');
-  if (rest.length > (kind === 'password' ? 1 : 0) || (kind === 'uuid' && size !== undefined))
+  if (rest.length > (kind === 'password' ? 1 : 0) || (sizeless.has(kind) && size !== undefined))
     throw new UsageError(`not a generator: ${JSON.stringify(spec)}`);
   switch (kind) {
     case 'password':
@@ -79,11 +107,15 @@ export function generate(random: RandomSource, spec: string): Bytes {
       return utf8(Buffer.from(random(number(size, 32, 1, 65_536, 'bytes'))).toString('base64'));
     case 'base64url':
       return utf8(encodeBase64url(random(number(size, 32, 1, 65_536, 'bytes'))));
+    case 'passphrase':
+      return utf8(await passphrase(random, number(size, 6, 4, 24, 'words')));
+    case 'ed25519':
+      return utf8(await privateKey(kind, 0));
+    case 'rsa':
+      return utf8(await privateKey(kind, number(size, 3_072, 2_048, 8_192, 'bits')));
     case 'uuid':
       return utf8(uuid(random));
     default:
-      throw new UsageError(
-        `not a generator: ${JSON.stringify(spec)}; there are password[:LENGTH[:luds]], hex:BYTES, base64:BYTES, base64url:BYTES, uuid`,
-      );
+      throw new UsageError(`not a generator: ${JSON.stringify(spec)}; there are ${generators.join(', ')}`);
   }
 }
