@@ -1,7 +1,8 @@
 /** What a secret of the type database-credential holds: a JSON object, whose members have a few usual spellings. */
 import { SecretNotFoundError, UsageError } from '../errors.ts';
-import type { Bytes } from '../crypto/bytes.ts';
-import { readMembers } from './field.ts';
+import { utf8, type Bytes } from '../crypto/bytes.ts';
+import { databaseUrl, isRedis } from './database-url.ts';
+import { readField, readMembers } from './field.ts';
 import { encodeJsonText, isRawNumber } from './json-text.ts';
 
 export interface DatabaseFields {
@@ -27,15 +28,27 @@ type Members = ReadonlyMap<string, unknown>;
 
 /** @throws UsageError for what is no such object, or has a member of another form; SecretNotFoundError FIELD_NOT_FOUND */
 export function parseDatabaseCredential(value: Bytes): DatabaseFields {
-  const members = readMembers(value);
+  return fieldsOf(readMembers(value));
+}
+
+function fieldsOf(members: Members): DatabaseFields {
+  const engine = optional(members, 'engine');
   return {
-    engine: optional(members, 'engine'),
+    engine,
     host: required(members, 'host'),
     port: port(members),
-    database: optional(members, 'database'),
-    username: required(members, 'username'),
+    database: database(members),
+    // Redis has a user of its own without a name.
+    username: isRedis(engine) ? (optional(members, 'username') ?? '') : required(members, 'username'),
     password: required(members, 'password', true),
   };
+}
+
+/** The field `url` of a credential that has none of that name: composed of the others. Caller wipes. @throws as `parseDatabaseCredential` */
+export function urlOf(value: Bytes): Bytes {
+  const members = readMembers(value);
+  if (members.has('url')) return readField(value, 'url');
+  return utf8(databaseUrl(fieldsOf(members), members.get('options')));
 }
 
 /** The member under any of its spellings; `null` and a member that is not there are the same. */
@@ -62,6 +75,12 @@ function required(members: Members, field: keyof DatabaseFields, mayBeEmpty = fa
   if (typeof found !== 'string') throw new UsageError(`${field} of the credential is not text`);
   if (found === '' && !mayBeEmpty) throw new UsageError(`${field} of the credential is empty`);
   return found;
+}
+
+/** Of Redis a number. */
+function database(members: Members): string | null {
+  const found = member(members, 'database');
+  return isRawNumber(found) ? encodeJsonText(found) : optional(members, 'database');
 }
 
 function port(members: Members): number | null {

@@ -2,6 +2,7 @@
 import { equalBytes, type Bytes } from '../../crypto/bytes.ts';
 import { sha256 } from '../../crypto/hash.ts';
 import { SecretBytes } from '../../crypto/secret-bytes.ts';
+import { urlOf } from '../../lifecycle/database-credential.ts';
 import { readField } from '../../lifecycle/field.ts';
 import type { Scope } from '../scope.ts';
 import {
@@ -39,10 +40,15 @@ export async function getSecret(scope: Scope, options: GetOptions): Promise<GotS
   const info = infoFrom(reader, entry, line, note);
   if (options.field === null) return { value, info };
   try {
-    return { value: new SecretBytes(readField(value.bytes, options.field)), info };
+    return { value: new SecretBytes(fieldOf(value.bytes, options.field, info.type)), info };
   } finally {
     value.wipe();
   }
+}
+
+/** A database credential has a field that is made of the others: its URL. */
+function fieldOf(value: Bytes, field: string, type: SecretInfo['type']): Bytes {
+  return type === 'database-credential' && field === 'url' ? urlOf(value) : readField(value, field);
 }
 
 /** Whether a candidate (borrowed) is the current value. Digests are compared, so that time depends on nothing but lengths. */
