@@ -7,6 +7,7 @@ const packages = {
   unshare: 'util-linux',
   nsenter: 'util-linux',
   prlimit: 'util-linux',
+  openssl: 'openssl',
   python3: 'python3',
 } as const;
 

@@ -2,6 +2,7 @@
 import { equalBytes, type Bytes } from '../../crypto/bytes.ts';
 import { sha256 } from '../../crypto/hash.ts';
 import { SecretBytes } from '../../crypto/secret-bytes.ts';
+import { certificateField } from '../../lifecycle/certificate.ts';
 import { urlOf } from '../../lifecycle/database-credential.ts';
 import { readField } from '../../lifecycle/field.ts';
 import type { Scope } from '../scope.ts';
@@ -46,9 +47,13 @@ export async function getSecret(scope: Scope, options: GetOptions): Promise<GotS
   }
 }
 
-/** A database credential has a field that is made of the others: its URL. */
+const openBrace = 0x7b;
+
+/** A database credential has a field that is made of the others: its URL. Those of a certificate are in it. */
 function fieldOf(value: Bytes, field: string, type: SecretInfo['type']): Bytes {
-  return type === 'database-credential' && field === 'url' ? urlOf(value) : readField(value, field);
+  if (type === 'database-credential' && field === 'url') return urlOf(value);
+  const isJson = value[0] === openBrace;
+  return type === 'certificate' && !isJson ? certificateField(value, field) : readField(value, field);
 }
 
 /** Whether a candidate (borrowed) is the current value. Digests are compared, so that time depends on nothing but lengths. */

@@ -4,6 +4,7 @@ import { parseUtf8, type Bytes, utf8 } from '../../crypto/bytes.ts';
 import type { CatalogEntry, Note } from '../../format/catalog.ts';
 import { limits } from '../../format/limits.ts';
 import type { SecretType } from '../../format/secret-type.ts';
+import { certificateExpiry } from '../../lifecycle/certificate.ts';
 import { withField } from '../../lifecycle/field.ts';
 import { policyValue } from '../../lifecycle/policy.ts';
 import type { Draft } from '../draft.ts';
@@ -83,8 +84,11 @@ export async function putSecret(scope: WriteScope, options: PutOptions): Promise
   const metadata = options.metadata ?? {};
   const changed = mergeEntry(entry, name, () => draft.newSecretId(), scope.stamp.time, metadata);
   if (entry === null || JSON.stringify(entry) !== JSON.stringify(changed)) await draft.setEntry(changed);
+  const own = changed.type === 'certificate' ? certificateExpiry(value) : null;
   const expires =
-    metadata.expires === undefined ? (before?.expires ?? '') : (metadata.expires?.toISOString() ?? '');
+    metadata.expires === undefined
+      ? (own?.toISOString() ?? before?.expires ?? '')
+      : (metadata.expires?.toISOString() ?? '');
   const rotations = (before?.rotations ?? 0) + (options.operation === 'rotate' ? 1 : 0);
   const line = await draft.addVersion(changed.secret, value, {
     operation: options.operation,

@@ -1,0 +1,152 @@
+/** What is read from certificates, made by the real openssl. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { parseUtf8, utf8 } from '../../../src/crypto/bytes.ts';
+import { certificateExpiry, certificateField } from '../../../src/lifecycle/certificate.ts';
+import { showSecret } from '../../../src/vault/operations/history.ts';
+import { failureOf } from '../../support/failure.ts';
+import { get, makeVault, placeIn, put, withVault } from '../../support/sample-vault.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { lacking, skipped } from '../../support/tools.ts';
+
+const reason = lacking('openssl');
+
+describe.skipIf(reason !== '')(`certificates${skipped(reason)}`, () => {
+  let folder: string;
+  const at = (name: string): string => path.join(folder, name);
+  const pem = (name: string): string => readFileSync(at(name), 'utf8');
+  const openssl = (...args: readonly string[]): string =>
+    execFileSync('openssl', args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] }).toString();
+
+  /** A certificate for a key of its own, by a local CA; from 2026-01-01 on, for so many days. */
+  function issue(name: string, subject: string, names: string, days: number): void {
+    openssl(
+      'req',
+      '-new',
+      '-newkey',
+      'ed25519',
+      '-nodes',
+      '-keyout',
+      `${name}.key`,
+      '-out',
+      `${name}.csr`,
+      '-subj',
+      subject,
+    );
+    writeFileSync(at(`${name}.ext`), `subjectAltName=${names}\n`);
+    const by = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-extfile', `${name}.ext`];
+    openssl(
+      'x509',
+      '-req',
+      '-in',
+      `${name}.csr`,
+      ...by,
+      '-days',
+      String(days),
+      '-set_serial',
+      '4711',
+      '-out',
+      `${name}.pem`,
+    );
+  }
+
+  /** As openssl tells it. */
+  const told = (name: string, what: string): string =>
+    openssl('x509', '-in', `${name}.pem`, '-noout', what).trim();
+
+  beforeAll(() => {
+    folder = temporaryFolder();
+    openssl(
+      'req',
+      '-x509',
+      '-newkey',
+      'ed25519',
+      '-nodes',
+      '-keyout',
+      'ca.key',
+      '-out',
+      'ca.pem',
+      '-subj',
+      '/CN=Test CA',
+      '-days',
+      '3650',
+    );
+    issue(
+      'site',
+      '/O=Größe/CN=site.example',
+      'DNS:site.example,DNS:*.site.example,IP:192.0.2.1,email:a@site.example',
+      90,
+    );
+    issue('next', '/CN=site.example', 'DNS:site.example', 200);
+  });
+
+  const field = (value: string, name: string): string => parseUtf8(certificateField(utf8(value), name));
+
+  test('fields are those that openssl tells', () => {
+    const value = pem('site.pem');
+    expect(field(value, 'names').split('\n')).toEqual([
+      'DNS:site.example',
+      'DNS:*.site.example',
+      'IP Address:192.0.2.1',
+      'email:a@site.example',
+    ]);
+    expect(field(value, 'subject')).toContain('CN=site.example');
+    expect(field(value, 'subject')).toContain('Größe');
+    expect(field(value, 'issuer')).toBe('CN=Test CA');
+    expect(BigInt(`0x${field(value, 'serial')}`)).toBe(4711n);
+    expect(told('site', '-serial')).toContain(field(value, 'serial'));
+    expect(`sha256 Fingerprint=${field(value, 'fingerprint')}`).toBe(
+      openssl('x509', '-in', 'site.pem', '-noout', '-fingerprint', '-sha256').trim(),
+    );
+    const ends = new Date(told('site', '-enddate').replace('notAfter=', ''));
+    expect(field(value, 'expires')).toBe(ends.toISOString());
+    expect(certificateExpiry(utf8(value))).toEqual(ends);
+    expect(Date.parse(field(value, 'expires')) - Date.parse(field(value, 'starts'))).toBe(90 * 86_400_000);
+  });
+
+  test('of several the first counts, wherever the key stands', () => {
+    const ends = certificateExpiry(utf8(pem('site.pem')));
+    for (const value of [
+      pem('site.pem') + pem('ca.pem'),
+      pem('site.key') + pem('site.pem') + pem('ca.pem'),
+      pem('site.pem').replaceAll('\n', '\r\n'),
+      `Bag Attributes\n  friendlyName: x\n${pem('site.pem')}`,
+    ])
+      expect(certificateExpiry(utf8(value))).toEqual(ends);
+  });
+
+  test('what is none has no fields, and says no value', async () => {
+    const damaged = pem('site.pem').replace(/^[A-Za-z0-9+/]{10}/mu, 'AAAAAAAAAA');
+    for (const value of [pem('site.key'), 'canary', '', damaged]) {
+      expect(certificateExpiry(utf8(value))).toBeNull();
+      const error = await failureOf(() => field(value, 'subject'));
+      expect([error.exitCode, error.code]).toEqual([3, 'FIELD_NOT_FOUND']);
+      expect(error.message).not.toContain('canary');
+    }
+    expect((await failureOf(() => field(pem('site.pem'), 'constructor'))).code).toBe('FIELD_NOT_FOUND');
+  });
+
+  test('a stored certificate expires when it says so; a new one moves that; what a person says counts more', async () => {
+    const sample = await makeVault(placeIn(temporaryFolder()));
+    const expiryOf = (name: string): string => certificateExpiry(utf8(pem(name)))?.toISOString() ?? '';
+    await withVault(sample, async (vault) => {
+      const metadata = { type: 'certificate' } as const;
+      const stored = async (options: Parameters<typeof put>[3]): Promise<string | null> => {
+        await put(vault, 'tls', pem('site.pem') + pem('site.key'), options);
+        return expires();
+      };
+      const expires = async (): Promise<string | null> =>
+        vault.read('show', async (scope) => (await showSecret(scope, null, 'tls')).info.expires);
+      expect(await stored({ metadata })).toBe(expiryOf('site.pem'));
+      await put(vault, 'tls', pem('next.pem'), { operation: 'rotate' });
+      expect(await expires()).toBe(expiryOf('next.pem'));
+      expect(await stored({ metadata: { expires: new Date('2031-01-01T00:00:00Z') } })).toBe(
+        '2031-01-01T00:00:00.000Z',
+      );
+      expect(await stored({ metadata: { expires: null } })).toBeNull();
+      expect(await get(vault, 'tls')).toContain('BEGIN PRIVATE KEY');
+    });
+  });
+});
