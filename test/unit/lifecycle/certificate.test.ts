@@ -25,6 +25,7 @@ describe.skipIf(reason !== '')(`certificates${skipped(reason)}`, () => {
     openssl(
       'req',
       '-new',
+      '-utf8',
       '-newkey',
       'ed25519',
       '-nodes',
