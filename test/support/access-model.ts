@@ -71,7 +71,7 @@ export class AccessModel {
     const may = this.#changes(who, environment);
     if (may !== 'done') return may;
     const secret = this.environments.get(environment)?.get(name);
-    if (secret === undefined || secret.removed) return 2;
+    if (secret === undefined || secret.removed) return 3;
     const rights = this.#rights(who, environment);
     if (!rights.has('write') && !rights.has('rotate')) return 5;
     secret.versions.push({ value, author: who });
