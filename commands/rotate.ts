@@ -1,43 +1,68 @@
 /** `vault rotate` and `vault rollback`: new versions of a secret that is there. */
-import { UsageError } from '../src/errors.ts';
+import { BackendError, SecretNotFoundError, UsageError } from '../src/errors.ts';
+import { runForOutput } from '../src/exec/output-of.ts';
+import { withoutOurCredentials } from '../src/exec/variables.ts';
 import { defaultGenerator, generate } from '../src/lifecycle/generate.ts';
 import { rollbackSecret } from '../src/vault/operations/history.ts';
 import { putSecret } from '../src/vault/operations/put.ts';
+import { pendingRotations, type PendingRotation } from '../src/vault/operations/rotation.ts';
+import type { Vault } from '../src/vault/vault.ts';
 import { examples, wholeNumber, type Declare } from './command.ts';
 import type { Context } from './context.ts';
 import { reportPut } from './put.ts';
+import { abandonRotation, resumeRotation, rotateInTwoPhases, type Hooks, type Rotated } from './two-phase.ts';
 import { readValue } from './value-input.ts';
 
 interface RotateFlags {
   readonly generate?: string | true;
+  readonly command?: string;
+  readonly apply?: string;
+  readonly check?: string;
+  readonly undo?: string;
+  readonly resume?: boolean;
+  readonly abandon?: boolean;
   readonly ifVersion?: number;
-  readonly expires?: string;
 }
 
 export const declareRotate: Declare = (program, act) => {
   const command = program
     .command('rotate')
-    .description('give a secret a new value: from standard input, or generated')
-    .argument('<name>', 'name of the secret')
+    .description('give a secret a new value: from standard input, a command, or generated')
+    .argument('[name]', 'name of the secret')
     .option('--generate [spec]', `generate it (default: ${defaultGenerator}), whatever standard input holds`)
+    .option('--command <command>', 'take what a shell command prints, without a final newline')
+    .option('--apply <command>', 'bring the new value to where it is used, before it becomes the current one')
+    .option('--check <command>', 'see whether it works there; if not, the old one stays current')
+    .option('--undo <command>', 'bring the old value back where --apply or --check has failed')
+    .option('--resume', 'go on with rotations that were interrupted, with the same hooks')
+    .option('--abandon', 'take back one that was interrupted, by --undo if there is one')
     .option(
       '--if-version <n>',
       'only if the current version is this',
       wholeNumber(1, Number.MAX_SAFE_INTEGER),
     )
     .action(act<RotateFlags>(runRotate));
+  command.addHelpText(
+    'after',
+    '\nHooks run by the shell, with VAULT_SECRET_NAME, VAULT_ENVIRONMENT, VAULT_OLD_VALUE and VAULT_NEW_VALUE in their environment; values that\ncannot be variables come on descriptors 3 (old) and 4 (new).',
+  );
   return examples(
     command,
     'vault rotate db/password',
     'vault rotate session/key --generate hex:32',
     './new-token | vault rotate api/token',
+    'vault rotate db/password --apply ./set-password --check ./try-login --undo ./reset-password',
+    'vault rotate --resume --apply ./set-password --check ./try-login --undo ./reset-password',
   );
 };
 
 async function newValue(context: Context, flags: RotateFlags): Promise<Uint8Array<ArrayBuffer>> {
   const random = (length: number): Uint8Array<ArrayBuffer> => context.random(length);
+  if (flags.generate !== undefined && flags.command !== undefined)
+    throw new UsageError('--generate and --command exclude each other');
   if (flags.generate !== undefined)
     return generate(random, flags.generate === true ? defaultGenerator : flags.generate);
+  if (flags.command !== undefined) return outputOf(context, flags.command);
   if (context.inputIsData) {
     const value = await readValue(context, { file: '-', exact: false, question: '' });
     if (value.length > 0) return value;
@@ -45,25 +70,99 @@ async function newValue(context: Context, flags: RotateFlags): Promise<Uint8Arra
   return generate(random, defaultGenerator);
 }
 
-async function runRotate(context: Context, flags: RotateFlags, name = ''): Promise<void> {
-  if (name === '') throw new UsageError('which secret?');
+async function outputOf(context: Context, command: string): Promise<Uint8Array<ArrayBuffer>> {
+  const { status, output } = await runForOutput(command, withoutOurCredentials(context.host.env));
+  const hint = 'the old value is still current';
+  if (status !== 0)
+    throw new BackendError(
+      `the command for a new value failed with status ${status}`,
+      { hint },
+      'HOOK_FAILED',
+    );
+  const end = output.at(-1) === 0x0a ? (output.at(-2) === 0x0d ? -2 : -1) : output.length;
+  const value = output.slice(0, end);
+  output.fill(0);
+  if (value.length === 0)
+    throw new BackendError('the command for a new value printed nothing', { hint }, 'HOOK_FAILED');
+  return value;
+}
+
+async function runRotate(context: Context, flags: RotateFlags, name?: string): Promise<void> {
+  const { apply = null, check = null, undo = null } = flags;
+  const hooks = { apply, check, undo };
+  if (flags.resume === true || flags.abandon === true) {
+    await endPending(context, flags, hooks, name ?? null);
+    return;
+  }
+  if (name === undefined) throw new UsageError('which secret?');
+  if (undo !== null && apply === null) throw new UsageError('--undo takes back what --apply did: give both');
   const vault = await context.openVault();
   const value = await newValue(context, flags);
+  const options = { environment: context.environment, name, value, ifVersion: flags.ifVersion ?? null };
   try {
-    const result = await vault.write('rotate', async (scope) =>
-      putSecret(scope, {
-        environment: context.environment,
-        name,
-        value,
-        operation: 'rotate',
-        ifVersion: flags.ifVersion ?? null,
-        mustExist: true,
-      }),
-    );
-    reportPut(context, result);
+    if (apply === null && check === null)
+      reportPut(
+        context,
+        await vault.write('rotate', async (scope) =>
+          putSecret(scope, { ...options, operation: 'rotate', mustExist: true }),
+        ),
+      );
+    else reportRotated(context, await rotateInTwoPhases(context, vault, hooks, options));
   } finally {
     value.fill(0);
   }
+}
+
+/** `--resume` and `--abandon`. The first that fails ends it: what is in use there is to be seen to first. */
+async function endPending(
+  context: Context,
+  flags: RotateFlags,
+  hooks: Hooks,
+  name: string | null,
+): Promise<void> {
+  if (flags.resume === true && flags.abandon === true)
+    throw new UsageError('--resume and --abandon exclude each other');
+  const vault = await context.openVault();
+  const pending = await pendingHere(context, vault, name);
+  if (flags.resume === true && hooks.apply === null && hooks.check === null && pending.length > 0)
+    throw new UsageError(`${listOf(context, pending)}: give the hooks again, --check at least`);
+  const ended: Rotated[] = [];
+  for (const one of pending.filter(({ own }) => own)) {
+    if (flags.resume === true) ended.push(await resumeRotation(context, vault, hooks, one));
+    else await abandonRotation(context, vault, hooks, one);
+    const what = flags.resume === true ? 'is current' : 'was withdrawn';
+    context.inform(`version ${one.version} of ${context.shown(one.name)} in ${one.environment} ${what}`);
+  }
+  if (context.json) context.outputJson(flags.resume === true ? ended : pending);
+  if (pending.length === 0) context.inform('no rotation is under way');
+}
+
+async function pendingHere(context: Context, vault: Vault, name: string | null): Promise<PendingRotation[]> {
+  const environment = name === null ? (context.globals.env ?? null) : context.environment;
+  const found = await vault.read('rotate-pending', async (scope) =>
+    pendingRotations(scope, environment, name),
+  );
+  if (name !== null && found.length === 0)
+    throw new SecretNotFoundError(`no rotation of ${context.shown(name)} is under way`);
+  const others = found.filter(({ own }) => !own);
+  if (others.length > 0)
+    context.warn(`${listOf(context, others)}: they end it themselves, or an administrator does`);
+  return found;
+}
+
+function listOf(context: Context, pending: readonly PendingRotation[]): string {
+  return pending
+    .map(
+      ({ name, environment, by, since }) =>
+        `${context.shown(name)} in ${environment} is being rotated by ${by} since ${since}`,
+    )
+    .join('; ');
+}
+
+function reportRotated(context: Context, { name, environment, version }: Rotated): void {
+  if (context.json)
+    context.outputJson({ name, environment, version, created: false, revived: false, dryRun: false });
+  else context.inform(`${context.shown(name)} rotated in ${environment}, version ${version}`);
 }
 
 export const declareRollback: Declare = (program, act) => {

@@ -313,11 +313,15 @@ export class AccessDraft {
       const present = this.environments.find((entry) => entry.id === id);
       if (present === undefined || this.#made.has(id)) continue;
       const reader = await this.#ports.reader(present);
-      const made = await rekeyEnvironment(reader, this.#stamp, (policy) =>
-        withExposures(
-          policy,
-          [...exposed].map(([principal, read]) => ({ principal, read, until: this.#ports.stamp.time })),
-        ),
+      const made = await rekeyEnvironment(
+        reader,
+        this.#stamp,
+        (policy) =>
+          withExposures(
+            policy,
+            [...exposed].map(([principal, read]) => ({ principal, read, until: this.#ports.stamp.time })),
+          ),
+        (principal) => this.principals.some((one) => one.id === principal),
       );
       this.setAside.push(...made.setAside);
       this.#made.set(id, made);

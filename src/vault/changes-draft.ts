@@ -95,8 +95,13 @@ export class ChangesDraft extends Draft {
     this.#add(line.raw);
   }
 
-  override async addVersion(secret: string, value: Bytes, note: Note): Promise<Line<ValueLine>> {
-    if (this.#mayRotate && note.operation === 'rotate') return super.addVersion(secret, value, note);
+  override async addVersion(
+    secret: string,
+    value: Bytes,
+    note: Note,
+    state: 'live' | 'pending' = 'live',
+  ): Promise<Line<ValueLine>> {
+    if (this.#mayRotate && note.operation === 'rotate') return super.addVersion(secret, value, note, state);
     const hint = this.#mayRotate ? 'you may rotate: `vault rotate NAME`' : undefined;
     return this.#refuse(hint);
   }
@@ -104,6 +109,11 @@ export class ChangesDraft extends Draft {
   protected async addLine(_secret: string, line: Line<ValueLine>): Promise<void> {
     if (line.value.version === 1) await this.#refuse();
     this.#add(line.raw);
+  }
+
+  protected async replaceLine(_secret: string, line: Line<ValueLine>): Promise<void> {
+    this.#add(line.raw);
+    return Promise.resolve();
   }
 
   /** The lines that it ends stay until a writer folds this in: nothing is hidden by who may only delete. */

@@ -12,7 +12,7 @@ import { purgedLine, type PurgedLine, type ValueLine } from '../format/lines.ts'
 import type { BuiltEnvironment, WriteStamp } from './environment-layout.ts';
 import type { EnvironmentReader } from './environment-reader.ts';
 import type { SecretHistory } from './secret-history.ts';
-import { makeValueLine } from './value-line.ts';
+import { makeValueLine, settledLine } from './value-line.ts';
 
 export abstract class Draft {
   readonly reader: EnvironmentReader;
@@ -45,6 +45,8 @@ export abstract class Draft {
   abstract remove(entry: CatalogEntry): Promise<void>;
 
   protected abstract addLine(secret: string, line: Line<ValueLine>): Promise<void>;
+  /** Put a line in the place of the one of the same version. */
+  protected abstract replaceLine(secret: string, line: Line<ValueLine>): Promise<void>;
   protected abstract addTrace(secret: string, trace: Line<PurgedLine>): Promise<void>;
 
   abstract build(): Promise<BuiltEnvironment>;
@@ -62,25 +64,62 @@ export abstract class Draft {
     return history;
   }
 
-  /** Seal, sign and add a version after the newest one. The value is borrowed. */
-  async addVersion(secret: string, value: Bytes, note: Note): Promise<Line<ValueLine>> {
+  /**
+   * Seal, sign and add a version after the newest one. The value is borrowed.
+   * @throws ConcurrencyError while one is pending: it has to become the current one or be withdrawn first
+   */
+  async addVersion(
+    secret: string,
+    value: Bytes,
+    note: Note,
+    state: 'live' | 'pending' = 'live',
+  ): Promise<Line<ValueLine>> {
     const { keys, authority, part } = this.reader;
     const { identity, time } = this.stamp;
     const history = await this.history(secret);
     const before = history.versions.at(-1);
-    if (before?.value.state === 'pending')
-      throw new ConcurrencyError('a rotation of this secret is under way and has to end first');
+    if (before?.value.state === 'pending') {
+      const hint = 'end it first: `vault rotate --resume`';
+      const by = authority.nameOf(before.value.author);
+      throw new ConcurrencyError(`a rotation by ${by} is under way since ${before.value.time}`, { hint });
+    }
     const version = (before?.value.version ?? history.purged?.value.through ?? 0) + 1;
     const prev =
       before === undefined
         ? (history.purged?.value.digest ?? '')
         : await lineDigest(authority.domain, before.raw);
     const author = identity.principal;
-    const wanted = { secret, version, state: 'live', time, author, prev, decision: '', value, note } as const;
+    const wanted = { secret, version, state, time, author, prev, decision: '', value, note } as const;
     const line = await makeValueLine(authority.domain, this.stamp, part.entry, keys, wanted);
     await this.addLine(secret, line);
     this.#histories.set(secret, { ...history, versions: [...history.versions, line] });
     return line;
+  }
+
+  /**
+   * End a version that is pending: it becomes the current one, or is withdrawn and kept.
+   * @throws AccessDeniedError unless by its author, or an administrator; ConcurrencyError if it is not pending any more
+   */
+  async settleVersion(
+    secret: string,
+    version: number,
+    state: 'live' | 'withdrawn',
+  ): Promise<Line<ValueLine>> {
+    const { authority } = this.reader;
+    const { principal } = this.stamp.identity;
+    const history = await this.history(secret);
+    const line = history.versions.at(-1);
+    if (line?.value.version !== version || line.value.state !== 'pending')
+      throw new ConcurrencyError(`version ${version} is not pending any more`);
+    if (line.value.author !== principal && !authority.isAdmin(principal))
+      throw new AccessDeniedError(`the rotation is by ${authority.nameOf(line.value.author)}`, {
+        hint: 'they end it themselves, or an administrator does',
+      });
+    await this.reader.checkVersion(history, version);
+    const settled = await settledLine(authority.domain, this.stamp, line.value, state);
+    await this.replaceLine(secret, settled);
+    this.#histories.set(secret, { ...history, versions: [...history.versions.slice(0, -1), settled] });
+    return settled;
   }
 
   /** Drop versions up to `through` (which must be kept now) and leave a signed trace. */

@@ -83,6 +83,14 @@ export class EnvironmentDraft extends Draft {
     lines.push({ raw: line.raw, secret: idBytes(secret), version: line.value.version });
   }
 
+  protected async replaceLine(secret: string, line: Line<ValueLine>): Promise<void> {
+    const lines = await this.#valueShard(secret);
+    const key = idBytes(secret);
+    const { version } = line.value;
+    const others = lines.filter((one) => compareBytes(one.secret, key) !== 0 || one.version !== version);
+    lines.splice(0, lines.length, ...others, { raw: line.raw, secret: key, version });
+  }
+
   protected async addTrace(secret: string, trace: Line<PurgedLine>): Promise<void> {
     const lines = await this.#valueShard(secret);
     const key = idBytes(secret);

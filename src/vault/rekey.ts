@@ -33,11 +33,13 @@ export interface RekeyedEnvironment extends MadeEnvironment {
  * @param reader of the environment as it is, by somebody who can read it
  * @param stamp its identity is an administrator's, and signs everything
  * @param policy the environment's own policy from now on
+ * @param stays whether somebody is a principal from now on: what others have pending is withdrawn, since nobody else could end it
  */
 export async function rekeyEnvironment(
   reader: EnvironmentReader,
   stamp: WriteStamp,
   policy: (present: Carry['policy']) => Carry['policy'],
+  stays: (principal: string) => boolean,
 ): Promise<RekeyedEnvironment> {
   const { domain } = reader.authority;
   const setAside = await settleChanges(reader);
@@ -57,7 +59,10 @@ export async function rekeyEnvironment(
       all.slice(start, start + batch).map(async ({ secret, entry }) => {
         const history = await reader.history(secret);
         await reader.checkVersion(history, 0);
-        return { entry: afterFolding(entry, history), lines: await sealAnew(reader, stamp, made, history) };
+        return {
+          entry: afterFolding(entry, history),
+          lines: await sealAnew(reader, stamp, made, history, stays),
+        };
       }),
     );
     for (const one of sealed) {
@@ -107,6 +112,7 @@ async function sealAnew(
   stamp: WriteStamp,
   made: Pick<MadeEnvironment, 'entry' | 'keys'>,
   history: SecretHistory,
+  stays: (principal: string) => boolean,
 ): Promise<StoredLine[]> {
   const { domain } = reader.authority;
   const { identity } = stamp;
@@ -120,7 +126,8 @@ async function sealAnew(
   }
   let prev = history.purged?.value.digest ?? '';
   for (const line of history.versions) {
-    const { secret, version, state, time, author, decision } = line.value;
+    const { secret, version, time, author, decision } = line.value;
+    const state = line.value.state === 'pending' && !stays(author) ? 'withdrawn' : line.value.state;
     const [value, note] = await openOrName(reader, line);
     const wanted = { secret, version, state, time, author, decision, prev, note, value: value.bytes };
     const next = await makeValueLine(domain, stamp, made.entry, made.keys, wanted);

@@ -75,6 +75,18 @@ export async function makeValueLine(
   return line;
 }
 
+/** A pending version in its final state: what is sealed in it, its author and its place stay. */
+export async function settledLine(
+  domain: Domain,
+  { identity, time }: Pick<WriteStamp, 'identity' | 'time'>,
+  pending: ValueLine,
+  state: 'live' | 'withdrawn',
+): Promise<Line<ValueLine>> {
+  const { sig: _, ...unsigned } = pending;
+  const value = { ...unsigned, state, time, by: identity.principal };
+  return signLine<ValueLine>(domain, identity.signing, value, valueLine, 'value');
+}
+
 async function sealPlain(
   domain: Domain,
   { random }: Pick<WriteStamp, 'random'>,

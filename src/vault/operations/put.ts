@@ -39,6 +39,8 @@ export interface PutOptions {
   readonly guardEmpty?: boolean;
   /** The secret must be there already (rotation). */
   readonly mustExist?: boolean;
+  /** Whether the version waits for `settleRotation` to become the current one. */
+  readonly pending?: boolean;
 }
 
 export interface PutResult {
@@ -90,14 +92,16 @@ export async function putSecret(scope: WriteScope, options: PutOptions): Promise
       ? (own?.toISOString() ?? before?.expires ?? '')
       : (metadata.expires?.toISOString() ?? '');
   const rotations = (before?.rotations ?? 0) + (options.operation === 'rotate' ? 1 : 0);
-  const line = await draft.addVersion(changed.secret, value, {
+  const note: Note = {
     operation: options.operation,
     rotations,
     expires,
     graceUntil: '',
-  });
+  };
+  const state = options.pending === true ? 'pending' : 'live';
+  const line = await draft.addVersion(changed.secret, value, note, state);
   if (value !== options.value) value.fill(0);
-  await retain(scope, draft, changed.secret);
+  if (state === 'live') await retain(scope, draft, changed.secret);
   const { version } = line.value;
   await scope.trace.name(reader, name, version);
   const environment = reader.part.entry.name;
@@ -177,7 +181,7 @@ function mergeTags(present: CatalogEntry['tags'], wanted: ReadonlyMap<string, st
 }
 
 /** Keep as many versions as the policy says; the current one is always kept. */
-async function retain(scope: WriteScope, draft: Draft, secret: string): Promise<void> {
+export async function retain(scope: WriteScope, draft: Draft, secret: string): Promise<void> {
   if (!draft.mayPurge) return;
   const keep = Number(policyValue(scope.policy, 'retention.versions'));
   const { versions } = await draft.history(secret);

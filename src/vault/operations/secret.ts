@@ -80,10 +80,11 @@ export function pickVersion(found: Found, wanted: VersionWanted): Line<ValueLine
     throw new SecretNotFoundError(`${shown(entry.name)} has no value`, {}, 'VERSION_NOT_FOUND');
   if (wanted === null) return current;
   const live = history.versions.filter((line) => line.value.state === 'live');
+  // By its number also one that is pending or was withdrawn: it may be the one that is in use where it was applied.
   const line =
     wanted === 'previous'
       ? live.findLast((candidate) => candidate.value.version < current.value.version)
-      : live.find((candidate) => candidate.value.version === wanted);
+      : history.versions.find((candidate) => candidate.value.version === wanted);
   if (line === undefined) {
     const kept = live.map((candidate) => candidate.value.version);
     const range = kept.length === 1 ? `version ${kept[0]}` : `versions ${kept[0]} to ${kept.at(-1)}`;

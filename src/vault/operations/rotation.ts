@@ -1,0 +1,111 @@
+/**
+ * Rotation in two phases: a new value is staged, durable and not yet current; once it is in place where it is used, it becomes the current
+ * one, and else it is withdrawn. It is never lost: also a withdrawn version can be read by its number.
+ */
+import { ConcurrencyError } from '../../errors.ts';
+import type { Bytes } from '../../crypto/bytes.ts';
+import type { SecretBytes } from '../../crypto/secret-bytes.ts';
+import { currentVersion } from '../secret-history.ts';
+import type { Scope, WriteScope } from '../scope.ts';
+import { putSecret, retain } from './put.ts';
+import { findSecret, shown } from './secret.ts';
+
+export interface PendingRotation {
+  readonly name: string;
+  readonly environment: string;
+  readonly version: number;
+  /** Since when. */
+  readonly since: string;
+  readonly by: string;
+  /** Whether the principal that asks may end it. */
+  readonly own: boolean;
+}
+
+export interface StageOptions {
+  readonly environment: string | null;
+  readonly name: string;
+  /** Borrowed. */
+  readonly value: Bytes;
+  readonly ifVersion: number | null;
+}
+
+export interface Staged {
+  readonly name: string;
+  readonly environment: string;
+  readonly version: number;
+  /** The value that it is to replace, owned by the caller; `null` for who cannot read it. */
+  readonly old: SecretBytes | null;
+}
+
+/** Stage a new value. @throws SecretNotFoundError; ConcurrencyError while another rotation is under way */
+export async function stageRotation(scope: WriteScope, options: StageOptions): Promise<Staged> {
+  const { environment, name } = options;
+  const staged = await putSecret(scope, {
+    ...options,
+    operation: 'rotate',
+    mustExist: true,
+    pending: true,
+  });
+  const { reader, history } = await findSecret(scope, environment, name);
+  const current = currentVersion(history);
+  if (current === null || reader.keys.value === null) return { ...staged, old: null };
+  await reader.checkVersion(history, current.value.version);
+  return { ...staged, old: await reader.open(current) };
+}
+
+/** The staged value and the one that it is to replace, for whoever goes on with it. Caller wipes. */
+export async function openStaged(
+  scope: Scope,
+  { environment, name, version }: Pick<PendingRotation, 'environment' | 'name' | 'version'>,
+): Promise<{ readonly value: SecretBytes; readonly old: SecretBytes | null }> {
+  const { reader, history } = await findSecret(scope, environment, name);
+  const line = history.versions.at(-1);
+  if (line?.value.version !== version || line.value.state !== 'pending')
+    throw new ConcurrencyError(`version ${version} of ${shown(name)} is not pending any more`);
+  const current = currentVersion(history);
+  await reader.checkVersion(history, current?.value.version ?? version);
+  await scope.trace.name(reader, name, version);
+  return { value: await reader.open(line), old: current === null ? null : await reader.open(current) };
+}
+
+/** Make a staged version the current one, or withdraw it. */
+export async function settleRotation(
+  scope: WriteScope,
+  { environment, name, version }: Pick<PendingRotation, 'environment' | 'name' | 'version'>,
+  state: 'live' | 'withdrawn',
+): Promise<void> {
+  const { entry } = await findSecret(scope, environment, name);
+  const draft = await scope.draft(environment);
+  await draft.settleVersion(entry.secret, version, state);
+  await scope.trace.name(draft.reader, name, version);
+  if (state === 'live') await retain(scope, draft, entry.secret);
+}
+
+/** Rotations that are under way, of one secret or of all that the principal can list. */
+export async function pendingRotations(
+  scope: Scope,
+  environment: string | null,
+  name: string | null,
+): Promise<PendingRotation[]> {
+  const { authority, identity } = scope;
+  const entries = name === null && environment === null ? scope.accessible() : [scope.entry(environment)];
+  const found: PendingRotation[] = [];
+  for (const where of entries) {
+    const reader = await scope.readerOf(where);
+    for (const entry of await reader.entries()) {
+      if (entry.removed !== '' || (name !== null && entry.name !== name)) continue;
+      const line = (await reader.history(entry.secret)).versions.at(-1);
+      if (line?.value.state !== 'pending') continue;
+      const { version, time, author } = line.value;
+      found.push({
+        name: entry.name,
+        environment: where.name,
+        version,
+        since: time,
+        by: authority.nameOf(author),
+        own: author === identity.principal || authority.isAdmin(identity.principal),
+      });
+    }
+  }
+  return found;
+}
