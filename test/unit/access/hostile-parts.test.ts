@@ -46,10 +46,7 @@ interface Hostile {
 }
 
 /** The next version of `db`, well made but for what is given. */
-async function version(
-  { vault, forgery }: Hostile,
-  state: 'live' | 'pending' = 'live',
-): Promise<Open<ValueLine>> {
+async function version({ vault, forgery }: Hostile): Promise<Open<ValueLine>> {
   return vault.read('x', async (scope) => {
     const reader = await scope.reader('production');
     const { secret } = (await reader.find('db')) ?? { secret: '' };
@@ -63,7 +60,7 @@ async function version(
       {
         secret,
         version: last.value.version + 1,
-        state,
+        state: 'live',
         time: forgery.snapshot.time,
         author: vault.identity.principal,
         prev: forgery.lineDigest(last.value),
@@ -109,7 +106,6 @@ const ways: Readonly<Record<string, Spoiled>> = {
       line.note = noise();
     }),
   },
-  'a version that is pending': { lines: async (hostile) => [await version(hostile, 'pending')] },
   'a purge of a version that is not there': {
     who: 'deleter',
     lines: async ({ forgery, signer, vault }) => {

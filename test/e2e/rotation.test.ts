@@ -1,0 +1,124 @@
+/**
+ * Rotation in two phases against a real PostgreSQL: the value that the vault calls current logs in, whatever fails between, and after
+ * `rotate --resume` wherever the program was killed.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { BinaryVault } from '../support/binary-vault.ts';
+import { Postgres, postgresMissing } from '../support/postgres.ts';
+import { skipped } from '../support/tools.ts';
+
+const missing = await postgresMissing();
+
+/** As documentation has it: no value is ever an argument. */
+const set = (from: string, to: string): string =>
+  `PGPASSWORD="$${from}" psql -Xq -v ON_ERROR_STOP=1 <<'SQL'\n\\getenv password ${to}\nALTER ROLE app PASSWORD :'password';\nSQL`;
+const apply = set('VAULT_OLD_VALUE', 'VAULT_NEW_VALUE');
+const undo = set('VAULT_NEW_VALUE', 'VAULT_OLD_VALUE');
+const check = `PGPASSWORD="$VAULT_NEW_VALUE" psql -XAtqc 'select 1' > /dev/null`;
+/** The shell that runs a hook is a child of the program. */
+const killed = 'kill -9 $PPID; wait';
+
+describe.skipIf(missing !== null)(`against PostgreSQL${skipped(missing ?? '')}`, () => {
+  const superuser = 'of the superuser';
+  let server: Postgres;
+  let vault: BinaryVault;
+  let token: string;
+
+  beforeAll(async () => {
+    server = await Postgres.start(superuser);
+    vault = await BinaryVault.make();
+    token = (await vault.ok(['slot', 'add', '--token', '-q'])).stdout.toString().trim();
+    server.sql('postgres', superuser, `CREATE ROLE app LOGIN PASSWORD 'first'`);
+    await vault.put('db', 'first');
+  }, 60_000);
+
+  afterAll(() => {
+    server.stop();
+  });
+
+  const environment = (): Record<string, string | undefined> => ({
+    ...server.environment('app', ''),
+    VAULT_ACCESS_TOKEN: token,
+  });
+  const run = async (...args: readonly string[]): Promise<number> =>
+    (await vault.run(['rotate', ...args], { env: environment() })).status;
+  const current = async (): Promise<string> =>
+    (await vault.ok(['get', 'db'], { env: environment() })).stdout.toString();
+  const hooks = (change: Partial<Record<'apply' | 'check' | 'undo', string>> = {}): string[] =>
+    Object.entries({ apply, check, undo, ...change }).flatMap(([step, command]) => [`--${step}`, command]);
+
+  test('the new value logs in, the old one does not any more, and neither is told', async () => {
+    const old = await current();
+    const ended = await vault.run(['rotate', 'db', ...hooks()], { env: environment() });
+    expect([ended.status, ended.stdout.toString()]).toEqual([0, '']);
+    const value = await current();
+    expect(value).not.toBe(old);
+    expect([server.accepts('app', value), server.accepts('app', old)]).toEqual([true, false]);
+    expect(ended.stderr).not.toContain(value);
+  });
+
+  test('a failing check takes it back: old is current and logs in; the log tells every step', async () => {
+    const old = await current();
+    expect(await run('db', ...hooks({ check: 'false' }))).toBe(9);
+    expect(await current()).toBe(old);
+    expect(server.accepts('app', old)).toBe(true);
+    const steps = (await vault.json(['audit', '--name', 'db', '--last', '6'])) as {
+      operation: string;
+      code: string | null;
+    }[];
+    expect(steps.slice(0, 5).map(({ operation, code }) => [operation, code])).toEqual([
+      ['rotate-stage', null],
+      ['rotate-apply', null],
+      ['rotate-check', 'HOOK_FAILED'],
+      ['rotate-undo', null],
+      ['rotate-withdraw', null],
+    ]);
+  });
+
+  test('a failing apply changes nothing', async () => {
+    const old = await current();
+    expect(await run('db', ...hooks({ apply: 'false', undo: 'true' }))).toBe(9);
+    expect([await current(), server.accepts('app', old)]).toEqual([old, true]);
+  });
+
+  test('where undo fails as well, the staged value stays pending, and resuming ends it', async () => {
+    expect(await run('db', ...hooks({ check: 'false', undo: 'false' }))).toBe(9);
+    expect(await run('--resume', ...hooks())).toBe(0);
+    expect(server.accepts('app', await current())).toBe(true);
+  });
+
+  const kills: Record<string, string[]> = {
+    'before apply does anything': hooks({ apply: killed }),
+    'when apply has done it': hooks({ apply: `${apply}\n${killed}` }),
+    'before check looks': hooks({ check: killed }),
+    'when check has seen it': hooks({ check: `${check} && ${killed}` }),
+    'before undo does anything': hooks({ check: 'false', undo: killed }),
+    'when undo has done it': hooks({ check: 'false', undo: `${undo}\n${killed}` }),
+  };
+
+  test.each(Object.entries(kills))(
+    'killed %s, eight times: what is current logs in after --resume',
+    async (_, args) => {
+      for (let i = 0; i < 8; i++) {
+        expect(await run('db', ...args)).toBe(137);
+        // The next command says what is under way.
+        await vault.fails(8, ['put', 'db'], { env: environment(), input: 'x' });
+        expect(await run('--resume', ...hooks())).toBe(0);
+        const value = await current();
+        expect(server.accepts('app', value)).toBe(true);
+      }
+      await vault.ok(['verify']);
+    },
+    60_000,
+  );
+
+  test('what was interrupted can be taken back instead', async () => {
+    const old = await current();
+    expect(await run('db', ...(kills['before check looks'] ?? []))).toBe(137);
+    expect(server.accepts('app', old)).toBe(false);
+    expect(await run('--abandon', 'db', '--undo', undo)).toBe(0);
+    expect([await current(), server.accepts('app', old)]).toEqual([old, true]);
+    expect(await run('--resume', ...hooks())).toBe(0);
+    vault.expectNoLeak();
+  });
+});
