@@ -129,11 +129,14 @@ async function endPending(
   const ended: Rotated[] = [];
   for (const one of pending.filter(({ own }) => own)) {
     if (flags.resume === true) ended.push(await resumeRotation(context, vault, hooks, one));
-    else await abandonRotation(context, vault, hooks, one);
+    else {
+      await abandonRotation(context, vault, hooks, one);
+      ended.push({ name: one.name, environment: one.environment, version: one.version });
+    }
     const what = flags.resume === true ? 'is current' : 'was withdrawn';
     context.inform(`version ${one.version} of ${context.shown(one.name)} in ${one.environment} ${what}`);
   }
-  if (context.json) context.outputJson(flags.resume === true ? ended : pending);
+  if (context.json) context.outputJson(ended);
   if (pending.length === 0) context.inform('no rotation is under way');
 }
 

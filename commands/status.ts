@@ -13,6 +13,10 @@ function showDue(context: Context, status: VaultStatus): void {
   for (const { name, rekeyDue, keysSince } of status.environments)
     if (rekeyDue && keysSince !== null)
       context.output(`re-key due: ${name} has its keys since ${context.day(keysSince)}; \`vault rekey\`\n`);
+  for (const { name, environment, by, since } of status.rotationsUnderWay)
+    context.output(
+      `rotation under way: ${context.forOutput(name)} in ${environment}, by ${by} since ${context.moment(since)}; \`vault rotate --resume\`\n`,
+    );
   for (const name of status.tokensToReissue)
     context.output(`reissue the token of ${name}: a removed administrator may know it\n`);
 }

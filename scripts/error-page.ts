@@ -114,7 +114,7 @@ const meanings: Readonly<Record<ErrorCode, Meaning>> = {
   },
   HOOK_FAILED: {
     one: new BackendError('', {}, 'HOOK_FAILED'),
-    cause: 'a hook of a rotation failed. Reserved: this version runs none',
+    cause: 'a hook of a rotation failed, or the command for a new value',
   },
   AUDIT: {
     one: new AuditError(''),

@@ -33,6 +33,10 @@ const removed = async (vault: BinaryVault): Promise<unknown> => {
   return vault.ok(['rm', 'gone']);
 };
 
+/** A rotation that nobody could end: neither did it work, nor could it be taken back. */
+const interrupt = async (vault: BinaryVault): Promise<unknown> =>
+  vault.fails(9, ['rotate', 'canary', '--apply', 'true', '--check', 'false', '--undo', 'false']);
+
 const stored = { environment: 'development', dryRun: false };
 
 /** By the name of the schema. Add a line for a command that is new. */
@@ -90,7 +94,17 @@ const runs: Readonly<Record<string, readonly Run[]>> = {
     { before: rich, args: ['cp', 'rich', 'copy'], like: { ...stored, name: 'copy' } },
     { args: ['cp', 'rich', 'rich', '--to-env', 'production'], like: { environment: 'production' } },
   ],
-  rotate: [{ args: ['rotate', 'canary'], like: { version: 2 } }],
+  rotate: [
+    { args: ['rotate', 'canary'], like: { version: 2 } },
+    { args: ['rotate', 'canary', '--apply', 'true', '--check', 'true'], like: { version: 3 } },
+    {
+      before: async (vault) => interrupt(vault),
+      args: ['rotate', '--resume', '--check', 'true'],
+      like: [{ name: 'canary', environment: 'development', version: 4 }],
+    },
+    { before: async (vault) => interrupt(vault), args: ['rotate', '--abandon'], like: [{ version: 5 }] },
+    { args: ['rotate', '--resume', '--check', 'true'], like: [] },
+  ],
   rollback: [{ before: rich, args: ['rollback', 'rich', '--to', '1'], like: { version: 3 } }],
   verify: [
     { args: ['verify'], like: { secrets: 1 } },
@@ -134,6 +148,11 @@ const runs: Readonly<Record<string, readonly Run[]>> = {
           unreadable: 0,
         },
       },
+    },
+    {
+      before: async (vault) => interrupt(vault),
+      args: ['status'],
+      like: { rotationsUnderWay: [{ name: 'canary', version: 2, by: 'owner', own: true }] },
     },
     {
       before: async (vault) => {

@@ -2,9 +2,12 @@
  * Rotation in two phases: a new value is staged, durable and not yet current; once it is in place where it is used, it becomes the current
  * one, and else it is withdrawn. It is never lost: also a withdrawn version can be read by its number.
  */
-import { ConcurrencyError } from '../../errors.ts';
+import { ConcurrencyError, IntegrityError } from '../../errors.ts';
 import type { Bytes } from '../../crypto/bytes.ts';
 import type { SecretBytes } from '../../crypto/secret-bytes.ts';
+import type { Line } from '../../format/json-line.ts';
+import type { ValueLine } from '../../format/lines.ts';
+import type { EnvironmentReader } from '../environment-reader.ts';
 import { currentVersion } from '../secret-history.ts';
 import type { Scope, WriteScope } from '../scope.ts';
 import { putSecret, retain } from './put.ts';
@@ -81,6 +84,16 @@ export async function settleRotation(
   if (state === 'live') await retain(scope, draft, entry.secret);
 }
 
+/** `null` for a secret that does not hold together: reading it says what is wrong. */
+async function newestOf(reader: EnvironmentReader, secret: string): Promise<Line<ValueLine> | null> {
+  try {
+    return (await reader.history(secret)).versions.at(-1) ?? null;
+  } catch (error) {
+    if (error instanceof IntegrityError) return null;
+    throw error;
+  }
+}
+
 /** Rotations that are under way, of one secret or of all that the principal can list. */
 export async function pendingRotations(
   scope: Scope,
@@ -94,7 +107,7 @@ export async function pendingRotations(
     const reader = await scope.readerOf(where);
     for (const entry of await reader.entries()) {
       if (entry.removed !== '' || (name !== null && entry.name !== name)) continue;
-      const line = (await reader.history(entry.secret)).versions.at(-1);
+      const line = await newestOf(reader, entry.secret);
       if (line?.value.state !== 'pending') continue;
       const { version, time, author } = line.value;
       found.push({

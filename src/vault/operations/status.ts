@@ -12,6 +12,7 @@ import type { Scope } from '../scope.ts';
 import { auditStatistics } from '../statistics.ts';
 import { listAccess } from './access-list.ts';
 import { tokensToReissue } from './offboard.ts';
+import { pendingRotations, type PendingRotation } from './rotation.ts';
 
 export interface EnvironmentStatus {
   readonly name: string;
@@ -48,6 +49,8 @@ export interface VaultStatus {
   readonly rekeyDue: readonly { readonly principal: string; readonly since: string }[];
   /** Principals whose tokens a removed administrator may know. */
   readonly tokensToReissue: readonly string[];
+  /** Staged and neither current nor withdrawn yet: at this moment, or since somebody was interrupted. */
+  readonly rotationsUnderWay: readonly PendingRotation[];
 }
 
 const dayMs = 86_400_000;
@@ -84,6 +87,7 @@ export async function vaultStatus(scope: Scope, place: Place): Promise<VaultStat
       rekeyDue === null ? [] : [{ principal: name, since: rekeyDue }],
     ),
     tokensToReissue: tokensToReissue(scope),
+    rotationsUnderWay: await pendingRotations(scope, null, null),
   };
 }
 
