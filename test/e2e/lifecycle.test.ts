@@ -325,6 +325,7 @@ describe('status and audit', () => {
       })),
       rekeyDue: [],
       tokensToReissue: [],
+      rotationsUnderWay: [],
     });
     await vault.fails(3, ['get', 'absent']);
     const text = (await vault.ok(['status'])).stdout.toString();
