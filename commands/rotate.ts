@@ -2,16 +2,21 @@
 import { BackendError, SecretNotFoundError, UsageError } from '../src/errors.ts';
 import { runForOutput } from '../src/exec/output-of.ts';
 import { withoutOurCredentials } from '../src/exec/variables.ts';
+import { secretTypes, type SecretType } from '../src/format/secret-type.ts';
 import { defaultGenerator, generate } from '../src/lifecycle/generate.ts';
 import { rollbackSecret } from '../src/vault/operations/history.ts';
 import { putSecret } from '../src/vault/operations/put.ts';
 import { pendingRotations, type PendingRotation } from '../src/vault/operations/rotation.ts';
+import type { SecretInfo } from '../src/vault/secret-info.ts';
 import type { Vault } from '../src/vault/vault.ts';
-import { examples, wholeNumber, type Declare } from './command.ts';
+import { collectPairs, examples, oneOfWords, wholeNumber, type Declare } from './command.ts';
 import type { Context } from './context.ts';
 import { reportPut } from './put.ts';
 import { abandonRotation, resumeRotation, rotateInTwoPhases, type Hooks, type Rotated } from './two-phase.ts';
+import { checkMany, rotateMany } from './rotate-many.ts';
 import { readValue } from './value-input.ts';
+
+const defaultJobs = 4;
 
 interface RotateFlags {
   readonly generate?: string | true;
@@ -22,6 +27,12 @@ interface RotateFlags {
   readonly resume?: boolean;
   readonly abandon?: boolean;
   readonly ifVersion?: number;
+  readonly due?: boolean;
+  readonly all?: boolean;
+  readonly type?: SecretType;
+  readonly tag?: Map<string, string>;
+  readonly jobs?: number;
+  readonly dryRun?: boolean;
 }
 
 export const declareRotate: Declare = (program, act) => {
@@ -41,6 +52,12 @@ export const declareRotate: Declare = (program, act) => {
       'only if the current version is this',
       wholeNumber(1, Number.MAX_SAFE_INTEGER),
     )
+    .option('--due', 'every secret that is past its rotation interval')
+    .option('--all', 'every secret')
+    .option('--type <type>', 'with --due or --all: only of this type', oneOfWords(secretTypes))
+    .option('--tag <key=value>', 'with --due or --all: only with this tag', collectPairs)
+    .option('--jobs <n>', `how many hooks run at a time (default: ${defaultJobs})`, wholeNumber(1, 64))
+    .option('--dry-run', 'say what would be done, and do nothing')
     .action(act<RotateFlags>(runRotate));
   command.addHelpText(
     'after',
@@ -52,17 +69,28 @@ export const declareRotate: Declare = (program, act) => {
     'vault rotate session/key --generate hex:32',
     './new-token | vault rotate api/token',
     'vault rotate db/password --apply ./set-password --check ./try-login --undo ./reset-password',
+    'vault rotate --due --dry-run',
     'vault rotate --resume --apply ./set-password --check ./try-login --undo ./reset-password',
   );
 };
 
-async function newValue(context: Context, flags: RotateFlags): Promise<Uint8Array<ArrayBuffer>> {
+async function newValue(
+  context: Context,
+  vault: Vault,
+  flags: RotateFlags,
+  name: string,
+): Promise<Uint8Array<ArrayBuffer>> {
   const random = (length: number): Uint8Array<ArrayBuffer> => context.random(length);
   if (flags.generate !== undefined && flags.command !== undefined)
     throw new UsageError('--generate and --command exclude each other');
   if (flags.generate !== undefined)
     return generate(random, flags.generate === true ? defaultGenerator : flags.generate);
-  if (flags.command !== undefined) return outputOf(context, flags.command);
+  if (flags.command !== undefined) {
+    const environment = await vault.goOn(async (scope) =>
+      Promise.resolve(scope.entry(context.environment).name),
+    );
+    return outputOf(context, flags.command, { name, environment });
+  }
   if (context.inputIsData) {
     const value = await readValue(context, { file: '-', exact: false, question: '' });
     if (value.length > 0) return value;
@@ -70,8 +98,16 @@ async function newValue(context: Context, flags: RotateFlags): Promise<Uint8Arra
   return generate(random, defaultGenerator);
 }
 
-async function outputOf(context: Context, command: string): Promise<Uint8Array<ArrayBuffer>> {
-  const { status, output } = await runForOutput(command, withoutOurCredentials(context.host.env));
+async function outputOf(
+  context: Context,
+  command: string,
+  { name, environment }: Pick<SecretInfo, 'name' | 'environment'>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { status, output } = await runForOutput(command, {
+    ...withoutOurCredentials(context.host.env),
+    VAULT_SECRET_NAME: name,
+    VAULT_ENVIRONMENT: environment,
+  });
   const hint = 'the old value is still current';
   if (status !== 0)
     throw new BackendError(
@@ -87,30 +123,63 @@ async function outputOf(context: Context, command: string): Promise<Uint8Array<A
   return value;
 }
 
-async function runRotate(context: Context, flags: RotateFlags, name?: string): Promise<void> {
+/** Many secrets; the same source of values for each. */
+async function many(
+  context: Context,
+  flags: RotateFlags,
+  hooks: Hooks,
+  name: string | undefined,
+): Promise<number> {
+  checkMany({ ...flags }, name);
+  const random = (length: number): Uint8Array<ArrayBuffer> => context.random(length);
+  const { command, generate: spec } = flags;
+  if (spec !== undefined && command !== undefined)
+    throw new UsageError('--generate and --command exclude each other');
+  const made = async (secret: SecretInfo): Promise<Uint8Array<ArrayBuffer>> =>
+    command === undefined
+      ? generate(random, spec === undefined || spec === true ? defaultGenerator : spec)
+      : outputOf(context, command, secret);
+  return rotateMany(context, {
+    which: flags.due === true ? 'due' : 'all',
+    type: flags.type ?? null,
+    tags: flags.tag ?? new Map<string, string>(),
+    jobs: flags.jobs ?? defaultJobs,
+    dryRun: flags.dryRun === true,
+    hooks,
+    value: spec === undefined && command === undefined ? null : made,
+    fallback: async () => generate(random, defaultGenerator),
+  });
+}
+
+async function runRotate(context: Context, flags: RotateFlags, name?: string): Promise<number | undefined> {
   const { apply = null, check = null, undo = null } = flags;
   const hooks = { apply, check, undo };
+  if (flags.due === true || flags.all === true) return many(context, flags, hooks, name);
   if (flags.resume === true || flags.abandon === true) {
     await endPending(context, flags, hooks, name ?? null);
-    return;
+    return undefined;
   }
   if (name === undefined) throw new UsageError('which secret?');
   if (undo !== null && apply === null) throw new UsageError('--undo takes back what --apply did: give both');
   const vault = await context.openVault();
-  const value = await newValue(context, flags);
+  const value = await newValue(context, vault, flags, name);
   const options = { environment: context.environment, name, value, ifVersion: flags.ifVersion ?? null };
   try {
-    if (apply === null && check === null)
+    if ((apply === null && check === null) || flags.dryRun === true)
       reportPut(
         context,
-        await vault.write('rotate', async (scope) =>
-          putSecret(scope, { ...options, operation: 'rotate', mustExist: true }),
-        ),
+        await vault.write('rotate', async (scope) => {
+          const done = await putSecret(scope, { ...options, operation: 'rotate', mustExist: true });
+          if (flags.dryRun === true) scope.discard();
+          return done;
+        }),
+        flags.dryRun === true,
       );
     else reportRotated(context, await rotateInTwoPhases(context, vault, hooks, options));
   } finally {
     value.fill(0);
   }
+  return undefined;
 }
 
 /** `--resume` and `--abandon`. The first that fails ends it: what is in use there is to be seen to first. */

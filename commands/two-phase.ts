@@ -26,13 +26,16 @@ export interface Rotated {
   readonly version: number;
 }
 
+/** An open vault, or a queue before one. */
+export type TurnTaker = Pick<Vault, 'read' | 'write'>;
+
 type Step = keyof Hooks;
 type Rotation = Pick<PendingRotation, 'name' | 'environment' | 'version'>;
 
 /** @throws BackendError HOOK_FAILED, with the old value still current */
 export async function rotateInTwoPhases(
   context: Context,
-  vault: Vault,
+  vault: TurnTaker,
   hooks: Hooks,
   options: StageOptions,
 ): Promise<Rotated> {
@@ -53,7 +56,7 @@ export async function rotateInTwoPhases(
 /** Go on with a rotation that was interrupted. @throws as `rotateInTwoPhases` */
 export async function resumeRotation(
   context: Context,
-  vault: Vault,
+  vault: TurnTaker,
   hooks: Hooks,
   pending: PendingRotation,
 ): Promise<Rotated> {
@@ -74,7 +77,7 @@ export async function resumeRotation(
 /** Withdraw a rotation that was interrupted, after `undo` where there is one. */
 export async function abandonRotation(
   context: Context,
-  vault: Vault,
+  vault: TurnTaker,
   hooks: Hooks,
   pending: PendingRotation,
 ): Promise<void> {
@@ -93,18 +96,18 @@ export async function abandonRotation(
   }
 }
 
-async function withdraw(vault: Vault, rotation: Rotation): Promise<void> {
+async function withdraw(vault: TurnTaker, rotation: Rotation): Promise<void> {
   await vault.write('rotate-withdraw', async (scope) => settleRotation(scope, rotation, 'withdrawn'));
 }
 
 class TwoPhases {
   readonly #context: Context;
-  readonly #vault: Vault;
+  readonly #vault: TurnTaker;
   readonly #hooks: Hooks;
   readonly #rotation: Rotation;
   readonly #input: HookInput;
 
-  constructor(context: Context, vault: Vault, hooks: Hooks, rotation: Rotation, input: HookInput) {
+  constructor(context: Context, vault: TurnTaker, hooks: Hooks, rotation: Rotation, input: HookInput) {
     this.#context = context;
     this.#vault = vault;
     this.#hooks = hooks;

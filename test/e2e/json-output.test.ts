@@ -104,6 +104,18 @@ const runs: Readonly<Record<string, readonly Run[]>> = {
     },
     { before: async (vault) => interrupt(vault), args: ['rotate', '--abandon'], like: [{ version: 5 }] },
     { args: ['rotate', '--resume', '--check', 'true'], like: [] },
+    { args: ['rotate', '--due'], like: { dryRun: false, results: [] } },
+    {
+      args: ['rotate', '--all'],
+      like: {
+        results: [{ name: 'canary', environment: 'development', version: 6, code: null, reason: null }],
+      },
+    },
+    {
+      before: async (vault) => vault.put('tls', 'x', '--type', 'certificate'),
+      args: ['rotate', '--all', '--type', 'certificate', '--dry-run'],
+      like: { dryRun: true, results: [{ name: 'tls', version: null, code: 'USAGE' }] },
+    },
   ],
   rollback: [{ before: rich, args: ['rollback', 'rich', '--to', '1'], like: { version: 3 } }],
   verify: [

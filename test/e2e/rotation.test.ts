@@ -2,6 +2,7 @@
  * Rotation in two phases against a real PostgreSQL: the value that the vault calls current logs in, whatever fails between, and after
  * `rotate --resume` wherever the program was killed.
  */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BinaryVault } from '../support/binary-vault.ts';
 import { Postgres, postgresMissing } from '../support/postgres.ts';
@@ -121,4 +122,101 @@ describe.skipIf(missing !== null)(`against PostgreSQL${skipped(missing ?? '')}`,
     expect(await run('--resume', ...hooks())).toBe(0);
     vault.expectNoLeak();
   });
+});
+
+describe('many at once', () => {
+  /** Due a second after it was stored: the clock of the next command is put forward instead of waiting. */
+  async function due(count: number): Promise<BinaryVault> {
+    const vault = await BinaryVault.make();
+    const names = Array.from({ length: count }, (_, i) => `service/${i}`);
+    writeFileSync(
+      vault.in('all.json'),
+      JSON.stringify(Object.fromEntries(names.map((name) => [name, 'old']))),
+    );
+    await vault.ok(['import', 'all.json']);
+    return vault;
+  }
+
+  test('1,000 secrets in one run, with one unlock and a report that adds up', async () => {
+    const vault = await due(1_000);
+    const before = (await vault.json(['audit', '--last', '1'])) as { sequence: number }[];
+    const { results } = (await vault.json(['rotate', '--all', '--generate', 'hex:8'])) as {
+      results: { name: string; version: number | null }[];
+    };
+    expect(results).toHaveLength(1_001);
+    expect(new Set(results.map(({ version }) => version))).toEqual(new Set([2]));
+    for (const name of ['service/0', 'service/999'])
+      expect(await vault.text(name)).toMatch(/^[0-9a-f]{16}$/u);
+    const records = (await vault.json(['audit', '--last', '10'])) as {
+      sequence: number;
+      operation: string;
+    }[];
+    const own = records
+      .filter(({ sequence }) => sequence > (before[0]?.sequence ?? 0))
+      .map(({ operation }) => operation);
+    expect(own).toEqual(['audit', 'rotate-list', 'rotate', 'get', 'get']);
+    await vault.ok(['verify']);
+  }, 60_000);
+
+  test('hooks run for each, several at a time; what fails is told, and keeps its value', async () => {
+    const vault = await due(12);
+    const bring =
+      'test "$VAULT_SECRET_NAME" != service/3 && printf %s "$VAULT_NEW_VALUE" > "$(basename "$VAULT_SECRET_NAME")"';
+    const compare = 'test "$(cat "$(basename "$VAULT_SECRET_NAME")")" = "$VAULT_NEW_VALUE"';
+    const ended = await vault.run([
+      'rotate',
+      '--all',
+      '--apply',
+      bring,
+      '--check',
+      compare,
+      '--jobs',
+      '5',
+      '--json',
+    ]);
+    expect(ended.status).toBe(1);
+    const { results } = JSON.parse(ended.stdout.toString()) as {
+      results: { name: string; version: number | null; code: string | null }[];
+    };
+    expect(results).toHaveLength(13);
+    expect(results.filter(({ version }) => version === null)).toMatchObject([
+      { name: 'service/3', code: 'HOOK_FAILED' },
+    ]);
+    expect(await vault.text('service/3')).toBe('old');
+    for (const number of [0, 7, 11])
+      expect(await vault.text(`service/${number}`)).toBe(readFileSync(vault.in(String(number)), 'utf8'));
+    await vault.ok(['verify']);
+  }, 60_000);
+
+  test('only what is past its interval, of a type, with a tag', async () => {
+    const vault = await BinaryVault.make();
+    await vault.put('old', 'x', '--rotate-every', '1s', '--tag', 'team=core');
+    await vault.put('other', 'x', '--rotate-every', '1s');
+    await vault.put('young', 'x', '--rotate-every', '30d', '--tag', 'team=core');
+    await vault.put('tls', 'x', '--rotate-every', '1s', '--type', 'certificate');
+    const versions = async (): Promise<unknown> =>
+      Promise.all(
+        ['old', 'other', 'young', 'tls'].map(
+          async (name) => ((await vault.json(['show', name])) as { version: number }).version,
+        ),
+      );
+    // A second is over when the clock says so.
+    while (((await vault.json(['ls', '--due'])) as unknown[]).length < 3);
+    await vault.ok(['rotate', '--due', '--dry-run']);
+    expect(await versions()).toEqual([1, 1, 1, 1]);
+    await vault.ok(['rotate', '--due', '--tag', 'team=core']);
+    expect(await versions()).toEqual([2, 1, 1, 1]);
+    expect((await vault.run(['rotate', '--due'])).status).toBe(1);
+    expect((await versions()) as number[]).toMatchObject({ 1: 2, 2: 1, 3: 1 });
+    await vault.ok(['rotate', '--due', '--type', 'certificate', '--command', 'echo renewed']);
+    expect(await vault.text('tls')).toBe('renewed');
+    for (const args of [
+      ['--due', 'old'],
+      ['--due', '--all'],
+      ['--due', '--resume'],
+      ['--all', '--if-version', '1'],
+      [],
+    ])
+      await vault.fails(2, ['rotate', ...args]);
+  }, 60_000);
 });

@@ -1,0 +1,217 @@
+/** `vault rotate --due` and `--all`: many secrets in one run, with one unlock and one report. */
+import { SecretsManagerError, UsageError } from '../src/errors.ts';
+import type { SecretType } from '../src/format/secret-type.ts';
+import { listInfo, type ListOptions } from '../src/vault/operations/list.ts';
+import { putSecret } from '../src/vault/operations/put.ts';
+import type { SecretInfo } from '../src/vault/secret-info.ts';
+import { inParallel } from '../src/vault/in-parallel.ts';
+import type { Vault } from '../src/vault/vault.ts';
+import type { Context } from './context.ts';
+import { rotateInTwoPhases, type Hooks, type TurnTaker } from './two-phase.ts';
+
+export interface ManyOptions {
+  readonly which: 'due' | 'all';
+  readonly type: SecretType | null;
+  readonly tags: ReadonlyMap<string, string>;
+  readonly jobs: number;
+  readonly dryRun: boolean;
+  readonly hooks: Hooks;
+  /** Makes a value; `null` for the default generator, which does not fit every type. Caller wipes. */
+  readonly value: ((secret: SecretInfo) => Promise<Uint8Array<ArrayBuffer>>) | null;
+  readonly fallback: () => Promise<Uint8Array<ArrayBuffer>>;
+}
+
+interface Result {
+  readonly name: string;
+  readonly environment: string;
+  /** The new version, or `null`. */
+  readonly version: number | null;
+  readonly code: string | null;
+  readonly reason: string | null;
+}
+
+/** Types that random characters make sense for. */
+const random: ReadonlySet<SecretType> = new Set(['password', 'token', 'api-key', 'other']);
+
+/** @returns the exit status: 1 if any failed */
+export async function rotateMany(context: Context, options: ManyOptions): Promise<number> {
+  const vault = await context.openVault();
+  const secrets = await vault.read('rotate-list', async (scope) =>
+    listInfo(scope, listOptions(context, options)),
+  );
+  const fit = secrets.filter((one) => isFit(one, options));
+  const results = secrets.filter((one) => !isFit(one, options)).map(unfit);
+  if (options.dryRun) {
+    for (const { name, environment, version } of fit)
+      results.push({ name, environment, version: version + 1, code: null, reason: null });
+    await show(context, results, true);
+    return 0;
+  }
+  const hooked = Object.values(options.hooks).some((hook) => hook !== null);
+  results.push(
+    ...(hooked ? await oneByOne(context, vault, fit, options) : await atOnce(vault, fit, options)),
+  );
+  await show(context, results, false);
+  return results.some(({ version }) => version === null) ? 1 : 0;
+}
+
+function unfit({ name, environment, type }: SecretInfo): Result {
+  const reason = `what it takes is not known for a ${type}: give --command or --generate`;
+  return { name, environment, version: null, code: 'USAGE', reason };
+}
+
+const isFit = ({ type }: SecretInfo, { value }: ManyOptions): boolean => value !== null || random.has(type);
+
+function listOptions(context: Context, { which, type, tags }: ManyOptions): ListOptions {
+  const environment = context.globals.env ?? null;
+  return {
+    environment,
+    allEnvironments: environment === null,
+    pattern: null,
+    removed: false,
+    type,
+    tags,
+    expiringBefore: null,
+    expired: false,
+    due: which === 'due',
+  };
+}
+
+async function valueFor(secret: SecretInfo, options: ManyOptions): Promise<Uint8Array<ArrayBuffer>> {
+  return options.value === null ? options.fallback() : options.value(secret);
+}
+
+function failed({ name, environment }: SecretInfo, error: unknown): Result {
+  const known = error instanceof SecretsManagerError ? error : null;
+  return {
+    name,
+    environment,
+    version: null,
+    code: known?.code ?? 'INTERNAL',
+    reason: known?.message ?? 'internal error',
+  };
+}
+
+/** Without hooks the secrets of an environment are one write: all of them, or none. */
+async function atOnce(vault: Vault, secrets: readonly SecretInfo[], options: ManyOptions): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const [environment, own] of Map.groupBy(secrets, (one) => one.environment)) {
+    const values: Uint8Array<ArrayBuffer>[] = [];
+    try {
+      for (const secret of own) values.push(await valueFor(secret, options));
+      const written = await vault.write('rotate', async (scope) => {
+        const done: Result[] = [];
+        for (const [index, { name, version }] of own.entries()) {
+          const value = values[index] ?? new Uint8Array(0);
+          const put = await putSecret(scope, {
+            environment,
+            name,
+            value,
+            operation: 'rotate',
+            ifVersion: version,
+            mustExist: true,
+          });
+          done.push({ name, environment, version: put.version, code: null, reason: null });
+        }
+        return done;
+      });
+      results.push(...written);
+    } catch (error) {
+      results.push(...own.map((secret) => failed(secret, error)));
+    } finally {
+      for (const value of values) value.fill(0);
+    }
+  }
+  return results;
+}
+
+/** With hooks each is rotated by itself; hooks of several run at a time, and the vault is written by one of them at a time. */
+async function oneByOne(
+  context: Context,
+  vault: Vault,
+  secrets: readonly SecretInfo[],
+  options: ManyOptions,
+): Promise<Result[]> {
+  const progress = context.progress();
+  const turns = inTurns(vault);
+  const results: Result[] = [];
+  await inParallel(secrets, options.jobs, async (secret) => {
+    results.push(await rotateOne(context, turns, secret, options));
+    progress.show(`rotated ${results.length} of ${secrets.length}`);
+  });
+  progress.end();
+  const order = new Map(secrets.map(({ name, environment }, index) => [`${environment}\n${name}`, index]));
+  const place = ({ name, environment }: Result): number => order.get(`${environment}\n${name}`) ?? 0;
+  return results.sort((a, b) => place(a) - place(b));
+}
+
+async function rotateOne(
+  context: Context,
+  vault: TurnTaker,
+  secret: SecretInfo,
+  options: ManyOptions,
+): Promise<Result> {
+  const { name, environment, version: ifVersion } = secret;
+  let value: Uint8Array<ArrayBuffer> | null = null;
+  try {
+    value = await valueFor(secret, options);
+    const { version } = await rotateInTwoPhases(context, vault, options.hooks, {
+      name,
+      environment,
+      value,
+      ifVersion,
+    });
+    return { name, environment, version, code: null, reason: null };
+  } catch (error) {
+    return failed(secret, error);
+  } finally {
+    value?.fill(0);
+  }
+}
+
+/** An open vault does one thing at a time. */
+function inTurns(vault: Vault): TurnTaker {
+  let last: Promise<unknown> = Promise.resolve();
+  const turn = async <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = last.then(work, work);
+    last = mine;
+    return mine;
+  };
+  return {
+    read: async (op, work) => turn(async () => vault.read(op, work)),
+    write: async (op, work) => turn(async () => vault.write(op, work)),
+  };
+}
+
+async function show(context: Context, results: readonly Result[], dryRun: boolean): Promise<void> {
+  if (context.json) {
+    context.outputJson({ dryRun, results });
+    return;
+  }
+  if (results.length > 0)
+    await context.table(
+      ['ENVIRONMENT', 'NAME', 'VERSION', 'RESULT'],
+      results.map(({ name, environment, version, reason }) => [
+        environment,
+        name,
+        version === null ? '-' : String(version),
+        reason ?? (dryRun ? 'would be rotated' : 'rotated'),
+      ]),
+    );
+  const good = results.filter(({ version }) => version !== null).length;
+  context.inform(
+    `${good} ${dryRun ? 'would be rotated' : 'rotated'}, ${results.length - good} ${dryRun ? 'could not be' : 'failed'}`,
+  );
+}
+
+/** What goes with `--due` and `--all`, and what does not. @throws UsageError */
+export function checkMany(flags: Readonly<Record<string, unknown>>, name: string | undefined): void {
+  if (flags['due'] === true && flags['all'] === true)
+    throw new UsageError('--due and --all exclude each other');
+  if (name !== undefined) throw new UsageError('name one secret, or use --due or --all');
+  for (const other of ['resume', 'abandon', 'ifVersion'])
+    if (flags[other] !== undefined)
+      throw new UsageError(
+        `--${other === 'ifVersion' ? 'if-version' : other} does not go with --due or --all`,
+      );
+}
