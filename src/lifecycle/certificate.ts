@@ -38,7 +38,7 @@ const fields: Readonly<Record<string, (certificate: X509Certificate) => string>>
   expires: ({ validTo }) => new Date(validTo).toISOString(),
 };
 
-export const certificateFields = Object.keys(fields);
+const certificateFields = Object.keys(fields);
 
 /** One of `certificateFields`; caller wipes. @throws SecretNotFoundError FIELD_NOT_FOUND for another one, or without a certificate */
 export function certificateField(value: Bytes, field: string): Bytes {

@@ -1,18 +1,9 @@
 /** What a secret of the type database-credential holds: a JSON object, whose members have a few usual spellings. */
 import { SecretNotFoundError, UsageError } from '../errors.ts';
 import { utf8, type Bytes } from '../crypto/bytes.ts';
-import { databaseUrl, isRedis } from './database-url.ts';
+import { databaseUrl, isRedis, type DatabaseFields } from './database-url.ts';
 import { readField, readMembers } from './field.ts';
 import { encodeJsonText, isRawNumber } from './json-text.ts';
-
-export interface DatabaseFields {
-  readonly engine: string | null;
-  readonly host: string;
-  readonly port: number | null;
-  readonly database: string | null;
-  readonly username: string;
-  readonly password: string;
-}
 
 /** Spellings that mean nothing else beside the others. docs/library.md has them, too. */
 export const databaseSpellings = {

@@ -1,7 +1,15 @@
 /** The connection URL of a database credential (RFC 3986), as clients of each engine read it. */
 import { UsageError } from '../errors.ts';
 import { isRawNumber, encodeJsonText } from './json-text.ts';
-import type { DatabaseFields } from './database-credential.ts';
+
+export interface DatabaseFields {
+  readonly engine: string | null;
+  readonly host: string;
+  readonly port: number | null;
+  readonly database: string | null;
+  readonly username: string;
+  readonly password: string;
+}
 
 /** Schemes by the words that people have for an engine. */
 const schemes: Readonly<Record<string, string>> = {
