@@ -5,10 +5,10 @@
 import { createHash } from 'node:crypto';
 import { BackendError, ConcurrencyError } from '../errors.ts';
 import { unfinished } from './backup-files.ts';
-import { onDisk, type FileSystem } from './file-system.ts';
+import type { FileSystem } from './file-system.ts';
 import { openLogReader } from './log-file.ts';
 import type { LogSource } from './log-lines.ts';
-import { createFile, piecesOf, placeFile, removeQuietly } from './new-file.ts';
+import { createFile, isTaken, piecesOf, placeFile, removeQuietly } from './new-file.ts';
 
 export class BackupCopy {
   readonly path: string;
@@ -66,8 +66,7 @@ export class BackupCopy {
 
 /** A backup is never written over. */
 function checkFree(fs: FileSystem, path: string): void {
-  const found = onDisk('look at', path, () => fs.lstatSync(path, { throwIfNoEntry: false }));
-  if (found === undefined) return;
+  if (!isTaken(fs, path)) return;
   throw new ConcurrencyError(
     `${path} is there already`,
     { hint: 'name another file, or a folder' },

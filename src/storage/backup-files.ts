@@ -15,17 +15,17 @@ export const backupFolderOf = (vaultPath: string): string => `${vaultPath}.backu
 const ending = '.backup';
 /** Of a copy that is being made. */
 export const unfinished = '.vault-unfinished';
-const form = /^-(\d{8}T\d{9}Z)-g(\d{1,16})\.backup$/u;
-const remnant =
-  /^-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)\d{5}Z-g\d{1,16}\.backup(?:\.audit\.jsonl)?\.vault-unfinished$/u;
+const form = /^-\d{8}T\d{9}Z-g\d{1,15}\.backup$/u;
+const remnant = /^-(\d{8}T\d{9}Z)-g\d{1,16}\.backup(?:\.audit\.jsonl)?\.vault-unfinished$/u;
 /** A copy that was begun so long ago is finished by nobody. */
 const remnantAgeMs = 24 * 3_600_000;
 
 /** `team.vault` at a moment: `team-20261124T222733123Z-g12.backup`. Not `.vault`: it must not be found as one. */
 export function backupName(vaultPath: string, time: Date, generation: number): string {
-  const digits = time.toISOString().replace(/[-:.]/gu, '');
-  return `${stemOf(vaultPath)}-${digits}-g${generation}${ending}`;
+  return `${stemOf(vaultPath)}-${digitsOf(time)}-g${generation}${ending}`;
 }
+
+const digitsOf = (time: Date): string => time.toISOString().replace(/[-:.]/gu, '');
 
 function stemOf(vaultPath: string): string {
   return basename(vaultPath).replace(/\.vault$/u, '') || 'vault';
@@ -87,10 +87,10 @@ export function removeRemnants(fs: FileSystem, folder: string, vaultPath: string
   } catch {
     return;
   }
+  const before = digitsOf(new Date(now.getTime() - remnantAgeMs));
   for (const name of names) {
-    const [, year, month, day, hour, minute] = remnant.exec(name.slice(stemOf(vaultPath).length)) ?? [];
-    const begun = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:00Z`);
-    if (now.getTime() - begun > remnantAgeMs) removeQuietly(fs, join(folder, name));
+    const [, begun] = remnant.exec(name.slice(stemOf(vaultPath).length)) ?? [];
+    if (begun !== undefined && begun < before) removeQuietly(fs, join(folder, name));
   }
 }
 

@@ -6,6 +6,11 @@ import type { LogSource } from './log-lines.ts';
 
 const piece = 1024 * 1024;
 
+/** Whether a name is taken, by whatever it may be. @throws BackendError */
+export function isTaken(fs: FileSystem, path: string): boolean {
+  return onDisk('look at', path, () => fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined);
+}
+
 /** Bytes of a source, piece by piece. */
 export function* piecesOf(source: LogSource, from: number, to: number): Generator<Bytes> {
   for (let at = from; at < to; at += piece) yield source.read(at, Math.min(piece, to - at));
@@ -67,7 +72,7 @@ export function placeFile(fs: FileSystem, from: string, to: string): void {
   if (linkFile(fs, from, to)) {
     removeQuietly(fs, from);
   } else {
-    if (fs.lstatSync(to, { throwIfNoEntry: false }) !== undefined) throw alreadyThere(to);
+    if (isTaken(fs, to)) throw alreadyThere(to);
     onDisk('write', to, () => {
       fs.renameSync(from, to);
     });

@@ -9,7 +9,7 @@ import { BackupCopy } from '../../storage/backup-copy.ts';
 import { backupName, destinationOf, listBackups, removeRemnants } from '../../storage/backup-files.ts';
 import { diskReason } from '../../storage/file-system.ts';
 import { openLogReader } from '../../storage/log-file.ts';
-import { removeQuietly } from '../../storage/new-file.ts';
+import { isTaken, removeQuietly } from '../../storage/new-file.ts';
 import { openVaultFile } from '../../storage/vault-file.ts';
 import { settle } from '../outcome.ts';
 import { logPathBeside, type Place } from '../place.ts';
@@ -116,7 +116,7 @@ function copyTo(
 function freeName({ fs, path, now }: Place, folder: string, generation: number): string {
   for (let time = now().getTime(); ; time++) {
     const name = backupName(path, new Date(time), generation);
-    if (fs.lstatSync(join(folder, name), { throwIfNoEntry: false }) === undefined) return name;
+    if (!isTaken(fs, join(folder, name))) return name;
   }
 }
 

@@ -12,7 +12,7 @@ import {
 } from '../../errors.ts';
 import { Authority } from '../../access/authority.ts';
 import { VaultDocument } from '../../format/document.ts';
-import { createFile, linkFile, piecesOf, removeQuietly } from '../../storage/new-file.ts';
+import { createFile, isTaken, linkFile, piecesOf, removeQuietly } from '../../storage/new-file.ts';
 import { openVaultFile, replaceVaultFile } from '../../storage/vault-file.ts';
 import { isTooLittle } from '../credential-policy.ts';
 import { lockVault } from '../locks.ts';
@@ -38,7 +38,7 @@ interface Present {
 
 /** @returns `null` where nothing stands; the caller closes @throws IntegrityError UNSAFE_PATH */
 async function presentAt(here: Place): Promise<Present | null> {
-  if (here.fs.lstatSync(here.path, { throwIfNoEntry: false }) === undefined) return null;
+  if (!isTaken(here.fs, here.path)) return null;
   let file: Loaded['file'];
   try {
     file = openVaultFile(here.fs, here.path);
@@ -207,7 +207,7 @@ function freeMark(here: Place): string {
   for (let time = now().getTime(); ; time++) {
     const mark = `.replaced-${new Date(time).toISOString().replace(/[-:.]/gu, '')}`;
     const names = [path + mark, keptLogPath(here, mark)];
-    if (names.every((name) => fs.lstatSync(name, { throwIfNoEntry: false }) === undefined)) return mark;
+    if (!names.some((name) => isTaken(fs, name))) return mark;
   }
 }
 
