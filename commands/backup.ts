@@ -111,8 +111,8 @@ async function withBackup<T>(
 
 async function runVerify(context: Context, _flags: object, file = ''): Promise<void> {
   const path = pathOf(context, file);
-  const here = (await context.placeOrNull()) ?? context.place(path);
-  await withBackup(context, here, path, async (backup) => {
+  const here = await context.placeOrNull();
+  await withBackup(context, here ?? context.place(path), path, async (backup) => {
     const { report, recorded } = await withProgress(context, async (progress) =>
       verifyBackup(here, backup, 'backup-verify', progress),
     );

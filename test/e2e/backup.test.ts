@@ -114,7 +114,7 @@ describe('vault backup', () => {
     writeFileSync(vault.in('file'), '');
     await vault.fails(9, ['backup', 'file/']);
     await vault.fails(9, ['backup', 'file/below/it']);
-    await vault.fails(9, ['backup', `${'long'.repeat(80)}`]);
+    await vault.fails(9, ['backup', 'long'.repeat(80)]);
     expect(recorded(vault.log, 'backup')).toEqual(Array.from({ length: 6 }, () => 'backup BACKEND'));
     expect(namesIn(vault.folder)).toEqual(['.vault', 'file', 'state']);
   });
@@ -127,7 +127,7 @@ describe('vault backup', () => {
     await vault.ok(['backup', 'verify', 'copy']);
     rmSync(file);
     // Longer than the log that is here: it has what this one has not.
-    writeFileSync(logOf(file), `${readFileSync(vault.log, 'utf8').repeat(2)}`);
+    writeFileSync(logOf(file), readFileSync(vault.log, 'utf8').repeat(2));
     await vault.fails(8, ['backup', 'copy']);
   });
 
@@ -185,9 +185,10 @@ describe('vault backup --keep', () => {
     const other = await BinaryVault.make();
     const folder = vault.in('folder');
     for (const one of [vault, other, other]) await take(one, [`${folder}/`]);
-    const [own = ''] = namesIn(folder).filter((name) =>
-      readFileSync(path.join(folder, name)).equals(readFileSync(vault.file)),
-    );
+    const own =
+      namesIn(folder).find((name) =>
+        readFileSync(path.join(folder, name)).equals(readFileSync(vault.file)),
+      ) ?? '';
     const like = (time: string, generation = 2): string =>
       path.join(folder, `secrets-${time}Z-g${generation}.backup`);
     // Of another program; empty; cut; of another generation than it says; from the future; a folder, a link, a pipe; of another user.

@@ -65,6 +65,14 @@ export class Backup {
     return this.document.snapshot.value.time;
   }
 
+  /** Whether this is the very file that stands at a place, by whatever path. */
+  isAt(place: Place): boolean {
+    const [own, there] = [this.place, place].map(({ fs, path }) =>
+      fs.lstatSync(path, { throwIfNoEntry: false }),
+    );
+    return own !== undefined && own.ino === there?.ino && own.dev === there.dev;
+  }
+
   /** All of it, as it was checked. */
   get bytes(): Uint8Array<ArrayBuffer> {
     const { file } = this.#loaded;
@@ -75,16 +83,16 @@ export class Backup {
    * Everything that the principal can open, the log beside it, and what `here` knows of the vault. Suspicions are warnings.
    * @throws IntegrityError
    */
-  async verify(here: Place, progress: VerifyOptions['progress']): Promise<VerifyReport> {
+  async verify(here: Place | null, progress: VerifyOptions['progress']): Promise<VerifyReport> {
     this.#checkName();
-    await this.#checkDescent(here);
+    if (here !== null) await this.#checkDescent(here);
     const { document, authority } = this.#loaded;
     const scope = new Scope(document, authority, this.identity, this.place.now());
     try {
       const report = await verifyVault(scope, this.place, progress === undefined ? {} : { progress });
       const warnings = [...report.warnings];
       if (report.auditRecords === 0) warnings.push(`there is no audit log beside ${this.place.path}`);
-      if (knowsState(here, document) === false) warnings.push(this.#unknown(here));
+      if (here !== null && knowsState(here, document) === false) warnings.push(this.#unknown(here));
       return { ...report, warnings };
     } finally {
       scope.close();
@@ -150,7 +158,7 @@ function knowsState({ fs, audit }: Place, document: VaultDocument): boolean | nu
  * @throws IntegrityError; AuditError
  */
 export async function verifyBackup(
-  here: Place,
+  here: Place | null,
   backup: Backup,
   op: 'backup-verify' | 'backup-restore',
   progress: VerifyOptions['progress'],
@@ -166,15 +174,16 @@ export async function verifyBackup(
 
 /**
  * Put on record in the vault that is here what was done with a backup of it, or what went wrong.
- * @returns whether it could be: the vault may be lost, or another one, or the credentials others by now
+ * @returns whether it could be: the vault may be lost, or another one, or the backup itself, or the credentials others by now
  * @throws AuditError
  */
 export async function recordHere(
-  here: Place,
+  here: Place | null,
   backup: Backup,
   op: 'backup-verify' | 'backup-restore',
   outcome: Outcome<unknown>,
 ): Promise<boolean> {
+  if (here === null || backup.isAt(here)) return false;
   const opened = await settle(async () => Vault.openAs(here, backup.identity, false));
   if ('error' in opened) return false;
   const vault = opened.value;

@@ -9,6 +9,7 @@ import {
   ConcurrencyError,
   IntegrityError,
   SecretsManagerError,
+  UsageError,
 } from '../../errors.ts';
 import { Authority } from '../../access/authority.ts';
 import { VaultDocument } from '../../format/document.ts';
@@ -59,9 +60,10 @@ function damaged(error: unknown): Present {
   return { loaded: null };
 }
 
-/** @throws AccessDeniedError for who is no administrator, then or now; ConcurrencyError if another vault stands there */
+/** @throws UsageError for the vault itself; AccessDeniedError for who is no administrator, then or now; ConcurrencyError if another vault stands there */
 function checkMayRestore(here: Place, backup: Backup, present: Present | null): void {
   const { authority, document, identity } = backup;
+  if (backup.isAt(here)) throw new UsageError(`${here.path} is the vault itself`);
   if (!authority.isAdmin(identity.principal))
     throw new AccessDeniedError('only an administrator may restore a backup');
   const slot = document.slotsOf(identity.principal).find(({ value }) => value.id === identity.slot)?.value;
