@@ -2,11 +2,11 @@
  * Where backups are: a copy of a vault is a vault, and its log stands beside it as beside every vault. In a folder they are named by time
  * and generation, so that their order is that of their names.
  */
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { UsageError } from '../errors.ts';
 import { VaultDocument } from '../format/document.ts';
-import { errorCode, makeFolders, onDisk, type FileSystem } from './file-system.ts';
-import { removeQuietly } from './new-file.ts';
+import { errorCode, makeFolders, onDisk, syncFolder, type FileSystem } from './file-system.ts';
+import { isTaken, removeQuietly } from './new-file.ts';
 import { openVaultFile } from './vault-file.ts';
 
 /** Where backups of a vault go if nobody says otherwise. */
@@ -102,11 +102,18 @@ export function destinationOf(
 ): { folder: boolean; path: string } {
   if (named === '') throw new UsageError('the path of the backup is empty');
   const folder = asFolder || named.endsWith('/') || isFolder(fs, named);
-  if (folder)
-    onDisk('make', named, () => {
-      makeFolders(fs, named.replace(/\/+$/u, '') || '/');
-    });
+  if (folder) makeDurably(fs, named.replace(/\/+$/u, '') || '/');
   return { folder, path: named };
+}
+
+/** Folders as `makeFolders` makes them, that are still there after a power failure. */
+function makeDurably(fs: FileSystem, path: string): void {
+  const made: string[] = [];
+  for (let at = path; !isTaken(fs, at); at = dirname(at)) made.push(at);
+  onDisk('make', path, () => {
+    makeFolders(fs, path);
+    for (const one of made) syncFolder(fs, one);
+  });
 }
 
 /** Whether a folder is there, also by a link. */

@@ -295,7 +295,7 @@ describe('machines that remember', () => {
     expect(stdout.toString('utf8')).toBe(vault.canary.value);
     await vault.ok(['put', 'x', '--generate'], other);
     // The newer vault is an older one, from now on.
-    const [newer = ''] = namesIn(path.dirname(vault.file)).filter((name) => name.includes('.replaced-'));
+    const newer = namesIn(path.dirname(vault.file)).find((name) => name.includes('.replaced-')) ?? '';
     copyFileSync(path.join(path.dirname(vault.file), newer), vault.file);
     await vault.fails(7, ['get', 'canary'], other);
   });
@@ -306,7 +306,7 @@ describe.skipIf(cannotRecover)('scripts/recover.py', () => {
     await addToken(vault, 'ci', '--can read --env staging');
     const file = await take(vault, ['backups/']);
     const { status, stdout, stderr } = await recover(file, ['--list', '--audit', logOf(file)], passphrase);
-    expect([status, stderr.match(/recover: /u)]).toEqual([0, null]);
+    expect([status, stderr]).toEqual([0, expect.not.stringContaining('recover: ')]);
     expect(stdout.toString('utf8')).toContain('canary');
     await restore(vault, file);
     expect(await recover(vault.file, ['--audit', vault.log], passphrase)).toMatchObject({ status: 0 });

@@ -162,8 +162,7 @@ async function replace(here: Place, backup: Backup): Promise<RestoreReport> {
       here.warn('this machine could not remember the new state: a rollback would go unnoticed');
     return { path: here.path, generation: backup.generation, kept: [...kept, ...log.kept] };
   } catch (error) {
-    const happened = error instanceof BackendError && error.code === 'DURABILITY_UNKNOWN';
-    if (!happened) takeBack(steps);
+    if (!hasHappened(error)) takeBack(steps);
     throw error;
   } finally {
     present?.loaded?.file.close();
@@ -181,27 +180,32 @@ function takeBack(steps: readonly (() => void)[]): void {
   }
 }
 
-/** The rename; the bytes are read back. */
+/** The rename; the bytes are read back. @throws BackendError: with BACKEND nothing has happened, with DURABILITY_UNKNOWN it has */
 async function commit(here: Place, backup: Backup, aborted: () => Promise<void>): Promise<void> {
   const { bytes } = backup;
   try {
     replaceVaultFile(here.fs, here.path, [bytes]);
   } catch (error) {
-    if (error instanceof BackendError && error.code === 'BACKEND') await settle(aborted);
+    if (!hasHappened(error)) await settle(aborted);
     throw error;
   }
-  const file = openVaultFile(here.fs, here.path);
+  let cause: unknown;
   try {
-    if (file.size === bytes.length && Buffer.compare(file.read(0, file.size), bytes) === 0) return;
-  } finally {
-    file.close();
+    const file = openVaultFile(here.fs, here.path);
+    try {
+      if (file.size === bytes.length && Buffer.compare(file.read(0, file.size), bytes) === 0) return;
+    } finally {
+      file.close();
+    }
+  } catch (error) {
+    cause = error;
   }
-  throw new BackendError(
-    `${here.path} reads back as something else than was written`,
-    {},
-    'DURABILITY_UNKNOWN',
-  );
+  const message = `${here.path} was replaced, but does not read back as what was written: durability unknown`;
+  throw new BackendError(message, { cause }, 'DURABILITY_UNKNOWN');
 }
+
+const hasHappened = (error: unknown): boolean =>
+  error instanceof BackendError && error.code === 'DURABILITY_UNKNOWN';
 
 /** Ending of what is kept: nothing has such a name yet. */
 function freeMark(here: Place): string {

@@ -2,11 +2,11 @@
  * The audit log of a place where a backup takes the place of the vault. It goes on where it is whole for that vault and for all that is
  * remembered of it; else it is put aside, and a new one begins. docs/backup.md, docs/format.md section 9.
  */
-import { IntegrityError } from '../../errors.ts';
+import { BackendError, IntegrityError, SecretsManagerError } from '../../errors.ts';
 import { checkAnchor, verifyChain, type Anchor, type ChainReport } from '../../audit/chain.ts';
 import { makeRecord, parseRecord, recordDigest } from '../../audit/record.ts';
 import { concatBytes } from '../../crypto/bytes.ts';
-import { onDisk, syncFolder } from '../../storage/file-system.ts';
+import { diskReason, onDisk, syncFolder } from '../../storage/file-system.ts';
 import { openLog, openLogReader, type LogFile, type LogReader } from '../../storage/log-file.ts';
 import { linesForward } from '../../storage/log-lines.ts';
 import { createFile, piecesOf, removeQuietly } from '../../storage/new-file.ts';
@@ -145,7 +145,8 @@ async function goesOn(
     return true;
   } catch (error) {
     if (error instanceof IntegrityError) return false;
-    throw error;
+    if (error instanceof SecretsManagerError) throw error;
+    throw new BackendError(`cannot flush the folder of ${here.path}: ${diskReason(error)}`, { cause: error });
   }
 }
 
