@@ -55,7 +55,11 @@ class Bench {
     return callsOf(this.vault, args, this.options);
   }
 
-  async fault(call: Call, fault: Fault, ...args: readonly string[]): Promise<Ended> {
+  async fault(
+    call: Parameters<typeof withFault>[1],
+    fault: Fault,
+    ...args: readonly string[]
+  ): Promise<Ended> {
     return withFault(this.vault, call, fault, args, this.options);
   }
 
@@ -257,4 +261,20 @@ describe.skipIf(reason !== '')(`vault backup restore${skipped(reason)}`, () => {
       vault.expectNoLeak();
     },
   );
+
+  test.concurrent('and vault backup work on a file system without hard links', async () => {
+    const bench = await Bench.make();
+    const { vault } = bench;
+    const without = { name: 'link', nth: 'all' } as const;
+    expect(await bench.fault(without, 'error=EPERM', ...backup(bench))).toMatchObject({ status: 0 });
+    expect(readFileSync(vault.in('trace'), 'utf8').match(/^.* link\(.*\(INJECTED\)$/gmu)).toHaveLength(2);
+    expect(namesIn(bench.copies)).toEqual(['copy', 'copy.audit.jsonl']);
+    expect(await bench.fault(without, 'error=EPERM', ...backup(bench))).toMatchObject({ status: 8 });
+    await vault.put('canary', 'newest');
+    const newer = readFileSync(vault.file);
+    expect(await bench.fault(without, 'error=EPERM', ...restore(bench))).toMatchObject({ status: 0 });
+    expect(isKept(vault, newer)).toBe(true);
+    expect((await bench.get()).stdout.toString()).toBe(vault.canary.value);
+    await bench.ok('verify');
+  });
 });

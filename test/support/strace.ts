@@ -64,11 +64,12 @@ export type Fault = `error=${string}` | `signal=${string}` | `delay_enter=${stri
 /** A command, one of whose calls meets a fault. */
 export async function withFault(
   vault: BinaryVault,
-  { name, nth }: Pick<Call, 'name' | 'nth'>,
+  { name, nth }: { readonly name: string; readonly nth: number | 'all' },
   fault: Fault,
   args: readonly string[],
   options: Traced = {},
 ): Promise<Ended> {
-  const inject = ['-e', `inject=${name}:${fault}:when=${nth}`];
+  const when = nth === 'all' ? '' : `:when=${nth}`;
+  const inject = ['-e', `inject=${name}:${fault}${when}`];
   return vault.runWith('strace', [...traceArgs(vault, options, inject), binary, ...args], options);
 }
