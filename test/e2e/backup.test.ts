@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  chownSync,
   copyFileSync,
   lstatSync,
   mkdirSync,
@@ -201,6 +202,10 @@ describe('vault backup --keep', () => {
     symlinkSync(vault.file, like('20200101T000000005'));
     symlinkSync('/dev/zero', like('20200101T000000006'));
     spawnSync('mkfifo', [like('20200101T000000007')]);
+    copyFileSync(vault.file, like('20200101T000000008'));
+    // Only the superuser can give files away; others have no such neighbour here.
+    if (process.getuid?.() === 0) chownSync(like('20200101T000000008'), 12_345, 12_345);
+    else rmSync(like('20200101T000000008'));
     copyFileSync(vault.file, path.join(folder, 'secrets-mine.backup'));
     copyFileSync(vault.file, path.join(folder, 'secretsX-20200101T000000000Z-g2.backup'));
     const kept = namesIn(folder).filter((name) => !name.startsWith(own));

@@ -3,18 +3,18 @@
  * remembered of it; else it is put aside, and a new one begins. docs/backup.md, docs/format.md section 9.
  */
 import { BackendError, IntegrityError, SecretsManagerError } from '../../errors.ts';
-import { checkAnchor, verifyChain, type Anchor, type ChainReport } from '../../audit/chain.ts';
 import { makeRecord, parseRecord, recordDigest } from '../../audit/record.ts';
 import { concatBytes } from '../../crypto/bytes.ts';
 import { diskReason, onDisk, syncFolder } from '../../storage/file-system.ts';
-import { openLog, openLogReader, type LogFile, type LogReader } from '../../storage/log-file.ts';
-import { linesForward } from '../../storage/log-lines.ts';
+import { openLog, openLogReader, type LogFile } from '../../storage/log-file.ts';
 import { createFile, piecesOf, removeQuietly } from '../../storage/new-file.ts';
 import type { RememberedLog } from '../../storage/state-store.ts';
 import { Journal } from '../journal.ts';
 import type { Memory } from '../memory.ts';
 import type { Loaded } from '../opening.ts';
 import { logPathBeside, type Place } from '../place.ts';
+import { Scope } from '../scope.ts';
+import { proveLog, type LogProof } from './audit-proof.ts';
 import type { Backup } from './backup-proof.ts';
 
 export interface LogSettled {
@@ -47,7 +47,7 @@ export async function settleLog(
   let empty = false;
   try {
     if (log !== null && log.size > 0) {
-      if (await goesOn(here, backup, memory, log, known, present)) return { detail: '', kept: [] };
+      if (await goesOn(here, backup, memory, known, present)) return { detail: '', kept: [] };
       const aside = keptLogPath(here, mark);
       moveAside(here, aside, undo);
       await begin(here, backup, memory, undo);
@@ -107,39 +107,32 @@ async function copyLog(
     own.close();
   }
   // What was proven may have been exchanged since.
-  const copy = openLogReader(fs, audit.path);
-  try {
-    const report = copy === null ? null : await chainOf(backup, copy, known);
-    if (report === null) throw new IntegrityError(`${backup.place.audit.path} is not the log of this backup`);
-    return { detail: known === null ? '' : lost(report, known), kept: [] };
-  } finally {
-    copy?.close();
-  }
+  const proof = await proofOf(here, backup, known);
+  if (proof !== null) return { detail: '', kept: [] };
+  const without = known === null ? null : await proofOf(here, backup, null);
+  if (known === null || without === null)
+    throw new IntegrityError(`${backup.place.audit.path} is not the log of this backup`);
+  return { detail: lost(without, known), kept: [] };
 }
 
 /** What this machine remembers and the log does not have. */
-function lost(report: ChainReport, known: RememberedLog): string {
-  if (known.id !== report.log) return `; lost: log ${known.id} up to record ${known.seq}`;
-  if (known.seq > report.lastSeq) return `; lost: records ${report.lastSeq + 1} to ${known.seq} of the log`;
-  if (known.seq < report.firstSeq || report.found.get(known.seq) === known.digest) return '';
+function lost({ log, last }: LogProof, known: RememberedLog): string {
+  if (known.id !== log) return `; lost: log ${known.id} up to record ${known.seq}`;
+  if (known.seq > last) return `; lost: records ${last + 1} to ${known.seq} of the log`;
   return `; record ${known.seq} of the log is not the one that this machine knew`;
 }
 
-/** Whether a log is whole for the vault that is being restored, for the one that is here, and for what this machine remembers. */
+/** Whether the log that is here is whole for the vault that is being restored, for the one that is here, and for what this machine remembers. */
 async function goesOn(
   here: Place,
   backup: Backup,
   memory: Memory,
-  log: LogReader,
   known: RememberedLog | null,
   present: Loaded | null,
 ): Promise<boolean> {
-  const report = await chainOf(backup, log, known, present);
-  if (report === null) return false;
+  if ((await proofOf(here, backup, known)) === null) return false;
+  if (present === null) return true;
   try {
-    if (known !== null) checkAnchor(report, { by: 'this machine', log: known.id, ...known });
-    if (present === null) return true;
-    for (const anchor of anchorsOf(present, report.log)) checkAnchor(report, anchor);
     // What a killed process left is settled with the vault that it was about.
     (await Journal.open(here, memory, present.document, present.authority, backup.identity)).close();
     return true;
@@ -150,33 +143,18 @@ async function goesOn(
   }
 }
 
-function anchorsOf({ document }: Pick<Loaded, 'document'>, log: string): Anchor[] {
-  const named = document.snapshot.value.logs.filter(([id]) => id === log);
-  return named.map(([, seq, digest]) => ({ by: 'the vault', log, seq, digest }));
-}
-
-/** The chain of a log that the backup can prove from its first record to its last, and that it names; `null` for any other. */
-async function chainOf(
-  backup: Backup,
-  log: LogReader,
-  known: RememberedLog | null,
-  present: Loaded | null = null,
-): Promise<ChainReport | null> {
-  const vaults = [backup, ...(present === null ? [] : [present])];
-  const wanted = new Set(
-    vaults.flatMap(({ document }) => document.snapshot.value.logs.map(([, seq]) => seq)),
-  );
-  if (known !== null) wanted.add(known.seq);
+/** The log that is here proven for a backup that names it; `null` for any other. */
+async function proofOf(here: Place, backup: Backup, known: RememberedLog | null): Promise<LogProof | null> {
+  const { document, authority, identity } = backup;
+  const scope = new Scope(document, authority, identity, here.now());
   try {
-    const report = await verifyChain(backup.authority, [linesForward(log)], { wanted });
-    const [named, ...more] = anchorsOf(backup, report.log);
-    if (named === undefined || more.length > 0) return null;
-    checkAnchor(report, named);
-    // Records that were pruned count as long as the vault names the log at the last of them, or after.
-    return report.pruned !== null && named.seq < report.pruned.last ? null : report;
+    const proof = await proveLog(scope, here, { known });
+    return document.snapshot.value.logs.some(([id]) => id === proof?.log) ? proof : null;
   } catch (error) {
     if (error instanceof IntegrityError) return null;
     throw error;
+  } finally {
+    scope.close();
   }
 }
 
