@@ -178,6 +178,9 @@ describe('vault backup restore', () => {
     await vault.fails(5, ['backup', 'restore', file, '--yes'], holding(reader));
     // Nobody is asked who may not.
     await vault.fails(5, ['backup', 'restore', file], holding(reader));
+    const elsewhere = { VAULT_PATH: vault.in('elsewhere', 'new.vault') };
+    await vault.fails(5, ['backup', 'restore', file, '--yes'], holding(reader, elsewhere));
+    expect(namesIn(vault.in('elsewhere'))).toEqual([]);
     await vault.ok(['access', 'revoke', 'ada', '--can', 'admin', '--yes']);
     const now = readFileSync(vault.file);
     await vault.fails(5, ['backup', 'restore', file, '--yes'], holding(admin));
@@ -267,6 +270,42 @@ describe('the audit log of a restored vault', () => {
       ]);
       await expectWorks(vault);
     });
+
+  scenario('is put aside where it was cut and the vault is lost: this machine remembers', async (vault) => {
+    const file = await withNewer(vault);
+    const lines = readFileSync(vault.log, 'utf8').trimEnd().split('\n');
+    writeFileSync(vault.log, `${lines.slice(0, -1).join('\n')}\n`);
+    rmSync(vault.file);
+    expect((await restore(vault, file)).kept).toEqual([expect.stringContaining('.replaced-')]);
+    expect(signedRecords(vault.log)[0]?.detail).toMatch(/^lost [\w-]{22} 6 /u);
+    await expectWorks(vault);
+  });
+
+  scenario('of another place goes on there, though the backup is older than it', async (vault) => {
+    const file = await take(vault, ['backups/']);
+    const place = vault.in('clone', 'v.vault');
+    mkdirSync(path.dirname(place));
+    copyFileSync(vault.file, place);
+    const options = { env: { VAULT_PATH: place, XDG_STATE_HOME: vault.in('other state') } };
+    await vault.ok(['put', 'x', '--generate'], options);
+    expect((await restore(vault, file, options)).kept).toHaveLength(1);
+    expect(recorded(logOf(place), 'put', 'backup-restore')).toEqual(['put', 'backup-restore']);
+    await vault.ok(['verify'], options);
+  });
+
+  scenario('that the vault does not name yet is restored, too', async (vault) => {
+    const place = vault.in('clone', 'v.vault');
+    mkdirSync(path.dirname(place));
+    copyFileSync(vault.file, place);
+    const file = await take(vault, ['backups/'], {
+      env: { VAULT_PATH: place, XDG_STATE_HOME: vault.in('s') },
+    });
+    const machine = new BinaryVault();
+    await machine.ok(['backup', 'verify', file]);
+    await restore(machine, file);
+    expect(recorded(machine.log, 'log', 'backup-restore')).toEqual(['log', 'backup-restore']);
+    await machine.ok(['verify']);
+  });
 
   scenario('stands where VAULT_AUDIT_FILE says, and is kept there', async (vault) => {
     const env = { VAULT_AUDIT_FILE: vault.in('logs', 'log') };

@@ -130,7 +130,10 @@ async function goesOn(
   known: RememberedLog | null,
   present: Loaded | null,
 ): Promise<boolean> {
-  if ((await proofOf(here, backup, known)) === null) return false;
+  const proof = await proofOf(here, backup, known);
+  // One that nobody knows may be of another place.
+  const isKnown = known !== null || backup.document.snapshot.value.logs.some(([id]) => id === proof?.log);
+  if (proof === null || !isKnown) return false;
   if (present === null) return true;
   try {
     // What a killed process left is settled with the vault that it was about.
@@ -143,13 +146,12 @@ async function goesOn(
   }
 }
 
-/** The log that is here proven for a backup that names it; `null` for any other. */
+/** The log that is here proven for a backup and for what this machine remembers; `null` if it does not hold. */
 async function proofOf(here: Place, backup: Backup, known: RememberedLog | null): Promise<LogProof | null> {
   const { document, authority, identity } = backup;
   const scope = new Scope(document, authority, identity, here.now());
   try {
-    const proof = await proveLog(scope, here, { known });
-    return document.snapshot.value.logs.some(([id]) => id === proof?.log) ? proof : null;
+    return await proveLog(scope, here, { known });
   } catch (error) {
     if (error instanceof IntegrityError) return null;
     throw error;
