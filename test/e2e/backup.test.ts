@@ -137,9 +137,12 @@ describe('vault backup', () => {
     const { stdout, stderr } = await vault.ok(['backup'], holding(token));
     expect(stderr).toContain('not opened, for lack of access: development, production, testing');
     expect(readFileSync(stdout.toString('utf8').trimEnd())).toEqual(readFileSync(vault.file));
+    const lister = await addToken(vault, 'cron', '--can list --env development');
+    const { stderr: listed } = await vault.ok(['backup', '--keep', '5'], holding(lister));
+    expect(listed).toContain('1 secrets, 1 versions');
     await vault.fails(4, ['backup'], { env: { VAULT_PASSPHRASE: 'wrong' } });
     await vault.fails(3, ['backup', '--vault', 'none']);
-    expect(namesIn(folderOf(vault))).toHaveLength(2);
+    expect(namesIn(folderOf(vault))).toHaveLength(4);
   });
 
   scenario('of a damaged vault is none: exit 7, nothing stays, on record', async (vault) => {
