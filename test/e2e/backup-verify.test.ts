@@ -1,5 +1,4 @@
 /** `vault backup verify`: what is whole, what is not, and that nothing is written to either. */
-import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
   mkdirSync,
@@ -97,7 +96,7 @@ describe('vault backup verify', () => {
     await take(vault, ['copy']);
     symlinkSync('copy', vault.in('link'));
     mkdirSync(vault.in('folder'));
-    spawnSync('mkfifo', [vault.in('fifo')]);
+    await vault.shell('mkfifo fifo');
     for (const file of ['link', 'folder', 'fifo', '/dev/zero']) await vault.fails(7, verify(file));
     expect(await vault.fails(3, verify('none'))).toContain(`there is no backup ${vault.in('none')}`);
     await vault.fails(2, verify(''));

@@ -1,5 +1,4 @@
 /** `vault backup`: where copies go, what they are, which are removed, and what is on record. */
-import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -97,7 +96,7 @@ describe('vault backup', () => {
     mkdirSync(vault.in('folder'));
     symlinkSync(vault.in('folder', 'target'), vault.in('folder', 'link'));
     writeFileSync(vault.in('lone.audit.jsonl'), 'the log of something else\n');
-    spawnSync('mkfifo', [vault.in('fifo')]);
+    await vault.shell('mkfifo fifo');
     const before = { names: namesIn(vault.folder), of: namesIn(vault.in('folder')) };
     for (const place of ['file', 'dangling', 'link', 'fifo', 'folder/link', 'lone', '.vault/secrets.vault'])
       expect(await vault.fails(8, ['backup', place])).toContain('is there already');
@@ -204,7 +203,7 @@ describe('vault backup --keep', () => {
     mkdirSync(like('20200101T000000004'));
     symlinkSync(vault.file, like('20200101T000000005'));
     symlinkSync('/dev/zero', like('20200101T000000006'));
-    spawnSync('mkfifo', [like('20200101T000000007')]);
+    await vault.shell(`mkfifo ${like('20200101T000000007')}`);
     copyFileSync(vault.file, like('20200101T000000008'));
     // Only the superuser can give files away; others have no such neighbour here.
     if (process.getuid?.() === 0) chownSync(like('20200101T000000008'), 12_345, 12_345);
