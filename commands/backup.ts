@@ -3,13 +3,8 @@ import { resolve } from 'node:path';
 import { UsageError } from '../src/errors.ts';
 import { backupFolderOf } from '../src/storage/backup-files.ts';
 import { takeBackup } from '../src/vault/operations/backup.ts';
-import {
-  Backup,
-  presentVault,
-  recordVerification,
-  restoreBackup,
-  type Present,
-} from '../src/vault/operations/restore.ts';
+import { Backup, verifyBackup } from '../src/vault/operations/backup-proof.ts';
+import { restoreBackup, toBeReplaced } from '../src/vault/operations/restore.ts';
 import type { VerifyOptions, VerifyReport } from '../src/vault/operations/verify.ts';
 import type { Place } from '../src/vault/place.ts';
 import { examples, wholeNumber, type Declare } from './command.ts';
@@ -90,34 +85,36 @@ async function withProgress<T>(
 }
 
 function informOf(context: Context, report: VerifyReport): void {
-  const { generation, secrets, versions, auditRecords, sealed } = report;
+  const { generation, secrets, versions, auditRecords, sealed, warnings } = report;
+  for (const warning of warnings) context.warn(warning);
   context.inform(
     `generation ${generation} holds: ${secrets} secrets, ${versions} versions, ${auditRecords} audit records`,
   );
   if (sealed.length > 0) context.inform(`not opened, for lack of access: ${sealed.join(', ')}`);
 }
 
-/** A backup, unlocked and proven, for as long as something is done with it. */
+/** A backup, unlocked, for as long as something is done with it. */
 async function withBackup<T>(
   context: Context,
   here: Place,
-  file: string,
-  work: (backup: Backup, report: VerifyReport) => Promise<T>,
+  path: string,
+  work: (backup: Backup) => Promise<T>,
 ): Promise<T> {
-  const path = resolve(context.host.cwd, file);
   const backup = await Backup.open(here, path, context.openOptions(path));
   try {
-    return await work(backup, await withProgress(context, async (progress) => backup.verify(progress)));
+    return await work(backup);
   } finally {
     backup.close();
   }
 }
 
 async function runVerify(context: Context, _flags: object, file = ''): Promise<void> {
+  const path = pathOf(context, file);
   const here = await context.placeOrNull();
-  const path = resolve(context.host.cwd, file);
-  await withBackup(context, here ?? context.place(path), file, async (backup, report) => {
-    const recorded = here !== null && (await recordVerification(here, backup));
+  await withBackup(context, here ?? context.place(path), path, async (backup) => {
+    const { report, recorded } = await withProgress(context, async (progress) =>
+      verifyBackup(here, backup, 'backup-verify', progress),
+    );
     if (context.json) context.outputJson({ path, ...report });
     informOf(context, report);
     if (!recorded)
@@ -126,21 +123,26 @@ async function runVerify(context: Context, _flags: object, file = ''): Promise<v
 }
 
 async function runRestore(context: Context, flags: { readonly yes?: boolean }, file = ''): Promise<void> {
+  const path = pathOf(context, file);
   const here = (await context.placeOrNull()) ?? context.place(await context.locateNew(undefined, false));
-  await withBackup(context, here, file, async (backup, report) => {
+  await withBackup(context, here, path, async (backup) => {
+    const { report } = await withProgress(context, async (progress) =>
+      verifyBackup(here, backup, 'backup-restore', progress),
+    );
     informOf(context, report);
-    await context.confirm(question(here, presentVault(here), backup), flags.yes);
+    await context.confirm(await question(here, backup), flags.yes);
     const done = await restoreBackup(here, backup);
     if (context.json) context.outputJson(done);
     context.inform(`generation ${done.generation} is at ${done.path} now`);
-    for (const path of done.kept) context.inform(`kept: ${path}`);
+    for (const kept of done.kept) context.inform(`kept: ${kept}`);
   });
 }
 
-function question(here: Place, present: Present | null, backup: Backup): string {
+async function question(here: Place, backup: Backup): Promise<string> {
   const what = `generation ${backup.generation} of ${backup.updated}`;
+  const present = await toBeReplaced(here, backup);
   if (present === null) return `put ${what} at ${here.path}?`;
-  const now =
-    present.generation === null ? 'what is there, a damaged vault,' : `generation ${present.generation}`;
+  const { generation } = present;
+  const now = generation === null ? 'what is there, no whole vault,' : `generation ${generation}`;
   return `replace ${now} at ${here.path} by ${what}?`;
 }

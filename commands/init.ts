@@ -70,6 +70,6 @@ async function runInit(context: Context, options: InitOptions, file?: string): P
   if (context.json) context.outputJson({ path: place.path, vaultId });
   else context.output(`${place.path}\n`);
   context.inform(
-    `in a git checkout, add these to .gitignore: *.vault.lock *.vault.lock-holder *.vault.new *.audit.jsonl *.vault.backups`,
+    `in a git checkout, add these to .gitignore: *.vault.lock *.vault.lock-holder *.vault.new *.audit.jsonl *.vault.backups *.vault.replaced-*`,
   );
 }

@@ -168,6 +168,7 @@ const variables: Readonly<Record<string, string>> = {
   VAULT_ENVIRONMENT: 'as --env',
   VAULT_PRINCIPAL: 'as --as',
   VAULT_AUDIT_FILE: 'the audit log, where it is not beside the vault',
+  VAULT_BACKUP_PATH: 'where vault backup puts its copies: a file, or a folder with / after its name',
   'VAULT_PASSPHRASE_FD, VAULT_PASSPHRASE_FILE, VAULT_PASSPHRASE_COMMAND, VAULT_PASSPHRASE':
     'the passphrase, in this order',
   VAULT_KEY_FILE: 'as --key-file',

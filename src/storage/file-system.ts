@@ -20,6 +20,7 @@ export type FileSystem = Pick<
   | 'fsyncSync'
   | 'ftruncateSync'
   | 'renameSync'
+  | 'linkSync'
   | 'unlinkSync'
   | 'mkdirSync'
   | 'realpathSync'

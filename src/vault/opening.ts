@@ -4,12 +4,13 @@
  * Invariant: nobody is asked for a credential, and no KDF runs, before every signature of the file has been checked. A machine token
  * needs neither: where its principal has vouched on this machine for this very document, all was checked before.
  */
-import { AccessDeniedError, UnlockError } from '../errors.ts';
+import { AccessDeniedError, IntegrityError, UnlockError } from '../errors.ts';
 import { Authority } from '../access/authority.ts';
 import { closeIdentity, type Identity } from '../access/bundle.ts';
 import { stretchWith, type Credential, type Stretcher } from '../access/slot.ts';
 import type { Bytes } from '../crypto/bytes.ts';
 import { VaultDocument } from '../format/document.ts';
+import { limits } from '../format/limits.ts';
 import type { SlotLine } from '../format/lines.ts';
 import { openVaultFile, type OpenFile } from '../storage/vault-file.ts';
 import { Journal } from './journal.ts';
@@ -118,22 +119,42 @@ async function knownIdentity(
 }
 
 /**
- * Open a file that is not this machine's vault, such as a backup: nothing is remembered of it, and nothing is written to its log. The caller
- * closes file and identity.
+ * Open a file that is not this machine's vault, such as a backup: nothing is remembered of it, and nothing is written to its log. It is read
+ * once and whole: what is checked is what is used, whoever writes to the file meanwhile. The caller closes file and identity.
  */
 export async function openDetached(
   place: Place,
   options: OpenOptions,
 ): Promise<Pick<Opened, 'loaded' | 'identity'>> {
-  const file = openVaultFile(place.fs, place.path);
   try {
+    const file = readWhole(openVaultFile(place.fs, place.path));
     const document = new VaultDocument(file);
     const loaded = { file, document, authority: await Authority.of(document) };
     const { identity } = await askForIdentity(place, loaded, options, async () => Promise.resolve());
     return { loaded, identity };
-  } catch (error) {
+  } finally {
+    options.token?.secret.fill(0);
+  }
+}
+
+/** The same bytes in memory; the file is closed. */
+function readWhole(file: OpenFile): OpenFile {
+  try {
+    const { stamp, size } = file;
+    if (size > limits.file) throw new IntegrityError('the file is larger than 1 GiB');
+    const bytes = file.read(0, size);
+    return {
+      stamp,
+      size,
+      read: (offset, length) => {
+        if (offset + length > bytes.length)
+          throw new IntegrityError('the vault file is shorter than its parts say');
+        return bytes.slice(offset, offset + length);
+      },
+      close: () => undefined,
+    };
+  } finally {
     file.close();
-    throw error;
   }
 }
 

@@ -185,12 +185,14 @@ export class Vault {
 
   /**
    * Do something that changes nothing in the vault, while nobody else changes it or appends to its log either.
+   * @param finish makes visible what was done, once it is on record; what it throws is not recorded
    * @returns what `work` returns, and the log's last record: the one that says what was done
    * @throws what `work` throws, recorded; AuditError if it cannot be recorded
    */
   async hold<T>(
     op: string,
     work: (scope: Scope) => Promise<T>,
+    finish: (value: T) => void = () => undefined,
   ): Promise<{ readonly value: T; readonly log: RememberedLog }> {
     const { place } = this;
     const lock = await lockVault(place);
@@ -204,6 +206,7 @@ export class Vault {
         const from = document.snapshot.value.head;
         await this.#record(journal, { op, ...result(outcome), ...scope.trace.fields(), from });
         if ('error' in outcome) throw outcome.error;
+        finish(outcome.value);
         return { value: outcome.value, log: journal.head };
       } finally {
         scope.close();

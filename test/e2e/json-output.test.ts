@@ -1,6 +1,7 @@
 /** What each command prints with --json is what its published schema says (docs/schemas/). */
 import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { backupRuns } from '../support/backups.ts';
 import { fastKdf, scenario, type BinaryVault } from '../support/binary-vault.ts';
 import { otherSchemas } from '../support/json-commands.ts';
 import type { Run } from '../support/json-run.ts';
@@ -42,6 +43,7 @@ const stored = { environment: 'development', dryRun: false };
 /** By the name of the schema. Add a line for a command that is new. */
 const runs: Readonly<Record<string, readonly Run[]>> = {
   ...sharingRuns,
+  ...backupRuns,
   init: [
     { args: ['init', 'a.vault', ...fastKdf, '--no-recovery'] },
     { args: ['init', '--user', ...fastKdf, '--recovery-file', 'key'] },

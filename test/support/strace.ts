@@ -4,7 +4,7 @@ import path from 'node:path';
 import { binary } from '../binary-is-built.ts';
 import type { BinaryVault, Ended, RunOptions } from './binary-vault.ts';
 
-const storageCalls = 'openat,pwrite64,write,fsync,fdatasync,rename,unlink,ftruncate,fcntl,mkdir';
+const storageCalls = 'openat,pwrite64,write,fsync,fdatasync,rename,link,unlink,ftruncate,fcntl,mkdir';
 
 export interface Call {
   readonly name: string;
@@ -29,8 +29,14 @@ function paths(vault: BinaryVault): string[] {
   return [...beside, path.dirname(vault.file), state, ...files, ...files.map((file) => `${file}.new`)];
 }
 
-function traceArgs(vault: BinaryVault, trace: string, expressions: readonly string[]): string[] {
-  const only = paths(vault).flatMap((file) => ['-P', file]);
+/** Files that count besides those of the vault. */
+export interface Traced extends RunOptions {
+  readonly files?: readonly string[];
+}
+
+function traceArgs(vault: BinaryVault, { files = [] }: Traced, expressions: readonly string[]): string[] {
+  const trace = vault.in('trace');
+  const only = [...paths(vault), ...files].flatMap((file) => ['-P', file]);
   return ['-f', '-qq', '-s', '16', '-o', trace, ...only, '-e', `trace=${storageCalls}`, ...expressions];
 }
 
@@ -38,12 +44,11 @@ function traceArgs(vault: BinaryVault, trace: string, expressions: readonly stri
 export async function callsOf(
   vault: BinaryVault,
   args: readonly string[],
-  options: RunOptions = {},
+  options: Traced = {},
 ): Promise<Call[]> {
-  const trace = vault.in('trace');
-  await vault.runWith('strace', [...traceArgs(vault, trace, []), binary, ...args], options);
+  await vault.runWith('strace', [...traceArgs(vault, options, []), binary, ...args], options);
   const counts = new Map<string, number>();
-  return readFileSync(trace, 'utf8')
+  return readFileSync(vault.in('trace'), 'utf8')
     .split('\n')
     .flatMap((line) => {
       const [, name] = /^\d+ +(\w+)\(/u.exec(line) ?? [];
@@ -59,11 +64,12 @@ export type Fault = `error=${string}` | `signal=${string}` | `delay_enter=${stri
 /** A command, one of whose calls meets a fault. */
 export async function withFault(
   vault: BinaryVault,
-  { name, nth }: Pick<Call, 'name' | 'nth'>,
+  { name, nth }: { readonly name: string; readonly nth: number | 'all' },
   fault: Fault,
   args: readonly string[],
-  options: RunOptions = {},
+  options: Traced = {},
 ): Promise<Ended> {
-  const inject = ['-e', `inject=${name}:${fault}:when=${nth}`];
-  return vault.runWith('strace', [...traceArgs(vault, vault.in('trace'), inject), binary, ...args], options);
+  const when = nth === 'all' ? '' : `:when=${nth}`;
+  const inject = ['-e', `inject=${name}:${fault}${when}`];
+  return vault.runWith('strace', [...traceArgs(vault, options, inject), binary, ...args], options);
 }

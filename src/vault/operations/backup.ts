@@ -1,17 +1,17 @@
 /**
  * Backups: a vault and its log copied while nobody writes, read back, and kept as files like any others. docs/backup.md.
  */
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { BackendError, ConcurrencyError, IntegrityError } from '../../errors.ts';
+import { BackendError, IntegrityError } from '../../errors.ts';
 import { Authority } from '../../access/authority.ts';
 import { VaultDocument } from '../../format/document.ts';
-import { backupName, destinationOf, listBackups } from '../../storage/backup-files.ts';
-import type { FileSystem } from '../../storage/file-system.ts';
+import { BackupCopy } from '../../storage/backup-copy.ts';
+import { backupName, destinationOf, listBackups, removeRemnants } from '../../storage/backup-files.ts';
+import { diskReason } from '../../storage/file-system.ts';
 import { openLogReader } from '../../storage/log-file.ts';
-import type { LogSource } from '../../storage/log-lines.ts';
-import { createFile, piecesOf, removeQuietly } from '../../storage/new-file.ts';
+import { isTaken, removeQuietly } from '../../storage/new-file.ts';
 import { openVaultFile } from '../../storage/vault-file.ts';
+import { settle } from '../outcome.ts';
 import { logPathBeside, type Place } from '../place.ts';
 import { Scope } from '../scope.ts';
 import type { Vault } from '../vault.ts';
@@ -42,75 +42,82 @@ export const placeOfCopy = (place: Place, path: string): Place => ({
 });
 
 /**
- * Copy vault and log. They are read back byte for byte before it is on record, and proven whole after it.
- * @throws ConcurrencyError if a file is there; BackendError; IntegrityError if the copy, and so the vault, does not hold
+ * Copy vault and log, read them back byte for byte, put that on record, give the copy its name, and prove all of it. If anything fails there is
+ * no copy, and that is on record, too.
+ * @throws ConcurrencyError if a file is there; BackendError; AuditError; IntegrityError if the copy, and so the vault, does not hold
  */
 export async function takeBackup(vault: Vault, options: BackupOptions): Promise<BackupReport> {
-  const { place } = vault;
-  const { fs } = place;
-  const target = destinationOf(fs, options.destination, options.asFolder);
-  const { value: path } = await vault.hold('backup', async (scope) => {
-    const generation = scope.document.snapshot.value.n;
-    const file = target.folder
-      ? join(target.path, backupName(place.path, place.now(), generation))
-      : target.path;
-    scope.trace.detail = `generation ${generation}`;
-    copyVault(place, scope.document, file);
-    return Promise.resolve(file);
-  });
-  const report = await verifyCopy(vault, path, options.progress);
-  const removed =
-    target.folder && options.keep !== null
-      ? retain(place, vault.document.vaultId, target.path, options.keep)
-      : [];
-  return { path, removed, ...report };
+  const made: { copy: BackupCopy | null; folder: string | null; detail: string; recorded: boolean } = {
+    copy: null,
+    folder: null,
+    detail: '',
+    recorded: false,
+  };
+  try {
+    await vault.hold(
+      'backup',
+      async (scope) => {
+        made.detail = `generation ${scope.document.snapshot.value.n}`;
+        scope.trace.detail = made.detail;
+        const target = destinationOf(vault.place.fs, options.destination, options.asFolder);
+        made.folder = target.folder ? target.path : null;
+        made.copy = copyTo(vault.place, scope.document, target);
+        return Promise.resolve(made.copy);
+      },
+      (copy) => {
+        made.recorded = true;
+        copy.place();
+      },
+    );
+    const { copy, folder } = made;
+    if (copy === null) throw new BackendError('there is no copy');
+    const report = await verifyCopy(vault, copy.path, options.progress);
+    const { removed, warnings } =
+      folder !== null && options.keep !== null
+        ? retain(vault, folder, copy.path, options.keep)
+        : { removed: [], warnings: [] };
+    return { path: copy.path, removed, ...report, warnings: [...report.warnings, ...warnings] };
+  } catch (error) {
+    made.copy?.discard();
+    if (made.recorded) await recordFailure(vault, made.detail, error);
+    throw error;
+  }
 }
 
-/** The log first: where a killed process leaves one file, it is not one that looks like a backup. */
-function copyVault(place: Place, document: VaultDocument, path: string): void {
+/** What was recorded as done did not last. */
+async function recordFailure(vault: Vault, detail: string, error: unknown): Promise<void> {
+  await settle(async () =>
+    vault.read('backup', async (scope) => {
+      scope.trace.detail = detail;
+      return Promise.reject(error instanceof Error ? error : new Error('backup failed'));
+    }),
+  );
+}
+
+function copyTo(
+  place: Place,
+  document: VaultDocument,
+  target: { readonly folder: boolean; readonly path: string },
+): BackupCopy {
   const { fs, audit } = place;
-  const logCopy = logPathBeside(path);
-  checkFree(fs, path);
   const log = openLogReader(fs, audit.path);
   try {
-    if (log !== null) copy(fs, log, logCopy);
-    try {
-      copy(fs, document.source, path);
-    } catch (error) {
-      if (log !== null) removeQuietly(fs, logCopy);
-      throw error;
-    }
+    if (!target.folder)
+      return BackupCopy.write(fs, document.source, log, target.path, logPathBeside(target.path));
+    removeRemnants(fs, target.path, place.path, place.now());
+    const path = join(target.path, freeName(place, target.path, document.snapshot.value.n));
+    return BackupCopy.write(fs, document.source, log, path, logPathBeside(path));
   } finally {
     log?.close();
   }
 }
 
-/** Before anything is made: a backup is never written over. */
-function checkFree(fs: FileSystem, path: string): void {
-  if (fs.lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
-  throw new ConcurrencyError(
-    `${path} is there already`,
-    { hint: 'name another file, or a folder' },
-    'ALREADY_EXISTS',
-  );
-}
-
-function copy(fs: FileSystem, source: LogSource, path: string): void {
-  createFile(fs, path, piecesOf(source, 0, source.size));
-  const written = openLogReader(fs, path);
-  try {
-    if (written !== null && written.size === source.size && hashOf(written) === hashOf(source)) return;
-  } finally {
-    written?.close();
+/** Vaults of one name may have their backups in one folder, and be copied in the same millisecond. */
+function freeName({ fs, path, now }: Place, folder: string, generation: number): string {
+  for (let time = now().getTime(); ; time++) {
+    const name = backupName(path, new Date(time), generation);
+    if (!isTaken(fs, join(folder, name))) return name;
   }
-  removeQuietly(fs, path);
-  throw new BackendError(`${path} reads back as something else than was written: the disk does not keep it`);
-}
-
-function hashOf(source: LogSource): string {
-  const hash = createHash('sha256');
-  for (const bytes of piecesOf(source, 0, source.size)) hash.update(bytes);
-  return hash.digest('hex');
 }
 
 /** Everything that the principal can open in the copy, and its log. */
@@ -132,31 +139,37 @@ async function verifyCopy(
     }
   } catch (cause) {
     if (!(cause instanceof IntegrityError)) throw cause;
-    const hint = `it was copied as it is, to ${path}`;
+    const hint = 'no backup was made: restore one that verifies; keep this vault, as it is, by other means';
     throw new IntegrityError(`the vault does not hold: ${cause.message}`, { cause, hint });
   } finally {
     file.close();
   }
 }
 
-/** Whether a file begins as this vault does. Many vaults have one name, and may have their backups in one folder. */
-function isCopyOf(fs: FileSystem, path: string, vaultId: string): boolean {
-  const file = openVaultFile(fs, path);
-  try {
-    const start = Buffer.from(file.read(0, Math.min(file.size, 128))).toString('latin1');
-    return start.includes(`"id":"${vaultId}"`);
-  } finally {
-    file.close();
-  }
-}
-
 /** Remove the oldest backups beyond so many, each with its log; the vault file goes first. */
-function retain({ fs, path: vaultPath }: Place, vaultId: string, folder: string, keep: number): string[] {
-  const own = listBackups(fs, folder, vaultPath).filter((path) => isCopyOf(fs, path, vaultId));
-  const old = own.slice(keep);
-  for (const path of old) {
-    removeQuietly(fs, path);
-    removeQuietly(fs, logPathBeside(path));
+function retain(
+  { place, document }: Vault,
+  folder: string,
+  latest: string,
+  keep: number,
+): { removed: string[]; warnings: string[] } {
+  const { fs } = place;
+  const removed: string[] = [];
+  const warnings: string[] = [];
+  try {
+    const own = listBackups(fs, folder, place.path, document.vaultId, latest);
+    for (const path of own.slice(keep)) {
+      try {
+        fs.unlinkSync(path);
+        removeQuietly(fs, logPathBeside(path));
+        removed.push(path);
+      } catch (error) {
+        warnings.push(`could not remove ${path}: ${diskReason(error)}`);
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof BackendError)) throw error;
+    warnings.push(`${error.message}: no older backup was removed`);
   }
-  return old;
+  return { removed, warnings };
 }

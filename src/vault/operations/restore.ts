@@ -1,123 +1,28 @@
 /**
- * A backup verified, and put in the place of a vault. What stood there is kept beside it, whatever it was. docs/backup.md.
+ * A backup put in the place of a vault. What stood there is kept beside it, whatever it was. docs/backup.md.
+ *
+ * It is a write like any other: the record comes first, the rename decides, and if anything before it fails all is as it was.
  */
-import { AccessDeniedError, ConcurrencyError, IntegrityError, SecretNotFoundError } from '../../errors.ts';
-import { verifyChain } from '../../audit/chain.ts';
-import { closeIdentity, type Identity } from '../../access/bundle.ts';
-import type { Authority } from '../../access/authority.ts';
+import {
+  AccessDeniedError,
+  BackendError,
+  ConcurrencyError,
+  IntegrityError,
+  SecretsManagerError,
+  UsageError,
+} from '../../errors.ts';
+import { Authority } from '../../access/authority.ts';
 import { VaultDocument } from '../../format/document.ts';
-import type { SnapshotLine } from '../../format/lines.ts';
-import { onDisk, syncFolder } from '../../storage/file-system.ts';
-import { openLogReader, type LogReader } from '../../storage/log-file.ts';
-import { linesForward } from '../../storage/log-lines.ts';
-import { createFile, piecesOf, replaceFile } from '../../storage/new-file.ts';
+import { createFile, isTaken, linkFile, piecesOf, removeQuietly } from '../../storage/new-file.ts';
 import { openVaultFile, replaceVaultFile } from '../../storage/vault-file.ts';
+import { isTooLittle } from '../credential-policy.ts';
 import { lockVault } from '../locks.ts';
-import { openDetached, type Loaded, type OpenOptions } from '../opening.ts';
-import { logPathBeside, type Place } from '../place.ts';
-import { Scope } from '../scope.ts';
-import { Vault } from '../vault.ts';
-import { placeOfCopy } from './backup.ts';
-import { verifyVault, type VerifyOptions, type VerifyReport } from './verify.ts';
-
-/** A backup that was unlocked. Caller closes. */
-export class Backup {
-  readonly place: Place;
-  readonly #loaded: Loaded;
-  readonly #identity: Identity;
-
-  private constructor(place: Place, loaded: Loaded, identity: Identity) {
-    this.place = place;
-    this.#loaded = loaded;
-    this.#identity = identity;
-  }
-
-  static async open(here: Place, path: string, options: OpenOptions): Promise<Backup> {
-    const place = placeOfCopy(here, path);
-    try {
-      const { loaded, identity } = await openDetached(place, options);
-      return new Backup(place, loaded, identity);
-    } catch (error) {
-      if (!(error instanceof SecretNotFoundError) || error.code !== 'VAULT_NOT_FOUND') throw error;
-      throw new SecretNotFoundError(
-        `there is no backup ${path}`,
-        { hint: 'check the path' },
-        'VAULT_NOT_FOUND',
-      );
-    }
-  }
-
-  get vaultId(): string {
-    return this.#loaded.document.vaultId;
-  }
-
-  get generation(): number {
-    return this.#loaded.document.snapshot.value.n;
-  }
-
-  /** When the vault was last written, as of this backup. */
-  get updated(): string {
-    return this.#loaded.document.snapshot.value.time;
-  }
-
-  get identity(): Identity {
-    return this.#identity;
-  }
-
-  get authority(): Authority {
-    return this.#loaded.authority;
-  }
-
-  get snapshot(): SnapshotLine {
-    return this.#loaded.document.snapshot.value;
-  }
-
-  get size(): number {
-    return this.#loaded.file.size;
-  }
-
-  read(offset: number, length: number): Uint8Array<ArrayBuffer> {
-    return this.#loaded.file.read(offset, length);
-  }
-
-  async verify(progress: VerifyOptions['progress']): Promise<VerifyReport> {
-    const { document, authority } = this.#loaded;
-    const scope = new Scope(document, authority, this.#identity, this.place.now());
-    try {
-      return await verifyVault(scope, this.place, progress === undefined ? {} : { progress });
-    } finally {
-      scope.close();
-    }
-  }
-
-  close(): void {
-    closeIdentity(this.#identity);
-    this.#loaded.file.close();
-  }
-}
-
-/**
- * Put on record in the vault that is here that a backup of it was verified.
- * @returns whether it could be: the vault may be lost, or the credentials others by now
- */
-export async function recordVerification(here: Place, backup: Backup): Promise<boolean> {
-  let vault: Vault;
-  try {
-    vault = await Vault.openAs(here, backup.identity, false);
-  } catch {
-    return false;
-  }
-  try {
-    if (vault.document.vaultId !== backup.vaultId) return false;
-    await vault.read('backup-verify', async (scope) => {
-      scope.trace.detail = `generation ${backup.generation}`;
-      return Promise.resolve();
-    });
-    return true;
-  } finally {
-    vault.close();
-  }
-}
+import { openMemory, remember } from '../memory.ts';
+import type { Loaded } from '../opening.ts';
+import { settle } from '../outcome.ts';
+import type { Place } from '../place.ts';
+import { recordHere, type Backup } from './backup-proof.ts';
+import { keptLogPath, recordRestore, settleLog } from './restored-log.ts';
 
 export interface RestoreReport {
   readonly path: string;
@@ -126,119 +31,204 @@ export interface RestoreReport {
   readonly kept: readonly string[];
 }
 
-/** What stands at the place of the vault; `null` if nothing does. */
-export interface Present {
+/** What stands at the place of the vault. */
+interface Present {
   /** `null` for what is no vault, or a damaged one. */
-  readonly vaultId: string | null;
-  readonly generation: number | null;
+  readonly loaded: Loaded | null;
 }
 
-export function presentVault(here: Place): Present | null {
+/** @returns `null` where nothing stands; the caller closes @throws IntegrityError UNSAFE_PATH */
+async function presentAt(here: Place): Promise<Present | null> {
+  if (!isTaken(here.fs, here.path)) return null;
+  let file: Loaded['file'];
   try {
-    here.fs.lstatSync(here.path);
-  } catch {
-    return null;
+    file = openVaultFile(here.fs, here.path);
+  } catch (error) {
+    return damaged(error);
   }
+  try {
+    const document = new VaultDocument(file);
+    return { loaded: { file, document, authority: await Authority.of(document) } };
+  } catch (error) {
+    file.close();
+    return damaged(error);
+  }
+}
+
+function damaged(error: unknown): Present {
+  if (!(error instanceof SecretsManagerError) || error.code === 'UNSAFE_PATH') throw error;
+  return { loaded: null };
+}
+
+/** @throws UsageError for the vault itself; AccessDeniedError for who is no administrator, then or now; ConcurrencyError if another vault stands there */
+function checkMayRestore(here: Place, backup: Backup, present: Present | null): void {
+  const { authority, document, identity } = backup;
+  if (backup.isAt(here)) throw new UsageError(`${here.path} is the vault itself`);
+  if (!authority.isAdmin(identity.principal))
+    throw new AccessDeniedError('only an administrator may restore a backup');
+  const slot = document.slotsOf(identity.principal).find(({ value }) => value.id === identity.slot)?.value;
+  if (slot !== undefined && isTooLittle(authority, identity.principal, slot.type))
+    throw new AccessDeniedError('the policy of this vault wants two factors');
+  const loaded = present?.loaded ?? null;
+  if (loaded === null) return;
+  if (loaded.document.vaultId !== backup.vaultId) {
+    const hint = 'move it away first, or name another place with --vault';
+    throw new ConcurrencyError(`another vault stands at ${here.path}`, { hint }, 'ALREADY_EXISTS');
+  }
+  const roots = loaded.authority.rootDigests;
+  if (authority.rootDigests.some((digest, n) => n < roots.length && digest !== roots[n]))
+    throw new IntegrityError(
+      'two histories: the administrators of the vault that is here do not descend from those of this backup, nor they from these',
+      {},
+      'ROLLBACK',
+    );
+  if (!loaded.authority.isAdmin(identity.principal))
+    throw new AccessDeniedError(
+      'you were an administrator of this vault, and are none any more: you may not replace it',
+    );
+}
+
+/**
+ * What restoring would replace, for whoever is asked. Who may not do it is refused, on record.
+ * @returns `null` where nothing stands; a generation of `null` for what is no whole vault
+ * @throws as `checkMayRestore` does
+ */
+export async function toBeReplaced(
+  here: Place,
+  backup: Backup,
+): Promise<{ generation: number | null } | null> {
+  return recordingFailure(here, backup, async () => {
+    const present = await presentAt(here);
+    try {
+      checkMayRestore(here, backup, present);
+      return present === null ? null : { generation: present.loaded?.document.snapshot.value.n ?? null };
+    } finally {
+      present?.loaded?.file.close();
+    }
+  });
+}
+
+/**
+ * Put a verified backup in the place of the vault. Readers that remember a newer generation refuse it until an administrator accepts that
+ * there, too.
+ * @throws as `checkMayRestore` does; AuditError, BackendError with all as it was; DURABILITY_UNKNOWN; on record where the vault that is here can say so
+ */
+export async function restoreBackup(here: Place, backup: Backup): Promise<RestoreReport> {
+  return recordingFailure(here, backup, async () => {
+    const lock = await lockVault(here);
+    try {
+      return await replace(here, backup);
+    } finally {
+      lock.release();
+    }
+  });
+}
+
+async function recordingFailure<T>(here: Place, backup: Backup, work: () => Promise<T>): Promise<T> {
+  const outcome = await settle(work);
+  if (!('error' in outcome)) return outcome.value;
+  const { error } = outcome;
+  const isHeld = error instanceof ConcurrencyError && error.code === 'LOCK_HELD';
+  if (!isHeld) await recordHere(here, backup, 'backup-restore', outcome);
+  throw error;
+}
+
+async function replace(here: Place, backup: Backup): Promise<RestoreReport> {
+  const present = await presentAt(here);
+  const steps: (() => void)[] = [];
+  const undo = (step: () => void): void => {
+    steps.unshift(step);
+  };
+  try {
+    checkMayRestore(here, backup, present);
+    const memory = await openMemory(here, true);
+    const mark = freeMark(here);
+    const kept = present === null ? [] : [keepVault(here, here.path + mark, undo)];
+    const log = await settleLog(here, backup, memory, present?.loaded ?? null, mark, undo);
+    const [from, to] = [
+      present?.loaded?.document.snapshot.value.head ?? '',
+      backup.document.snapshot.value.head,
+    ];
+    const detail = `generation ${backup.generation}${log.detail}`;
+    const head = await recordRestore(here, backup, { op: 'backup-restore', detail, from, to });
+    await commit(here, backup, async () => {
+      if (log.kept.length > 0) return;
+      await recordRestore(here, backup, { op: 'aborted', detail: String(head.seq), from, to: '' });
+    });
+    steps.length = 0;
+    const { document, authority, identity } = backup;
+    const remembered = await remember(memory, here, document, authority, identity, head, true);
+    if (!remembered && here.stateFolder !== null)
+      here.warn('this machine could not remember the new state: a rollback would go unnoticed');
+    return { path: here.path, generation: backup.generation, kept: [...kept, ...log.kept] };
+  } catch (error) {
+    if (!hasHappened(error)) takeBack(steps);
+    throw error;
+  } finally {
+    present?.loaded?.file.close();
+  }
+}
+
+/** Every step, also where one cannot be taken back. */
+function takeBack(steps: readonly (() => void)[]): void {
+  for (const step of steps) {
+    try {
+      step();
+    } catch {
+      // What failed has been said; whatever stays is kept, not lost.
+    }
+  }
+}
+
+/** The rename; the bytes are read back. @throws BackendError: with BACKEND nothing has happened, with DURABILITY_UNKNOWN it has */
+async function commit(here: Place, backup: Backup, aborted: () => Promise<void>): Promise<void> {
+  const { bytes } = backup;
+  try {
+    replaceVaultFile(here.fs, here.path, [bytes]);
+  } catch (error) {
+    if (!hasHappened(error)) await settle(aborted);
+    throw error;
+  }
+  let cause: unknown;
   try {
     const file = openVaultFile(here.fs, here.path);
     try {
-      const document = new VaultDocument(file);
-      return { vaultId: document.vaultId, generation: document.snapshot.value.n };
+      if (file.size === bytes.length && Buffer.compare(file.read(0, file.size), bytes) === 0) return;
     } finally {
       file.close();
     }
   } catch (error) {
-    if (error instanceof IntegrityError && error.code === 'UNSAFE_PATH') throw error;
-    return { vaultId: null, generation: null };
+    cause = error;
+  }
+  const message = `${here.path} was replaced, but does not read back as what was written: durability unknown`;
+  throw new BackendError(message, { cause }, 'DURABILITY_UNKNOWN');
+}
+
+const hasHappened = (error: unknown): boolean =>
+  error instanceof BackendError && error.code === 'DURABILITY_UNKNOWN';
+
+/** Ending of what is kept: nothing has such a name yet. */
+function freeMark(here: Place): string {
+  const { fs, path, now } = here;
+  for (let time = now().getTime(); ; time++) {
+    const mark = `.replaced-${new Date(time).toISOString().replace(/[-:.]/gu, '')}`;
+    const names = [path + mark, keptLogPath(here, mark)];
+    if (!names.some((name) => isTaken(fs, name))) return mark;
   }
 }
 
-/**
- * Put a verified backup in the place of the vault. The log that is here goes on where the vault can still prove it; else it is kept aside, and
- * a new one says so. Readers that remember a newer generation refuse it until an administrator accepts that there, too.
- * @throws AccessDeniedError for who is no administrator; ConcurrencyError if another vault stands there
- */
-export async function restoreBackup(here: Place, backup: Backup): Promise<RestoreReport> {
-  if (!backup.authority.isAdmin(backup.identity.principal))
-    throw new AccessDeniedError('only an administrator may restore a backup');
-  const kept: string[] = [];
-  let logKept: readonly string[] = [];
-  const lock = await lockVault(here);
-  try {
-    const present = presentVault(here);
-    if (present !== null && present.vaultId !== null && present.vaultId !== backup.vaultId) {
-      const hint = 'move it away first, or name another place with --vault';
-      throw new ConcurrencyError(`another vault stands at ${here.path}`, { hint }, 'ALREADY_EXISTS');
+/** Under a second name, without reading it: it may be unreadable. Until the backup is in its place, the vault stays where it is. */
+function keepVault({ fs, path }: Place, aside: string, undo: (step: () => void) => void): string {
+  if (!linkFile(fs, path, aside)) {
+    const file = openVaultFile(fs, path);
+    try {
+      createFile(fs, aside, piecesOf(file, 0, file.size));
+    } finally {
+      file.close();
     }
-    const mark = `replaced-${here.now().toISOString().replace(/[-:.]/gu, '')}`;
-    if (present !== null) kept.push(keepVault(here, `${here.path}.${mark}`));
-    logKept = await settleLog(here, backup, mark);
-    replaceVaultFile(here.fs, here.path, [backup.read(0, backup.size)]);
-  } finally {
-    lock.release();
   }
-  const vault = await Vault.openAs(here, backup.identity, true);
-  try {
-    await vault.hold('backup-restore', async (scope) => {
-      const aside = logKept.length === 0 ? '' : '; the log that was here was put aside';
-      scope.trace.detail = `generation ${backup.generation}${aside}`;
-      return Promise.resolve();
-    });
-  } finally {
-    vault.close();
-  }
-  return { path: here.path, generation: backup.generation, kept: [...kept, ...logKept] };
-}
-
-/** A copy: until the backup is in its place, the vault stays where it is. */
-function keepVault({ fs, path }: Place, aside: string): string {
-  const file = openVaultFile(fs, path);
-  try {
-    createFile(fs, aside, piecesOf(file, 0, file.size));
-  } finally {
-    file.close();
-  }
+  undo(() => {
+    removeQuietly(fs, aside);
+  });
   return aside;
-}
-
-/** @returns paths of what was put aside */
-async function settleLog(here: Place, backup: Backup, mark: string): Promise<string[]> {
-  const { fs, audit } = here;
-  const log = openLogReader(fs, audit.path);
-  try {
-    if (log !== null && log.size > 0) {
-      if (await goesOn(backup, log)) return [];
-      const aside = `${audit.path}.${mark}`;
-      onDisk('rename', audit.path, () => {
-        fs.renameSync(audit.path, aside);
-        syncFolder(fs, aside);
-      });
-      return [aside];
-    }
-  } finally {
-    log?.close();
-  }
-  const own = openLogReader(fs, logPathBeside(backup.place.path));
-  if (own === null) return [];
-  try {
-    replaceFile(fs, audit.path, piecesOf(own, 0, own.size));
-  } finally {
-    own.close();
-  }
-  return [];
-}
-
-/** Whether a log is whole for the vault that is being restored, and has the record that it names. */
-async function goesOn(backup: Backup, log: LogReader): Promise<boolean> {
-  try {
-    const { logs } = backup.snapshot;
-    const report = await verifyChain(backup.authority, [linesForward(log)], {
-      wanted: new Set(logs.map(([, seq]) => seq)),
-    });
-    const named = logs.find(([id]) => id === report.log);
-    return named !== undefined && (named[1] < report.firstSeq || report.found.get(named[1]) === named[2]);
-  } catch (error) {
-    if (error instanceof IntegrityError) return false;
-    throw error;
-  }
 }
