@@ -122,7 +122,7 @@ class Walk {
     const { value } = line;
     if (first && isSigned(line) && value.op === 'prune') return this.#summary(line);
     const holds = isSigned(line) ? this.#holds(line) : null;
-    if (this.#records === 0) await this.#begin(value);
+    if (this.#log === '') await this.#begin(value);
     if (value.log !== this.#log || value.seq !== this.#seq + 1 || value.prev !== this.#prev)
       return this.#misplaced(value, holds, rest);
     this.#records += 1;
@@ -198,7 +198,7 @@ class Walk {
     )
       return this.#refuse('changed', value.seq, 'was changed: it is no summary by an administrator');
     this.#promised.add(`${value.principal} ${pruneDetail(pruned)}`);
-    if (this.#records === 0) {
+    if (this.#log === '') {
       this.#log = value.log;
       this.#firstSeq = pruned.last + 1;
       this.#seq = pruned.last;

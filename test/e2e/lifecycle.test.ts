@@ -348,6 +348,7 @@ describe('status and audit', () => {
         program: expect.any(String) as unknown,
         session: expect.any(String) as unknown,
       },
+      detail: null,
     });
     expect(await vault.json(['audit', '--failed', '--last', '1'])).toMatchObject([
       { code: 'ALREADY_EXISTS' },
