@@ -1,5 +1,6 @@
 /** The audit log proven from its first record to its last, against everything that names one of its records. */
-import { checkAnchor, verifyChain, type Anchor, type ChainReport } from '../../audit/chain.ts';
+import type { Anchor } from '../../audit/anchors.ts';
+import { verifyChain, type ChainReport } from '../../audit/chain.ts';
 import { makeCheckpoint, readCheckpoint } from '../../audit/checkpoint.ts';
 import type { Proven } from '../../audit/fault.ts';
 import { IntegrityError } from '../../errors.ts';
@@ -51,7 +52,13 @@ export async function proveLog(scope: Scope, place: Place, options: ProofOptions
     const before = archives.map((path) => archive(place, path));
     opened.push(...before);
     const anchors: Anchor[] = [
-      ...document.snapshot.value.logs.map(([id, seq, digest]) => ({ by: 'the vault', log: id, seq, digest })),
+      ...document.snapshot.value.logs.map(([id, seq, digest]) => ({
+        by: 'the vault',
+        log: id,
+        seq,
+        digest,
+        everyPlace: true,
+      })),
       ...(known === null
         ? []
         : [{ by: 'this machine', log: known.id, seq: known.seq, digest: known.digest }]),
@@ -60,11 +67,8 @@ export async function proveLog(scope: Scope, place: Place, options: ProofOptions
     const report = await verifyChain(
       authority,
       [...before, log].map((file) => linesForward(file)),
-      { wanted: new Set(anchors.map(({ seq }) => seq)), ...(progress === undefined ? {} : { progress }) },
+      { anchors, ...(progress === undefined ? {} : { progress }) },
     );
-    // The vault names the logs of every place.
-    for (const anchor of anchors)
-      if (anchor.by !== 'the vault' || anchor.log === report.log) checkAnchor(report, anchor);
     checkPruned(document.snapshot.value.logs, report);
     return proofOf(report, stated.length);
   } finally {
@@ -74,11 +78,10 @@ export async function proveLog(scope: Scope, place: Place, options: ProofOptions
 
 /** A prune counts only if the vault itself names its log at or after it: so the vault cannot be older than what was pruned. */
 function checkPruned(logs: readonly (readonly [string, number, string])[], report: ChainReport): void {
-  if (report.pruned === null) return;
   const named = logs.find(([id]) => id === report.log)?.[1] ?? 0;
-  if (named < report.pruned.last)
+  if (named < report.summarized)
     throw new IntegrityError(
-      `audit log: its start was removed up to record ${report.pruned.last}, and the vault names none after it`,
+      `audit log: its start was removed up to record ${report.summarized}, and the vault names none after it`,
     );
 }
 
