@@ -29,8 +29,6 @@ export interface ChainReport {
   readonly unsealed: number;
   /** What stands for records that were removed before, where the first file begins with it. */
   readonly pruned: Pruned | null;
-  /** The last record that a summary stands for, whether or not it is in an archive here; 0 without one. */
-  readonly summarized: number;
 }
 
 export interface ChainOptions {
@@ -75,7 +73,6 @@ class Walk {
   #proven: Proven | null = null;
   #settled = 0;
   #pruned: Pruned | null = null;
-  #summarized = 0;
   /** What a summary at the start of a file still needs: the record of whoever pruned. */
   readonly #promised = new Map<string, Place & { readonly sequence: number }>();
 
@@ -91,7 +88,10 @@ class Walk {
     this.#archive = archive;
     this.#line = 0;
     for (let next = lines.next(); ; next = lines.next()) {
-      if (next.done === true) return next.value > 0;
+      if (next.done === true) {
+        if (next.value > 0 && archive !== null) await this.#unfinished();
+        return next.value > 0;
+      }
       this.#line += 1;
       await this.#record(next.value.raw, lines);
     }
@@ -102,11 +102,7 @@ class Walk {
     this.#joins.end();
     await this.#settle(0);
     checkAnchors(this.#walked(), this.#options.anchors ?? []);
-    if (unfinished) {
-      this.#line += 1;
-      const why = 'is unfinished: a killed process leaves this, and the next command mends it';
-      await this.#refuse('unfinished', null, why);
-    }
+    if (unfinished) await this.#unfinished();
     for (const place of this.#promised.values()) {
       const message = 'stands for removed records, but no administrator has recorded that they were removed';
       throw new AuditFault({ kind: 'removed', ...place, message }, null);
@@ -115,8 +111,13 @@ class Walk {
       ...this.#walked(),
       records: this.#records,
       unsealed: this.#records - this.#settled,
-      summarized: this.#summarized,
     };
+  }
+
+  async #unfinished(): Promise<never> {
+    this.#line += 1;
+    const why = 'a killed process leaves this, and the next command mends it';
+    return this.#refuse('unfinished', null, `is unfinished: ${this.#archive === null ? why : 'it was cut'}`);
   }
 
   #walked(): Walked {
@@ -235,7 +236,6 @@ class Walk {
       ...this.#place(),
       sequence: value.seq,
     });
-    this.#summarized = pruned.last;
     if (this.#log === '') {
       this.#log = value.log;
       this.#firstSeq = pruned.last + 1;

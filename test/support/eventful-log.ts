@@ -21,12 +21,15 @@ export interface EventfulLog {
   readonly team: SampleVault;
   /** Of whoever may still sign, by name. */
   readonly signers: ReadonlyMap<string, Identity>;
+  /** Who was an administrator, and was removed. */
+  readonly former: Identity;
   /** Lines with their LFs. */
   readonly lines: readonly Buffer[];
   /** Whether a record seals those before it: whether somebody whom the vault knows has signed it. */
   readonly seals: readonly boolean[];
   /** Number of the record that the vault's snapshot names. */
   readonly named: number;
+  readonly tokens: ReadonlyMap<string, string>;
   /** A checkpoint that names the last record but two. */
   readonly checkpoint: Buffer;
   readonly ofAnotherPlace: readonly Buffer[];
@@ -71,8 +74,9 @@ export async function stoppedJoin(team: SampleVault, text: string, killed: boole
   if (killed) writeFileSync(place.audit.path, atRename);
 }
 
-export async function eventfulLog(): Promise<EventfulLog> {
-  const team = await teamVault(['staging', 'production']);
+/** @param changes of the place in which it happens */
+export async function eventfulLog(changes: Partial<Place> = {}): Promise<EventfulLog> {
+  const team = await teamVault(['staging', 'production'], changes);
   const { place } = team;
   const tokens = new Map<string, string>();
   const signers = new Map<string, Identity>();
@@ -101,7 +105,10 @@ export async function eventfulLog(): Promise<EventfulLog> {
   await work('old', async (v) => put(v, 'db', 'by old', staged));
   await work('bob', async (v) => failureOf(getIn(v, 'staging', 'absent')));
   for (let times = 0; times < 2; times++) await failToUnlock(place);
-  const text = await work('eve', async (v) => invite(v, 'kim', { can: 'read', env: 'staging' }));
+  const { former, text } = await work('eve', async (v) => ({
+    former: v.identity,
+    text: await invite(v, 'kim', { can: 'read', env: 'staging' }),
+  }));
   await stoppedJoin(team, text, true);
   await asOwner(team, async (owner) => {
     await put(owner, 'api', 'one', staged);
@@ -141,6 +148,8 @@ export async function eventfulLog(): Promise<EventfulLog> {
   return {
     team,
     signers,
+    former,
+    tokens,
     lines,
     seals: records(place).map((record) => 'sig' in record && record.principal !== newcomer),
     named,

@@ -2,9 +2,11 @@
 import type { Anchor } from '../../audit/anchors.ts';
 import { verifyChain, type ChainReport } from '../../audit/chain.ts';
 import { makeCheckpoint, readCheckpoint } from '../../audit/checkpoint.ts';
-import type { Proven } from '../../audit/fault.ts';
-import { IntegrityError } from '../../errors.ts';
+import { AuditFault, type Proven } from '../../audit/fault.ts';
+import { IntegrityError, SecretNotFoundError } from '../../errors.ts';
 import type { Bytes } from '../../crypto/bytes.ts';
+import { policyValue, type Policy } from '../../lifecycle/policy.ts';
+import { saysPruned } from '../../lifecycle/pruned-logs.ts';
 import { openLogReader, type LogReader } from '../../storage/log-file.ts';
 import { linesForward } from '../../storage/log-lines.ts';
 import type { RememberedLog } from '../../storage/state-store.ts';
@@ -69,20 +71,22 @@ export async function proveLog(scope: Scope, place: Place, options: ProofOptions
       [...before, log].map((file) => linesForward(file)),
       { anchors, ...(progress === undefined ? {} : { progress }) },
     );
-    checkPruned(document.snapshot.value.logs, report);
+    if (archives.length === 0) checkPruned(scope.policy, report);
     return proofOf(report, stated.length);
   } finally {
     for (const file of opened) file.close();
   }
 }
 
-/** A prune counts only if the vault itself names its log at or after it: so the vault cannot be older than what was pruned. */
-function checkPruned(logs: readonly (readonly [string, number, string])[], report: ChainReport): void {
-  const named = logs.find(([id]) => id === report.log)?.[1] ?? 0;
-  if (named < report.summarized)
-    throw new IntegrityError(
-      `audit log: its start was removed up to record ${report.summarized}, and the vault names none after it`,
-    );
+/**
+ * A summary counts only if the header says so, too: no former administrator can make it say so, nobody at all without a key, and no older
+ * vault does. After an archive the summary has to fit that one instead.
+ */
+function checkPruned(policy: Policy, { log, pruned }: ChainReport): void {
+  if (pruned === null || saysPruned(policyValue(policy, 'audit.pruned'), { log, ...pruned })) return;
+  const message = `stands for records up to ${pruned.last}, but the vault does not say that they were removed`;
+  const fault = { kind: 'removed', archive: null, line: 1, sequence: pruned.last, message } as const;
+  throw new AuditFault(fault, null);
 }
 
 function proofOf(report: ChainReport, checkpoints: number): LogProof {
@@ -101,7 +105,8 @@ function proofOf(report: ChainReport, checkpoints: number): LogProof {
 
 function archive(place: Place, path: string): LogReader {
   const opened = openLogReader(place.fs, path);
-  if (opened === null) throw new IntegrityError(`there is no archive ${path}`);
+  if (opened === null)
+    throw new SecretNotFoundError(`there is no archive ${path}`, { hint: 'check the path' });
   return opened;
 }
 
