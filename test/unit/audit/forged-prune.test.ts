@@ -56,22 +56,20 @@ async function signed(
   const { ok, code, environment, secrets, context, source } = blank;
   const { principal } = signer;
   const record = await makeRecord(domain, signer.signing, {
-    ...{
-      log,
-      seq,
-      time,
-      op,
-      ok,
-      code,
-      principal,
-      environment,
-      secrets,
-      context,
-      source,
-      detail,
-      header,
-      from,
-    },
+    log,
+    seq,
+    time,
+    op,
+    ok,
+    code,
+    principal,
+    environment,
+    secrets,
+    context,
+    source,
+    detail,
+    header,
+    from,
     to,
     prev,
   });
@@ -103,7 +101,11 @@ async function forge({ by, header, count = 10, other, recorded = true }: Forged)
   };
   const detail = pruneDetail(right);
   const summary = await signed(by, {
-    ...{ log, seq: count, op: 'prune', header, prev: '' },
+    log,
+    seq: count,
+    op: 'prune',
+    header,
+    prev: '',
     detail: other === undefined ? detail : pruneDetail({ ...right, ...other }),
   });
   const kept = lines.slice(count);
