@@ -169,3 +169,18 @@ test('only what is after a record, for who goes on', async () => {
     expect(last).toBe(47);
   }
 });
+
+test('what was recorded before an environment had new keys is found by its name', async () => {
+  old.reset();
+  const query = { last: 1_000, operation: 'put', principal: null, environment: null, name: 'db' };
+  const more = { since: null, until: null, failed: false };
+  const { entries } = await queryAudit(scopeOf(owner), owner.place, { ...query, ...more });
+  expect(
+    entries.map(({ sequence, secrets }) => [sequence, secrets[0]?.environment, secrets[0]?.name]),
+  ).toEqual([
+    [3, 'staging', 'db'],
+    [4, 'production', 'db'],
+    [16, 'staging', 'db'],
+    [38, 'staging', 'db'],
+  ]);
+});
