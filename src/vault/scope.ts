@@ -36,6 +36,12 @@ class Trace {
     this.#secrets.set(key, [reader.id, hash, Math.max(known, version)]);
   }
 
+  /** Note hashes that a name has by other keys. */
+  hashes({ id }: EnvironmentReader, hashes: readonly string[]): void {
+    for (const hash of hashes)
+      if (!this.#secrets.has(`${id} ${hash}`)) this.#secrets.set(`${id} ${hash}`, [id, hash, 0]);
+  }
+
   fields(): { environment: string; secrets: SignedRecord['secrets']; detail: string } {
     const detail = Buffer.from(this.detail)
       .subarray(0, limits.detail - 3)
