@@ -146,8 +146,12 @@ class Walk {
     if (this.#log === '') this.#log = value.log;
     if (value.log !== this.#log || value.seq !== this.#seq + 1 || value.prev !== this.#prev)
       return this.#misplaced(line, holds, rest);
-    if (value.seq === 1 && value.op !== 'log')
-      return this.#refuse('changed', 1, 'was changed: it does not begin a log');
+    if ((value.seq === 1) !== (value.op === 'log') || value.op === 'prune')
+      return this.#refuse(
+        'changed',
+        value.seq,
+        'was changed: it does not stand where a log begins, or it should',
+      );
     this.#records += 1;
     this.#seq = value.seq;
     this.#prev = await recordDigest(this.#authority.domain, raw);
