@@ -7,7 +7,8 @@
 
 On standard input: the passphrase, a machine token (vlt1_...), or with --recovery the recovery key (VRK1...); a newline
 at the end is dropped. --key-file F: the slot wants a key file too. --principal P: whose credential it is, where several
-have one of its type. --audit LOG: check the audit log too. Only standard output is written.
+have one of its type. --audit LOG: check the audit log too, after what was pruned from it (--archive F, oldest first)
+and against checkpoints (--checkpoint F). Only standard output is written.
 Needs Python 3.11 and, on Debian: apt install python3-cryptography python3-argon2
 
 Exit status: 0 all is well, 2 usage, 3 not found, 4 wrong credential, 5 the principal has expired, 6 the value has
@@ -108,10 +109,16 @@ CONTEXT = members("user:HOST host:HOST address:HOST program:HOST session:HOST")
 RECORD = members(f"log:ID16 seq:N1 time:TIME op:SHORT ok:BOOL code:SHORT principal:ID environment:ID? secrets:"
                  f"{many(row('ID', 'HASH', 'N'))} context:{CONTEXT} source:SHORT detail:{text(0, 1024)} header:N1"
                  " from:HASH? to:HASH? prev:HASH? sig:SIG")
+PRUNED = " ".join([f"({T['N1']})"] * 3 + [f"({T['HASH']})".replace('"', "")] * 2)
+CHECKPOINT = members('kind:"checkpoint" vault:ID16 generation:N1 head:HASH log:ID16 seq:N1 digest:HASH time:TIME by:ID'
+                     " header:N1 sig:SIG")
 KDF = {"argon2id": {"memoryKiB": (8192, 2097152), "passes": (1, 32), "lanes": (1, 16)},
        "pbkdf2-hmac-sha256": {"iterations": (100_000, 10_000_000)}, "none": {}}
 ANY_ID, DAYS = octets(8).strip('"'), [str(n) for n in range(3651)]
+PRUNED_LOG = f"{octets(16)}=[1-9]\\d{{0,15}}:{octets(32)}".replace('"', "")
 POLICY = {  # of the header
+    "audit.days": r"0|[1-9]\d{0,3}|[12]\d{4}|3[0-5]\d{3}|36[0-4]\d\d|36500",
+    "audit.pruned": f"{PRUNED_LOG}(,{PRUNED_LOG})*",
     "environment.default": ANY_ID, "factors.administrators": "[12]", "factors.everyone": "[12]",
     "kdf.function": "argon2id|pbkdf2", "passphrase.days": "|".join(DAYS), "rekey.days": "|".join(DAYS),
     "retention.versions": r"[1-9]\d{0,3}|10000", "tokens.reissue": f"{ANY_ID}(,{ANY_ID})*"}
@@ -329,7 +336,8 @@ class Vault:
         ascend([key.encode() for key, _ in header["policy"]], "policy")
         for key, value in header["policy"]:
             fits = re.fullmatch(POLICY.get(key, "(?!)"), value)
-            need(fits and (key != "environment.default" or value in environments),
+            logs = [entry[:22] for entry in value.split(",")] if key == "audit.pruned" else []
+            need(fits and len(logs) == len({*logs}) and (key != "environment.default" or value in environments),
                  f"policy {ascii(key)[:60]}, or its value, is not known to this reader")
 
     def check_credentials(self):
@@ -545,34 +553,54 @@ class Vault:
         s["current"] = max((version for version, line in s["kept"].items() if line["state"] == "live"), default=0)
         s["gone"] = bool(s["removed"] or s["entry"] and s["entry"]["removed"])
 
-    def check_audit(self, path):
-        """Section 9: encoding, numbers, chain, signatures, and the record that the snapshot names."""
-        anchors, log, seq, prev, met = {log: tuple(x) for log, *x in self.snapshot["logs"]}, None, 0, "", False
-        signers, bad = [], {}
-        with open(path, "rb") as file:
-            while raw := file.readline(LINE + 2):
-                signed, where = b',"count":' not in raw, f"audit record {seq + 1}"
-                need(raw.endswith(b"\n"), f"{where}: an unfinished line")
-                record = parse(raw[:-1], RECORD if signed else UNLOCK, where)
-                need((log is None) == (record["op"] in ("log", "prune")), f"{where}: not how a log starts")
-                pruned = record["detail"].split() if record["op"] == "prune" else None
-                log, seq = log or record["log"], int(pruned[1]) if pruned else seq + 1
-                need((record["log"], record["seq"], record["prev"]) == (log, seq, prev), f"{where}: no chain")
-                prev, anchor = self.digest("record", raw[:-1]), anchors.get(log, (0, ""))
-                met |= anchor == (seq, prev)
-                if signed:
-                    key = [*self.keys(record["principal"], record["header"]), ""][0]
-                    try:
-                        need(key, f"{where}: signed by nobody that the vault knows")
-                        self.check_signature(record, [key], "audit")
-                    except Fail as fail:
-                        bad[len(signers)] = fail
-                    signers.append([record[name] for name in ("op", "principal", "seq", "detail")])
-                if pruned:  # what follows chains to the last record that was removed
-                    prev, signer = pruned[3], [record["principal"], key]
-                    admin = any(signer in root["admins"] for root in self.of["root"])
-                    need(admin and anchor[0] >= seq, "prune: not by an administrator, or not in the snapshot")
-                    met |= anchor == (seq, prev)
+    def check_audit(self, path, archives=(), checkpoints=()):
+        """Section 9: encoding, numbers, chain, signatures, summaries, and what snapshot and checkpoints name."""
+        anchors = [("the snapshot", *x) for x in self.snapshot["logs"]]
+        anchors += [("a checkpoint", *self.check_checkpoint(raw)) for raw in checkpoints]
+        wanted, found = {number for _, _, number, _ in anchors}, {}
+        log, seq, prev, pruned, signers, bad, owed = None, 0, "", 0, [], {}, set()
+        for name in [*archives, path]:
+            with open(name, "rb") as file:
+                first = True
+                while raw := file.readline(LINE + 2):
+                    signed, where = b',"count":' not in raw, f"audit record {seq + 1}"
+                    need(raw.endswith(b"\n"), f"{where}: an unfinished line")
+                    record = parse(raw[:-1], RECORD if signed else UNLOCK, where)
+                    summary, first = first and record["op"] == "prune", False
+                    starts = summary or record["op"] != "prune" and (log is None) == (record["op"] == "log")
+                    need(starts, f"{where}: not how a log starts")
+                    log, fail = log or record["log"], None
+                    if signed:
+                        by = record["principal"], [*self.keys(record["principal"], record["header"]), ""][0]
+                        try:
+                            need(by[1], f"{where}: signed by nobody that the vault knows")
+                            self.check_signature(record, [by[1]], "audit")
+                        except Fail as wrong:
+                            fail = wrong
+                    if summary:  # in the place of what was removed; what follows chains to the last of it
+                        numbers = re.fullmatch(PRUNED, record["detail"])
+                        need(numbers and any([*by] in root["admins"] for root in self.of["root"]),
+                             "prune: not by an administrator")
+                        if fail:
+                            raise fail
+                        low, high, count, last = *map(int, numbers.groups()[:3]), numbers[4]
+                        said = dict(self.header["policy"]).get("audit.pruned", "").split(",")
+                        need(archives or f"{log}={high}:{last}" in said, "prune: the vault does not say so")
+                        seq, prev, pruned = (seq, prev, pruned) if seq else (high, last, high)
+                        need((record["log"], record["seq"], record["prev"], count) == (log, seq, "", high - low + 1)
+                             and 0 < low <= high and (high, last) == (seq, prev), f"{where}: no chain")
+                        found[high] = last
+                        owed.add((by[0], record["detail"]))
+                        continue
+                    seq += 1
+                    need((record["log"], record["seq"], record["prev"]) == (log, seq, prev), f"{where}: no chain")
+                    prev = self.digest("record", raw[:-1])
+                    if seq in wanted:
+                        found[seq] = prev
+                    if signed:
+                        bad |= {len(signers): fail} if fail else {}
+                        signers.append([record[name] for name in ("op", "principal", "seq", "detail")])
+                        owed -= {(by[0], record["detail"])} if record["op"] == "audit-prune" else set()
         for at, (op, who, number, _) in enumerate(signers):  # keys of a join that did not come to be reached no file
             after = signers[at + 1] if at + 1 < len(signers) else ["aborted", "", 0, str(number)]
             if op != "join" or (after[0], after[3]) != ("aborted", str(number)):
@@ -583,8 +611,23 @@ class Vault:
             bad = {index: fail for index, fail in bad.items() if not first <= index <= last}
         if bad:
             raise bad[min(bad)]
-        need(log and (met or log not in anchors), "the audit log is empty, or has no such record as the snapshot names")
-        return f"audit log {log}: whole, last number {seq}, the snapshot names " + (str(anchor[0]) if met else "none")
+        need(not owed, "prune: nobody has recorded it")
+        need(log, "the audit log is empty, or has no such record as the snapshot names")
+        for by, of, number, digest in anchors:  # the snapshot names the logs of every place
+            met = number < pruned or found.get(number) == digest if of == log else by == "the snapshot"
+            need(met, f"the audit log is empty, or has no such record as {by} names")
+        named = [number for by, of, number, _ in anchors if (by, of) == ("the snapshot", log)]
+        return f"audit log {log}: whole, last number {seq}, the snapshot names " + str([*named, "none"][0])
+
+    def check_checkpoint(self, raw):
+        """The record that it names, after it was held against the vault (section 9)."""
+        line = parse(raw, CHECKPOINT, "checkpoint")
+        need(line["vault"] == self.v, "the checkpoint is of another vault")
+        self.check_signature(line, self.keys(line["by"], line["header"])[:1])
+        now = self.snapshot["n"], self.snapshot["head"]
+        need(now[0] > line["generation"] or now == (line["generation"], line["head"]),
+             f"rolled back: generation {now[0]}, the checkpoint has {line['generation']}")
+        return line["log"], line["seq"], line["digest"]
 
 # ---- Section 8, and what is shown.
 
@@ -691,9 +734,12 @@ def arguments():
     parser.add_argument("--recovery", action="store_true")
     for name in ("--env", "--key-file", "--principal", "--audit", "vault"):
         parser.add_argument(name)
+    for name in ("--archive", "--checkpoint"):
+        parser.add_argument(name, action="append", default=[])
     args = parser.parse_args()
     need(args.version is None or args.version > 0, "--version wants a number from 1", 2)
     need(args.get is not None or args.env is None and args.version is None, "--env and --version go with --get", 2)
+    need(args.audit or not args.archive + args.checkpoint, "--archive and --checkpoint go with --audit", 2)
     return args
 
 def read_file(file, most, code=7):
@@ -713,7 +759,8 @@ def run():
     need(max(clock, vault.snapshot["time"]) <= (me["expires"] or "~"), "this principal has expired", 5)
     opened = {id: vault.open_environment(env, me, wrap_key) for id, env in vault.environments.items()}
     need(vault.at == vault.tail, "there are lines between the body and the snapshot")
-    report = [vault.check_audit(args.audit)] if args.audit else []
+    stated = [raw for name in args.checkpoint for raw in read_file(open(name, "rb"), 2**20, 2).splitlines()]
+    report = [vault.check_audit(args.audit, args.archive, stated)] if args.audit else []
     if args.get is not None:
         output = get(vault, opened, clock, me, args)
     elif args.export:

@@ -1,15 +1,17 @@
 /**
- * Verifying a whole log: encoding, sequence, hash chain, signatures. docs/format.md section 9.
+ * Verifying a whole log: encoding, sequence, hash chain, signatures, anchors. docs/format.md section 9.
  * The first fault is located; what comes before it is proven.
  */
-import { EncryptionError, IntegrityError } from '../errors.ts';
+import { EncryptionError } from '../errors.ts';
 import { signatureHolds } from '../access/digest.ts';
 import type { Authority } from '../access/authority.ts';
 import type { SignedRecord } from '../format/audit-record.ts';
 import type { Line } from '../format/json-line.ts';
 import type { LogLine } from '../storage/log-lines.ts';
-import { AuditFault, type FaultKind, type Proven } from './fault.ts';
-import { OpenJoins, type Doubtful } from './open-joins.ts';
+import { checkAnchors, type Anchor, type Found, type Walked } from './anchors.ts';
+import { AuditFault, type Fault, type FaultKind, type Proven } from './fault.ts';
+import { blame, ofAnotherLog, wrongSignature, type Misplaced } from './misplaced.ts';
+import { mayBeVoided, OpenJoins, type Doubtful } from './open-joins.ts';
 import { parsePruneDetail, pruneDetail, type Pruned } from './prune.ts';
 import { isSigned, parseRecord, recordDigest, type AnyRecord } from './record.ts';
 
@@ -21,20 +23,17 @@ export interface ChainReport {
   readonly records: number;
   readonly firstSeq: number;
   readonly lastSeq: number;
-  readonly lastDigest: string;
   /** The last record whose signature holds seals all before it. */
   readonly proven: Proven | null;
   /** Records after that one: not sealed yet. */
   readonly unsealed: number;
   /** What stands for records that were removed before, where the first file begins with it. */
   readonly pruned: Pruned | null;
-  /** Digest by sequence, for the records that were asked for. */
-  readonly found: ReadonlyMap<number, string>;
 }
 
 export interface ChainOptions {
-  /** Sequence numbers whose digests are wanted. */
-  readonly wanted?: ReadonlySet<number>;
+  /** What names records of the log. */
+  readonly anchors?: readonly Anchor[];
   /** Told now and then how many records have been looked at. */
   readonly progress?: (records: number) => void;
 }
@@ -44,107 +43,135 @@ const window = 256;
 
 /** A record that was read and is not settled yet: its signature is being checked, or it may turn out to be a join that was aborted. */
 interface Pending extends Doubtful {
+  readonly archive: number | null;
   readonly line: number;
   readonly record: AnyRecord;
   readonly holds: Promise<boolean> | null;
+  decidedBy: Pending | null;
 }
+
+type Place = Pick<Fault, 'archive' | 'line'>;
 
 class Walk {
   readonly #authority: Authority;
   readonly #options: ChainOptions;
   readonly #joins = new OpenJoins<Pending>();
-  readonly #found = new Map<number, string>();
+  readonly #wanted: ReadonlySet<number>;
+  /** Id of the log that an anchor names. */
+  readonly #meant: string | null;
+  readonly #found = new Map<number, Found>();
   #pending: Pending[] = [];
+  #first: Pending | null = null;
+  #last: Pending | null = null;
+  #archive: number | null = null;
   #line = 0;
   #records = 0;
   #log = '';
-  #firstSeq = 0;
+  #firstSeq = 1;
   #seq = 0;
   #prev = '';
   #proven: Proven | null = null;
   #settled = 0;
   #pruned: Pruned | null = null;
   /** What a summary at the start of a file still needs: the record of whoever pruned. */
-  readonly #promised = new Set<string>();
+  readonly #promised = new Map<string, Place & { readonly sequence: number }>();
 
   constructor(authority: Authority, options: ChainOptions) {
     this.#authority = authority;
     this.#options = options;
+    this.#wanted = new Set(options.anchors?.map(({ seq }) => seq));
+    this.#meant = options.anchors?.find(({ everyPlace }) => everyPlace !== true)?.log ?? null;
   }
 
-  async file(lines: LogLines): Promise<void> {
-    let first = true;
+  /** @returns whether the last line is unfinished */
+  async file(lines: LogLines, archive: number | null): Promise<boolean> {
+    this.#archive = archive;
+    this.#line = 0;
     for (let next = lines.next(); ; next = lines.next()) {
       if (next.done === true) {
-        if (next.value > 0) {
-          this.#line += 1;
-          await this.#refuse(
-            'unfinished',
-            null,
-            'is unfinished: a killed process leaves this, and the next command mends it',
-          );
-        }
-        return;
+        if (next.value > 0 && archive !== null) await this.#unfinished();
+        return next.value > 0;
       }
       this.#line += 1;
-      await this.#record(next.value.raw, first, lines);
-      first = false;
+      await this.#record(next.value.raw, lines);
     }
   }
 
-  async end(): Promise<ChainReport> {
+  /** @param unfinished whether a line without its end follows the last whole one */
+  async end(unfinished: boolean): Promise<ChainReport> {
     this.#joins.end();
     await this.#settle(0);
-    if (this.#promised.size > 0) {
+    checkAnchors(this.#walked(), this.#options.anchors ?? []);
+    if (unfinished) await this.#unfinished();
+    for (const place of this.#promised.values()) {
       const message = 'stands for removed records, but no administrator has recorded that they were removed';
-      throw new AuditFault({ kind: 'removed', line: 1, sequence: this.#firstSeq, message }, null);
+      throw new AuditFault({ kind: 'removed', ...place, message }, null);
     }
     return {
-      log: this.#log,
+      ...this.#walked(),
       records: this.#records,
+      unsealed: this.#records - this.#settled,
+    };
+  }
+
+  async #unfinished(): Promise<never> {
+    this.#line += 1;
+    const why = 'a killed process leaves this, and the next command mends it';
+    return this.#refuse('unfinished', null, `is unfinished: ${this.#archive === null ? why : 'it was cut'}`);
+  }
+
+  #walked(): Walked {
+    return {
+      log: this.#log,
       firstSeq: this.#firstSeq,
       lastSeq: this.#seq,
-      lastDigest: this.#prev,
+      lines: this.#line,
       proven: this.#proven,
-      unsealed: this.#records - this.#settled,
       pruned: this.#pruned,
       found: this.#found,
     };
   }
 
-  async #record(raw: LogLine['raw'], first: boolean, rest: LogLines): Promise<void> {
+  async #record(raw: LogLine['raw'], rest: LogLines): Promise<void> {
     let line: Line<AnyRecord>;
     try {
       line = parseRecord(raw);
     } catch (cause) {
-      return this.#refuse('changed', null, 'was changed: it is not a well-formed record', cause);
+      const number = sequenceOf(raw) === this.#seq + 1 ? this.#seq + 1 : null;
+      return this.#refuse('changed', number, 'was changed: it is not a well-formed record', cause);
     }
     const { value } = line;
-    if (first && isSigned(line) && value.op === 'prune') return this.#summary(line);
+    if (this.#line === 1 && isSigned(line) && value.op === 'prune') return this.#summary(line);
     const holds = isSigned(line) ? this.#holds(line) : null;
-    if (this.#records === 0) await this.#begin(value);
+    if (this.#log === '') this.#log = value.log;
     if (value.log !== this.#log || value.seq !== this.#seq + 1 || value.prev !== this.#prev)
-      return this.#misplaced(value, holds, rest);
+      return this.#misplaced(line, holds, rest);
+    if ((value.seq === 1) !== (value.op === 'log') || value.op === 'prune')
+      return this.#refuse(
+        'changed',
+        value.seq,
+        'was changed: it does not stand where a log begins, or it should',
+      );
     this.#records += 1;
     this.#seq = value.seq;
     this.#prev = await recordDigest(this.#authority.domain, raw);
-    if (this.#options.wanted?.has(value.seq) === true) this.#found.set(value.seq, this.#prev);
+    if (this.#wanted.has(value.seq))
+      this.#found.set(value.seq, { ...this.#place(), digest: this.#prev, before: null });
     this.#wait(line, holds);
     if (this.#pending.length >= window) await this.#settle(window / 2);
     return undefined;
   }
 
-  async #begin({ log, seq, op }: AnyRecord): Promise<void> {
-    if (seq !== 1) await this.#refuse('removed', seq, 'is not the first: records before it were removed');
-    if (op !== 'log') await this.#refuse('changed', seq, 'was changed: it does not begin a log');
-    this.#log = log;
-    this.#firstSeq = 1;
+  #place(): Place {
+    return { archive: this.#archive, line: this.#line };
   }
 
   #wait(line: Line<AnyRecord>, holds: Promise<boolean> | null): void {
     const { value: record } = line;
-    const entry: Pending = { line: this.#line, record, holds, voided: false };
+    const entry: Pending = { ...this.#place(), record, holds, voided: false, decidedBy: null };
     this.#pending.push(entry);
+    this.#first ??= entry;
+    this.#last = entry;
     if (!isSigned(line)) return;
     this.#joins.add(line.value, entry);
     if (record.op === 'audit-prune') this.#promised.delete(`${line.value.principal} ${line.value.detail}`);
@@ -167,16 +194,12 @@ class Walk {
     const open = this.#joins.open;
     const decided = open === null ? this.#pending.length : this.#pending.indexOf(open);
     const count = Math.min(decided, this.#pending.length - left);
-    for (const { line, record, holds, voided } of this.#pending.slice(0, Math.max(0, count))) {
+    for (const entry of this.#pending.slice(0, Math.max(0, count))) {
+      const { record, holds, voided } = entry;
+      const found = this.#found.get(record.seq);
+      if (found !== undefined) found.before = this.#proven;
       const proves = holds !== null && (await holds);
-      if (holds !== null && !proves && !voided) {
-        const signer = 'sig' in record ? this.#authority.keyAt(record.principal, record.header) : '';
-        const message =
-          signer === null
-            ? 'is signed by nobody that the vault knows'
-            : 'was changed: its signature is wrong';
-        throw new AuditFault({ kind: 'changed', line, sequence: record.seq, message }, this.#proven);
-      }
+      if (holds !== null && !proves && !voided) throw await this.#unsigned(entry);
       if (!proves) continue;
       this.#proven = { sequence: record.seq, time: record.time };
       this.#settled = this.#records - (this.#seq - record.seq);
@@ -185,20 +208,39 @@ class Walk {
     this.#options.progress?.(this.#records);
   }
 
+  /** A signature that is wrong; that of the record which says that it must hold may be wrong, too, and so the reason. */
+  async #unsigned(entry: Pending): Promise<AuditFault> {
+    const { decidedBy } = entry;
+    const isReason = decidedBy !== null && !mayBeVoided(decidedBy.record.op) && !(await decidedBy.holds);
+    const { archive, line, record } = isReason ? decidedBy : entry;
+    const signer = 'sig' in record ? this.#authority.keyAt(record.principal, record.header) : '';
+    const fault = { archive, line, sequence: record.seq };
+    if (signer !== null)
+      return new AuditFault({ kind: 'changed', ...fault, message: wrongSignature }, this.#proven);
+    if (this.#meant !== null && record.log !== this.#meant)
+      return new AuditFault({ kind: 'inserted', ...fault, message: ofAnotherLog }, this.#proven);
+    const message = 'is signed by nobody that the vault knows';
+    return new AuditFault({ kind: 'changed', ...fault, message }, this.#proven);
+  }
+
   /** The first record of a pruned log: by an administrator, and for what came before, where that is here too. */
   async #summary(line: Line<SignedRecord>): Promise<void> {
     const { value } = line;
     const publicKey = this.#authority.keyAt(value.principal, value.header) ?? '';
     const pruned = parsePruneDetail(value.detail);
     if (
+      pruned === null ||
       !(await this.#holds(line)) ||
       !this.#authority.wasAdmin(value.principal, publicKey) ||
       value.prev !== '' ||
       value.seq !== pruned.last
     )
       return this.#refuse('changed', value.seq, 'was changed: it is no summary by an administrator');
-    this.#promised.add(`${value.principal} ${pruneDetail(pruned)}`);
-    if (this.#records === 0) {
+    this.#promised.set(`${value.principal} ${pruneDetail(pruned)}`, {
+      ...this.#place(),
+      sequence: value.seq,
+    });
+    if (this.#log === '') {
       this.#log = value.log;
       this.#firstSeq = pruned.last + 1;
       this.#seq = pruned.last;
@@ -209,54 +251,65 @@ class Walk {
     return undefined;
   }
 
-  /** A record that does not continue the one before it: who is to blame, and what happened. */
-  async #misplaced(value: AnyRecord, holds: Promise<boolean> | null, rest: LogLines): Promise<void> {
-    const { log, seq } = value;
-    const expected = this.#seq + 1;
-    if (log !== this.#log) return this.#refuse('inserted', seq, 'belongs to another log: it was inserted');
-    if (holds !== null && !(await holds))
-      return this.#refuse('changed', seq, 'was changed: its signature is wrong');
-    if (seq === expected) {
-      this.#line -= 1;
-      return this.#refuse(
-        'changed',
-        this.#seq,
-        'was changed or exchanged: the record after it continues another one',
-      );
+  async #misplaced(line: Line<AnyRecord>, signed: Promise<boolean> | null, rest: LogLines): Promise<never> {
+    const { value } = line;
+    if (this.#first !== null && this.#log !== this.#meant && value.log === this.#meant)
+      throw await this.#foreign(this.#first);
+    if (this.#seq === 0 && this.#meant !== null && value.log !== this.#meant)
+      return this.#refuse('inserted', value.seq, ofAnotherLog);
+    const digest = await recordDigest(this.#authority.domain, line.raw);
+    const later = new Set<number>();
+    let continued: boolean | null = null;
+    for (let next = rest.next(); next.done !== true; next = rest.next()) {
+      const { raw } = next.value;
+      continued ??= Buffer.from(raw).includes(`"prev":"${digest}"`);
+      const number = sequenceOf(raw, this.#log);
+      if (number !== null) later.add(number);
     }
-    if (seq < expected)
-      return this.#refuse(
-        'inserted',
-        seq,
-        `follows record ${this.#seq}: it was inserted, or stands there twice`,
-      );
-    for (let next = rest.next(); next.done !== true; next = rest.next())
-      if (sequenceOf(next.value.raw) === expected)
-        return this.#refuse('reordered', seq, `follows record ${this.#seq}: records were reordered`);
-    const gone = seq - 1 === expected ? `record ${expected} was` : `records ${expected} to ${seq - 1} were`;
-    return this.#refuse('removed', seq, `follows record ${this.#seq}: ${gone} removed`);
+    const misplaced: Misplaced = { record: value, holds: await signed, continued, later };
+    const last = await (this.#last?.holds ?? false);
+    const at = { log: this.#log, seq: this.#seq, prev: this.#prev, holds: last };
+    const { kind, before, sequence, message } = blame(at, misplaced);
+    if (before) this.#line -= 1;
+    return this.#refuse(kind, sequence, message);
+  }
+
+  /** The log that is meant begins only after this one. */
+  async #foreign({ archive, line, record, holds }: Pending): Promise<AuditFault> {
+    const known = 'sig' in record && this.#authority.keyAt(record.principal, record.header) !== null;
+    const fault = { archive, line, sequence: record.seq };
+    return known && !(await holds)
+      ? new AuditFault({ kind: 'changed', ...fault, message: 'was changed: its signature is wrong' }, null)
+      : new AuditFault(
+          { kind: 'inserted', ...fault, message: 'belongs to another log: it was inserted' },
+          null,
+        );
   }
 
   /** An earlier fault that is still being looked into comes first. */
   async #refuse(kind: FaultKind, sequence: number | null, message: string, cause?: unknown): Promise<never> {
-    const line = this.#line;
-    this.#pending = this.#pending.filter((entry) => entry.line < line);
+    const place = this.#place();
+    const isBefore = (entry: Place): boolean => entry.archive !== place.archive || entry.line < place.line;
     this.#joins.end();
+    // What this line has decided is open again.
+    for (const entry of this.#pending)
+      if (entry.decidedBy !== null && !isBefore(entry.decidedBy)) entry.voided = true;
+    this.#pending = this.#pending.filter(isBefore);
     await this.#settle(0);
-    throw new AuditFault({ kind, line, sequence, message }, this.#proven, cause);
+    throw new AuditFault({ kind, ...place, sequence, message }, this.#proven, cause);
   }
 }
 
-/** The number that a line says it has, without parsing it. */
-export function sequenceOf(raw: LogLine['raw']): number | null {
+/** The number that a line says it has, without parsing it; `null` also if it is not of the log that is meant. */
+export function sequenceOf(raw: LogLine['raw'], log?: string): number | null {
   const start = Buffer.from(raw.buffer, raw.byteOffset, Math.min(raw.length, 64)).toString('latin1');
-  const found = /^\{"log":"[\w-]{22}","seq":(\d{1,16}),/.exec(start)?.[1];
-  return found === undefined ? null : Number(found);
+  const [, id, digits] = /^\{"log":"([\w-]{22})","seq":(\d{1,16}),/.exec(start) ?? [];
+  return digits === undefined || (log !== undefined && id !== log) ? null : Number(digits);
 }
 
 /**
  * @param files the log, after what was archived from its start, oldest first
- * @throws AuditFault for the first line that is wrong
+ * @throws AuditFault for the first line that is wrong; IntegrityError for another log than the one that an anchor names
  */
 export async function verifyChain(
   authority: Authority,
@@ -264,42 +317,8 @@ export async function verifyChain(
   options: ChainOptions = {},
 ): Promise<ChainReport> {
   const walk = new Walk(authority, options);
-  for (const lines of files) await walk.file(lines);
-  return walk.end();
-}
-
-/** @throws IntegrityError where something that was signed elsewhere names a record that is not this one */
-export function checkAnchor(report: ChainReport, anchor: Anchor): void {
-  const { log, lastSeq, pruned, firstSeq, found, proven, records } = report;
-  if (anchor.log !== log)
-    throw new IntegrityError(
-      `audit log: ${anchor.by} names another log (${anchor.log}) than this one (${log})`,
-    );
-  if (anchor.seq > lastSeq) {
-    const message = `is missing: the log ends at record ${lastSeq}, but ${anchor.by} names record ${anchor.seq}: it was cut`;
-    throw new AuditFault(
-      { kind: 'truncated', line: records + (pruned === null ? 1 : 2), sequence: lastSeq + 1, message },
-      proven,
-    );
-  }
-  if (anchor.seq < firstSeq) {
-    if (pruned?.last === anchor.seq && pruned.digest !== anchor.digest)
-      throw new IntegrityError(
-        `audit log: record ${anchor.seq}, which was pruned, is not the one that ${anchor.by} names`,
-      );
-    return;
-  }
-  if (found.get(anchor.seq) === anchor.digest) return;
-  const message = `was exchanged: it is not the one that ${anchor.by} names`;
-  const line = anchor.seq - firstSeq + (pruned === null ? 1 : 2);
-  throw new AuditFault({ kind: 'changed', line, sequence: anchor.seq, message }, null);
-}
-
-/** Something outside a log that names one of its records. */
-export interface Anchor {
-  /** For people: `the vault`, `this machine`. */
-  readonly by: string;
-  readonly log: string;
-  readonly seq: number;
-  readonly digest: string;
+  let unfinished = false;
+  for (const [index, lines] of files.entries())
+    unfinished = await walk.file(lines, index === files.length - 1 ? null : index + 1);
+  return walk.end(unfinished);
 }

@@ -8,7 +8,7 @@ import type { Bytes } from '../crypto/bytes.ts';
 import { checkpointLine, type Checkpoint } from '../format/checkpoint.ts';
 import type { VaultDocument } from '../format/document.ts';
 import { parseLine, type Line } from '../format/json-line.ts';
-import type { Anchor } from './chain.ts';
+import type { Anchor } from './anchors.ts';
 
 /** Where the log stands, by the record that says that a checkpoint was made. */
 export interface LogPosition {

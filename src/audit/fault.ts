@@ -6,13 +6,15 @@ export type FaultKind =
   | 'removed'
   | 'inserted'
   | 'reordered'
-  /** The end is gone: something that was signed elsewhere names a later record. */
+  /** The end is gone: something elsewhere names a later record. */
   | 'truncated'
   /** A killed process left half a record; the next command mends it. */
   | 'unfinished';
 
 export interface Fault {
   readonly kind: FaultKind;
+  /** Number of the archive that the line is in, from 1; `null` for the log itself. */
+  readonly archive: number | null;
   /** Counted from 1. Of a truncated log, the line that is missing. */
   readonly line: number;
   /** Number of the record, as far as it can be told. */
@@ -37,7 +39,8 @@ export class AuditFault extends IntegrityError {
       proven === null
         ? 'nothing before it is proven'
         : `proven up to record ${proven.sequence}, of ${proven.time}`;
-    super(`audit log: line ${fault.line}${number} ${fault.message}; ${before}`, {
+    const where = fault.archive === null ? 'audit log' : `audit log, archive ${fault.archive}`;
+    super(`${where}: line ${fault.line}${number} ${fault.message}; ${before}`, {
       cause,
       hint: 'keep this log for whoever looks into it; compare it with a backup or a checkpoint',
     });

@@ -8,9 +8,16 @@ import type { SignedRecord } from '../format/audit-record.ts';
 /** What somebody who joins may have to record before, when the log is new, torn, or left open by somebody else. */
 const preliminary: ReadonlySet<string> = new Set(['log', 'torn', 'aborted', 'replaced']);
 
+/** Whether the signature of a record of this operation need not hold in the end. */
+export function mayBeVoided(op: string): boolean {
+  return op === 'join' || preliminary.has(op);
+}
+
 /** A signed record whose signature need not hold if its join turns out not to have happened. */
 export interface Doubtful {
   voided: boolean;
+  /** The record by which it was decided that its signature must hold. */
+  decidedBy: Doubtful | null;
 }
 
 /**
@@ -29,25 +36,20 @@ export class OpenJoins<T extends Doubtful> {
       const aborted = op === 'aborted' && detail === String(this.#join.seq);
       if (aborted) this.#void();
       if (aborted && principal === this.#principal) entry.voided = true;
-      this.#close();
+      this.#close(entry);
       if (entry.voided) return;
     }
-    if (op === 'join') {
-      if (principal !== this.#principal) this.#close();
-      this.#run.push(entry);
-      this.#principal = principal;
-      this.#join = record;
-    } else if (preliminary.has(op)) {
-      if (principal !== this.#principal) this.#close();
-      this.#run.push(entry);
-      this.#principal = principal;
-    } else this.#close();
+    if (!mayBeVoided(op) || principal !== this.#principal) this.#close(entry);
+    if (!mayBeVoided(op)) return;
+    this.#run.push(entry);
+    this.#principal = principal;
+    if (op === 'join') this.#join = record;
   }
 
   /** No record follows. */
   end(): void {
     if (this.#join !== null) this.#void();
-    this.#close();
+    this.#close(null);
   }
 
   /** The first entry that is not decided, or `null`. */
@@ -59,7 +61,8 @@ export class OpenJoins<T extends Doubtful> {
     for (const entry of this.#run) entry.voided = true;
   }
 
-  #close(): void {
+  #close(by: T | null): void {
+    for (const entry of this.#run) entry.decidedBy = by;
     this.#run = [];
     this.#join = null;
     this.#principal = '';

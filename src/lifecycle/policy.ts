@@ -1,6 +1,7 @@
 /** The policy of a vault: the one table of keys, values and defaults. docs/format.md section 12. */
 import { IntegrityError } from '../errors.ts';
 import { parseBase64url } from '../crypto/bytes.ts';
+import { parsePrunedLogs } from './pruned-logs.ts';
 
 interface Rule {
   readonly fallback: string;
@@ -22,6 +23,13 @@ export const policyRules = {
     values: '0 to 36500',
     meaning: 'for how many days audit records are kept at least; 0: for ever',
     accepts: decimal(0, 36_500),
+  },
+  'audit.pruned': {
+    fallback: '',
+    values: 'last removed records of logs',
+    meaning: 'up to where audit logs were pruned; kept by the program',
+    accepts: (value) => parsePrunedLogs(value) !== null,
+    internal: true,
   },
   'environment.default': {
     fallback: '',

@@ -144,7 +144,8 @@ export function makeFolders(fs: FileSystem, path: string): void {
   }
 }
 
-function isThere(fs: FileSystem, path: string): boolean {
+/** Whatever it is. */
+export function isThere(fs: FileSystem, path: string): boolean {
   try {
     fs.lstatSync(path);
     return true;

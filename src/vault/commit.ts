@@ -27,9 +27,7 @@ export async function buildStaged(
   const { domain } = authority;
   const environments = new Map<string, BuiltEnvironment>();
   for (const [id, draft] of scope.drafts) if (draft.dirty) environments.set(id, await draft.build());
-  const staged =
-    environments.size > 0 || slots !== null || succession !== null || scope.access !== null || scope.anchored;
-  if (!staged) return null;
+  if (environments.size === 0 && slots === null && succession === null && scope.access === null) return null;
   const head = headLinesOf(document);
   if (newcomers.length > 0) scope.administration();
   let { identity } = scope;
@@ -65,6 +63,7 @@ export async function buildStaged(
 /** For the person, and for the record. */
 function tell(scope: WriteScope, what: string): void {
   scope.notices.push(what);
+  if (scope.trace.isExact) return;
   scope.trace.detail = scope.trace.detail === '' ? what : `${scope.trace.detail}; ${what}`;
 }
 

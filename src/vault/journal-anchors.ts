@@ -52,13 +52,14 @@ export async function attachPoint(
       if (complete && sequenceOf(lines[0]) <= wanted) throw cut(place, seq, wanted);
       continue;
     }
-    if ((await linkDigest(domain, raw)) !== digest) {
+    if ((await linkDigest(domain, raw, complete && index === 0)) !== digest) {
       throw new IntegrityError(
         `audit log ${place.audit.path}: record ${wanted} is not the one that was anchored`,
       );
     }
   }
-  await checkLinks(place, domain, lines.slice(-1 - Math.max(0, seq - (known?.seq ?? seq))));
+  const linked = lines.slice(-1 - Math.max(0, seq - (known?.seq ?? seq)));
+  await checkLinks(place, domain, linked, complete && linked.length === lines.length);
   return { id: log, seq, digest: await recordDigest(domain, last) };
 }
 
@@ -76,17 +77,23 @@ function sequenceOf(raw: Bytes | undefined): number {
   return raw === undefined ? 0 : parseRecord(raw).value.seq;
 }
 
-/** What the next record continues. */
-async function linkDigest(domain: Domain, raw: Bytes): Promise<string> {
-  return prunedDigest(parseRecord(raw).value) ?? recordDigest(domain, raw);
+/** What the next record continues. The first one of a log may stand for others. */
+async function linkDigest(domain: Domain, raw: Bytes, isFirst: boolean): Promise<string> {
+  const pruned = isFirst ? prunedDigest(parseRecord(raw).value) : null;
+  return pruned ?? recordDigest(domain, raw);
 }
 
-async function checkLinks(place: Place, domain: Domain, lines: readonly Bytes[]): Promise<void> {
+async function checkLinks(
+  place: Place,
+  domain: Domain,
+  lines: readonly Bytes[],
+  fromStart: boolean,
+): Promise<void> {
   for (const [index, raw] of lines.entries()) {
     const before = lines[index - 1];
     if (before === undefined) continue;
     const { seq, prev } = parseRecord(raw).value;
-    if (prev !== (await linkDigest(domain, before))) {
+    if (prev !== (await linkDigest(domain, before, fromStart && index === 1))) {
       throw new IntegrityError(
         `audit log ${place.audit.path}: record ${seq} does not continue the one before it`,
       );

@@ -23,6 +23,8 @@ import { EnvironmentReader } from './environment-reader.ts';
 class Trace {
   environment = '';
   detail = '';
+  /** Whether something else depends on the detail as it is: nothing is added then. */
+  isExact = false;
   readonly #secrets = new Map<string, [string, string, number]>();
 
   /** Note that an operation concerns a name; `version` is 0 until one is known. */
@@ -32,6 +34,12 @@ class Trace {
     const key = `${reader.id} ${hash}`;
     const known = this.#secrets.get(key)?.[2] ?? 0;
     this.#secrets.set(key, [reader.id, hash, Math.max(known, version)]);
+  }
+
+  /** Note hashes that a name has by other keys. */
+  hashes({ id }: EnvironmentReader, hashes: readonly string[]): void {
+    for (const hash of hashes)
+      if (!this.#secrets.has(`${id} ${hash}`)) this.#secrets.set(`${id} ${hash}`, [id, hash, 0]);
   }
 
   fields(): { environment: string; secrets: SignedRecord['secrets']; detail: string } {
@@ -158,8 +166,6 @@ export class WriteScope extends Scope {
   succession: Line<SuccessionLine> | null = null;
   /** What the person should hear of once it is written. */
   readonly notices: string[] = [];
-  /** Whether a new snapshot is wanted even if nothing else changes: it names the log's last record. */
-  anchored = false;
   /** What is to be done once the change is committed, before anybody else comes. What it throws undoes nothing. */
   readonly afterwards: (() => void)[] = [];
   #leftWaiting: ReadonlySet<string> = new Set();
@@ -200,7 +206,6 @@ export class WriteScope extends Scope {
     this.drafts.clear();
     this.slots = null;
     this.succession = null;
-    this.anchored = false;
     this.#access = null;
     this.trace.detail = 'dry run';
   }

@@ -148,6 +148,7 @@ describe('policy', () => {
   scenario('is set, shown and refused', async (vault) => {
     const rules = (await vault.json(['policy', 'show'])) as { key: string; default: boolean }[];
     expect(rules.map(({ key }) => key)).toEqual([
+      'audit.days',
       'environment.default',
       'factors.administrators',
       'factors.everyone',

@@ -1,7 +1,8 @@
 /** What each command prints with --json is what its published schema says (docs/schemas/). */
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { backupRuns } from '../support/backups.ts';
+import { agedVault } from '../support/aged-vault.ts';
 import { fastKdf, scenario, type BinaryVault } from '../support/binary-vault.ts';
 import { otherSchemas } from '../support/json-commands.ts';
 import type { Run } from '../support/json-run.ts';
@@ -135,9 +136,66 @@ const runs: Readonly<Record<string, readonly Run[]>> = {
       args: ['audit'],
       like: expect.arrayContaining([expect.objectContaining({ code: 'SECRET_NOT_FOUND' })]),
     },
+    { args: ['audit', '--op', 'log'], like: [{ detail: 'new' }] },
     { args: ['audit', '--op', 'nothing'], like: [] },
   ],
   migrate: [{ args: ['migrate'], like: { format: 1, current: 1, migrated: false } }],
+  'audit-verify': [
+    {
+      args: ['audit', 'verify'],
+      like: { holds: true, first: 1, last: 3, records: 3, proven: { sequence: 3 }, unsealed: 0, pruned: 0 },
+    },
+    {
+      before: async (vault) => {
+        await vault.ok(['audit', 'checkpoint', '--out', 'checkpoint']);
+        await vault.fails(4, ['ls'], { env: { VAULT_PASSPHRASE: 'wrong' } });
+      },
+      args: ['audit', 'verify', '--checkpoint', 'checkpoint'],
+      like: { last: 6, proven: { sequence: 5 }, unsealed: 1, checkpoints: 1 },
+    },
+    {
+      before: async (vault) => {
+        rmSync(vault.log);
+        vault.forget();
+      },
+      args: ['audit', 'verify'],
+      like: { holds: true, records: 0 },
+    },
+    {
+      before: async (vault) => {
+        await agedVault(vault.in('aged.vault'));
+        await vault.ok(['audit', 'prune', '--vault', 'aged.vault', '--archive', 'aged', '--yes']);
+      },
+      args: ['audit', 'verify', '--vault', 'aged.vault'],
+      like: { first: 5, last: 6, records: 2, pruned: 4 },
+    },
+    {
+      args: ['audit', 'verify', '--vault', 'aged.vault', '--archive', 'aged'],
+      like: { first: 1, last: 7, records: 7, pruned: 0 },
+    },
+  ],
+  'audit-prune': [
+    {
+      before: async (vault) => agedVault(vault.in('aged.vault')),
+      args: ['audit', 'prune', '--vault', 'aged.vault', '--archive', 'kept', '--yes'],
+      like: { removed: 4, first: 1, last: 4, archive: expect.stringMatching(/\/kept$/u) as unknown },
+    },
+    {
+      args: ['audit', 'prune', '--vault', 'aged.vault', '--yes'],
+      like: { removed: 0, first: null, last: null, archive: null },
+    },
+  ],
+  'audit-who-saw': [
+    {
+      before: async (vault) => vault.get('canary'),
+      args: ['audit', 'who-saw', 'canary'],
+      like: [
+        { principal: 'owner', how: 'received', operations: ['get'], versions: [1], times: 1 },
+        { principal: 'owner', how: 'brought', operations: ['put'], environment: 'development' },
+      ],
+    },
+    { args: ['audit', 'who-saw', 'canary', '--version', '2'], like: [] },
+  ],
   status: [
     {
       before: async (vault) => {

@@ -13,7 +13,6 @@ import {
   id,
   random,
   type Change,
-  numbered,
   type Sound,
   refuses,
   accepts,
@@ -29,8 +28,10 @@ import {
   renumber,
   purge,
   remove,
+  appendTo,
   attempt,
   prune,
+  type Pruning,
   runCases,
 } from '../support/vault-of-everything.ts';
 
@@ -695,6 +696,38 @@ accepts(
   },
   log,
 );
+for (const [title, says, pruning] of [
+  ['pruned, and the vault does not say so', 'the vault does not say so', { policy: () => null }],
+  [
+    'pruned, and the vault says it of another record',
+    'the vault does not say so',
+    { policy: (place, _, digest) => `${place}=3:${digest}` },
+  ],
+  [
+    'pruned, and the vault says it of another log',
+    'the vault does not say so',
+    { policy: (_, last, digest) => `${random(16)}=${last}:${digest}` },
+  ],
+  ['pruned, and nobody has recorded it', 'nobody has recorded it', { recordedBy: null }],
+  ['pruned, and somebody else has recorded it', 'nobody has recorded it', { recordedBy: 'zoe' }],
+  [
+    'pruned, with a count that does not add up',
+    'no chain',
+    { detail: (right) => right.replace('1 2 2', '1 2 1') },
+  ],
+  [
+    'pruned, with another last number',
+    'the vault does not say',
+    { detail: (right) => right.replace('1 2 2', '1 3 3') },
+  ],
+  ['pruned, and nothing is said of it', 'not by an administrator', { detail: () => '' }],
+  [
+    'policy: a log twice',
+    'policy',
+    { policy: (place, last, digest) => `${place}=${last}:${digest},${place}=1:${digest}` },
+  ],
+] as readonly (readonly [string, string, Pruning])[])
+  refuses(says, `audit: ${title}`, async (file) => prune(file, 'owner', pruning), log);
 refuses(
   'prune: not by an administrator',
   'audit: pruned by who may write',
@@ -702,14 +735,23 @@ refuses(
   log,
 );
 refuses(
-  'prune: not by an administrator, or not in the snapshot',
-  'audit: pruned since',
+  'not how a log starts',
+  'audit: a summary later',
   async (file) => {
-    await prune(file, 'owner');
-    file.anchor = [1, random(32)];
+    appendTo(file, 'prune', 'owner', '');
+    return Promise.resolve();
   },
   log,
 );
+for (const days of ['0', '365', '36500']) accepts(`policy: records are kept for ${days} days`, policy(days));
+for (const days of ['36501', '007', '', '-1', '1e3'])
+  refuses("policy 'audit.days', or its value", `policy: ${days} days`, policy(days));
+
+function policy(days: string): (file: Sound) => void {
+  return (file) => {
+    file.set(file.header, 'policy', [['audit.days', days], ...(file.header['policy'] as Json[])]);
+  };
+}
 
 /** staging in two shards, as its keys and ids have it, or the other way round. */
 async function halve(file: Sound, wrong: { names?: boolean; values?: boolean } = {}): Promise<void> {
@@ -729,15 +771,6 @@ async function halve(file: Sound, wrong: { names?: boolean; values?: boolean } =
   file.body.set(names, await Promise.all(blocks));
   file.body.set(values, valueIn === 0 ? [[line], []] : [[], [line]]);
   for (const part of [names, values]) file.set(part, 'bits', 1);
-}
-
-/** A record at the end of the log. @returns its number */
-function appendTo(file: Sound, op: string, by: string, detail: string): number {
-  const last = file.records.at(-1) ?? {};
-  const seq = Number(last['seq']) + 1;
-  const principal = { nobody: numbered(0), stranger: numbered(1) }[by] ?? id(by);
-  file.records.push({ ...last, seq, op, principal, detail });
-  return seq;
 }
 
 /** Somebody whom no header lists records what was found, and joins. @returns the number of that record */

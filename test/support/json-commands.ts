@@ -8,6 +8,8 @@ import { makeProgram } from '../../commands/program.ts';
 /** Commands that print nothing of their own with --json, and why. */
 export const withoutJson: Readonly<Record<string, string>> = {
   exec: 'standard output is the program’s',
+  'audit-checkpoint':
+    'a checkpoint is one line of its own format (docs/format.md section 9), printed as it is to be kept',
 };
 
 /** Schemas of something else than a command’s output. */

@@ -457,13 +457,42 @@ export function attempt(file: Sound): Line {
   return record;
 }
 
+/** A record at the end of the log. @returns its number */
+export function appendTo(file: Sound, op: string, by: string, detail: string): number {
+  const last = file.records.at(-1) ?? {};
+  const seq = Number(last['seq']) + 1;
+  const principal = { nobody: numbered(0), stranger: numbered(1) }[by] ?? id(by);
+  file.records.push({ ...last, seq, op, principal, detail });
+  return seq;
+}
+
+export interface Pruning {
+  /** Who records it, or nobody. */
+  readonly recordedBy?: string | null;
+  /** What the vault says of it instead, or nothing. */
+  readonly policy?: (log: string, last: number, digest: string) => string | null;
+  /** What the summary says instead. */
+  readonly detail?: (right: string) => string;
+}
+
 /** The first two records go. @returns the last of them, as the snapshot would name it */
-export async function prune(file: Sound, by: string): Promise<readonly [number, string]> {
+export async function prune(
+  file: Sound,
+  by: string,
+  pruning: Pruning = {},
+): Promise<readonly [number, string]> {
+  const { recordedBy = by, policy = (...[log, last, of]) => `${log}=${last}:${of}`, detail } = pruning;
   const { digests } = await file.log(file.records);
   const [, second = {}] = file.records.splice(0, 2);
-  const detail = `1 2 2 ${digests[1] ?? ''} ${random(32)}`;
-  file.records.unshift({ ...second, op: 'prune', detail, principal: id(by), prev: '' });
-  return [2, digests[1] ?? ''];
+  const digest = digests[1] ?? '';
+  const right = `1 2 2 ${digest} ${random(32)}`;
+  const members = { op: 'prune', detail: detail?.(right) ?? right, principal: id(by), prev: '' };
+  file.records.unshift({ ...second, ...members });
+  if (recordedBy !== null) appendTo(file, 'audit-prune', recordedBy, right);
+  const said = policy(str(second['log']), 2, digest);
+  const present = file.header['policy'] as Json[];
+  if (said !== null) file.set(file.header, 'policy', [['audit.pruned', said], ...present]);
+  return [2, digest];
 }
 
 // ---- All of them, in one process.

@@ -1,9 +1,12 @@
 /** The audit log proven from its first record to its last, against everything that names one of its records. */
-import { checkAnchor, verifyChain, type Anchor, type ChainReport } from '../../audit/chain.ts';
+import type { Anchor } from '../../audit/anchors.ts';
+import { verifyChain, type ChainReport } from '../../audit/chain.ts';
 import { makeCheckpoint, readCheckpoint } from '../../audit/checkpoint.ts';
-import type { Proven } from '../../audit/fault.ts';
-import { IntegrityError } from '../../errors.ts';
+import { AuditFault, type Proven } from '../../audit/fault.ts';
+import { IntegrityError, SecretNotFoundError } from '../../errors.ts';
 import type { Bytes } from '../../crypto/bytes.ts';
+import { policyValue, type Policy } from '../../lifecycle/policy.ts';
+import { saysPruned } from '../../lifecycle/pruned-logs.ts';
 import { openLogReader, type LogReader } from '../../storage/log-file.ts';
 import { linesForward } from '../../storage/log-lines.ts';
 import type { RememberedLog } from '../../storage/state-store.ts';
@@ -51,7 +54,13 @@ export async function proveLog(scope: Scope, place: Place, options: ProofOptions
     const before = archives.map((path) => archive(place, path));
     opened.push(...before);
     const anchors: Anchor[] = [
-      ...document.snapshot.value.logs.map(([id, seq, digest]) => ({ by: 'the vault', log: id, seq, digest })),
+      ...document.snapshot.value.logs.map(([id, seq, digest]) => ({
+        by: 'the vault',
+        log: id,
+        seq,
+        digest,
+        everyPlace: true,
+      })),
       ...(known === null
         ? []
         : [{ by: 'this machine', log: known.id, seq: known.seq, digest: known.digest }]),
@@ -60,26 +69,24 @@ export async function proveLog(scope: Scope, place: Place, options: ProofOptions
     const report = await verifyChain(
       authority,
       [...before, log].map((file) => linesForward(file)),
-      { wanted: new Set(anchors.map(({ seq }) => seq)), ...(progress === undefined ? {} : { progress }) },
+      { anchors, ...(progress === undefined ? {} : { progress }) },
     );
-    // The vault names the logs of every place.
-    for (const anchor of anchors)
-      if (anchor.by !== 'the vault' || anchor.log === report.log) checkAnchor(report, anchor);
-    checkPruned(document.snapshot.value.logs, report);
+    if (archives.length === 0) checkPruned(scope.policy, report);
     return proofOf(report, stated.length);
   } finally {
     for (const file of opened) file.close();
   }
 }
 
-/** A prune counts only if the vault itself names its log at or after it: so the vault cannot be older than what was pruned. */
-function checkPruned(logs: readonly (readonly [string, number, string])[], report: ChainReport): void {
-  if (report.pruned === null) return;
-  const named = logs.find(([id]) => id === report.log)?.[1] ?? 0;
-  if (named < report.pruned.last)
-    throw new IntegrityError(
-      `audit log: its start was removed up to record ${report.pruned.last}, and the vault names none after it`,
-    );
+/**
+ * A summary counts only if the header says so, too: no former administrator can make it say so, nobody at all without a key, and no older
+ * vault does. After an archive the summary has to fit that one instead.
+ */
+function checkPruned(policy: Policy, { log, pruned }: ChainReport): void {
+  if (pruned === null || saysPruned(policyValue(policy, 'audit.pruned'), { log, ...pruned })) return;
+  const message = `stands for records up to ${pruned.last}, but the vault does not say that they were removed`;
+  const fault = { kind: 'removed', archive: null, line: 1, sequence: pruned.last, message } as const;
+  throw new AuditFault(fault, null);
 }
 
 function proofOf(report: ChainReport, checkpoints: number): LogProof {
@@ -98,7 +105,8 @@ function proofOf(report: ChainReport, checkpoints: number): LogProof {
 
 function archive(place: Place, path: string): LogReader {
   const opened = openLogReader(place.fs, path);
-  if (opened === null) throw new IntegrityError(`there is no archive ${path}`);
+  if (opened === null)
+    throw new SecretNotFoundError(`there is no archive ${path}`, { hint: 'check the path' });
   return opened;
 }
 

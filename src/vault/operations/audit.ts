@@ -11,6 +11,9 @@ import type { Scope } from '../scope.ts';
 import { hashesOf, namesOf } from './audit-names.ts';
 import { checkName } from './secret.ts';
 
+/** By how much the clocks of machines that share a log may differ, for their records to be found by time. */
+const clockToleranceMs = 24 * 3600 * 1000;
+
 export interface AuditQuery {
   readonly last: number;
   readonly operation: string | null;
@@ -97,6 +100,7 @@ class Matcher {
   readonly #principals: ReadonlySet<string> | null;
   readonly #environment: string | null;
   readonly #since: string;
+  readonly #enough: string;
   readonly #until: string;
   readonly #needles: readonly (readonly Buffer[])[];
 
@@ -106,6 +110,8 @@ class Matcher {
     this.#principals = query.principal === null ? null : idsOf(scope, query.principal);
     this.#environment = query.environment === null ? null : scope.entry(query.environment).id;
     this.#since = query.since?.toISOString() ?? '';
+    const earliest = (query.since?.getTime() ?? 0) - clockToleranceMs;
+    this.#enough = query.since === null ? '' : new Date(earliest).toISOString();
     this.#until = query.until?.toISOString() ?? '';
     const any = (words: Iterable<string>): Buffer[] => [...words].map((word) => Buffer.from(word));
     this.#needles = [
@@ -133,13 +139,14 @@ class Matcher {
 
   /** Whether no earlier record can be wanted. */
   isBefore({ time, seq }: AnyRecord): boolean {
-    return time < this.#since || seq <= (this.#query.after ?? 0);
+    return time < this.#enough || seq <= (this.#query.after ?? 0);
   }
 
   matches(record: AnyRecord): boolean {
     const { failed, operation } = this.#query;
     if (failed && record.ok) return false;
     if (operation !== null && record.op !== operation) return false;
+    if (record.time < this.#since) return false;
     if (this.#until !== '' && record.time > this.#until) return false;
     const signed = 'sig' in record ? record : null;
     if (this.#principals?.has(signed?.principal ?? '') === false) return false;

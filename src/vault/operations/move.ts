@@ -3,6 +3,7 @@ import { AccessDeniedError, ConcurrencyError, SecretNotFoundError, UsageError } 
 import type { CatalogEntry } from '../../format/catalog.ts';
 import type { Draft } from '../draft.ts';
 import type { WriteScope } from '../scope.ts';
+import { hashesOf } from './audit-names.ts';
 import { putSecret, type PutResult } from './put.ts';
 import { checkName, findSecret, pickVersion, shown } from './secret.ts';
 
@@ -94,6 +95,8 @@ export async function renameSecret(
   checkName(to);
   const draft = await scope.draft(environment);
   const entry = await presentEntry(scope, environment, from);
+  // Whoever looks for what was done under the old name cannot hash it any more.
+  scope.trace.hashes(draft.reader, await hashesOf(scope, draft.reader, from));
   await scope.trace.name(draft.reader, to);
   await refuseOccupied(draft, to);
   await draft.deleteEntry(from);

@@ -12,9 +12,10 @@ import { hashesOf } from './audit-names.ts';
 import { checkName } from './secret.ts';
 
 /** Operations that hand a value out. */
-const received: ReadonlySet<string> = new Set(['get', 'exec', 'inject', 'export', 'copy', 'sync']);
+const received: ReadonlySet<string> = new Set(['get', 'exec', 'inject', 'export', 'sync']);
 /** Operations whose principal brought the value, and so may know it. */
 const brought: ReadonlySet<string> = new Set(['put', 'edit', 'rotate', 'import']);
+const abortedWord = Buffer.from('"op":"aborted"');
 
 export interface Sighting {
   readonly principal: string;
@@ -54,16 +55,19 @@ export async function whoSaw(scope: Scope, place: Place, options: WhoSawOptions)
   const log = openLogReader(place.fs, place.audit.path);
   if (log === null) return [];
   try {
+    const aborted = new Set<string>();
     for (const { raw } of linesBackward(log)) {
       const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.length);
-      if (!wanted.needles.some((needle) => bytes.includes(needle))) continue;
+      if (![abortedWord, ...wanted.needles].some((needle) => bytes.includes(needle))) continue;
       const line = parseRecord(raw);
       if (!isSigned(line) || !line.value.ok) continue;
       const { value } = line;
-      if (value.op === 'mv') wanted.beforeRename(value);
+      if (value.op === 'aborted') aborted.add(value.detail);
+      if (aborted.has(String(value.seq))) continue;
       for (const [environment, hash, version] of value.secrets)
         if (wanted.has(environment, hash) && (options.version ?? version) === version)
           gather(gathered, value, environment, version);
+      wanted.before(value);
     }
   } finally {
     log.close();
@@ -78,7 +82,7 @@ function gather(
   version: number,
 ): void {
   const { op, principal, context, time } = record;
-  const how = received.has(op) ? 'received' : brought.has(op) ? 'brought' : null;
+  const how = received.has(op) ? 'received' : brought.has(op) && record.to !== '' ? 'brought' : null;
   // An operation that found no version has handed out none.
   if (how === null || version === 0) return;
   const key = JSON.stringify([how, environment, principal, context]);
@@ -109,7 +113,10 @@ function sightingOf({ authority }: Scope, one: Gathered): Sighting {
   };
 }
 
-/** Hashes that the secret goes by in each environment, while the log is read from its end: before a rename it had another name. */
+/**
+ * Hashes that the secret goes by in each environment, while the log is read from its end: before a rename it had another name, and before
+ * it was made, the name was another secret's.
+ */
 class Names {
   readonly #byEnvironment: Map<string, ReadonlySet<string>>;
   needles: readonly Buffer[] = [];
@@ -131,11 +138,25 @@ class Names {
     return this.#byEnvironment.get(environment)?.has(hash) === true;
   }
 
-  /** A rename names the old name first, then the new one. */
-  beforeRename({ secrets }: SignedRecord): void {
-    const [from, to] = secrets;
-    if (from === undefined || to === undefined || !this.has(to[0], to[1])) return;
-    this.#byEnvironment.set(to[0], new Set([from[1]]));
+  /** Go on to what is older than a record. */
+  before({ op, secrets, to }: SignedRecord): void {
+    if (to === '') return;
+    if (op === 'mv') this.#beforeRename(secrets);
+    // The first version makes the secret; a read that names it changes nothing.
+    else
+      for (const [id, hash, version] of secrets) if (version === 1 && this.has(id, hash)) this.#set(id, []);
+  }
+
+  /** A rename names the old name first, as it was hashed with each key of the environment until then, and the new one last. */
+  #beforeRename(secrets: SignedRecord['secrets']): void {
+    const [id, hash] = secrets.at(-1) ?? ['', ''];
+    const old = secrets.slice(0, -1).map(([, one]) => one);
+    if (this.has(id, hash)) this.#set(id, old);
+    else if (old.some((one) => this.has(id, one))) this.#set(id, []);
+  }
+
+  #set(environment: string, hashes: readonly string[]): void {
+    this.#byEnvironment.set(environment, new Set(hashes));
     this.#refresh();
   }
 

@@ -33,6 +33,7 @@ const verify = async (vault: Vault): Promise<unknown> =>
 
 describe('every rule', () => {
   const values: Readonly<Record<string, { readonly good: string[]; readonly bad: string[] }>> = {
+    'audit.days': { good: ['0', '1', '36500'], bad: ['36501', '-1', '', '1.5', '007', 'never'] },
     'environment.default': { good: ['production', 'staging'], bad: ['nowhere', '', 'AAAAAAAAAAA'] },
     'factors.administrators': { good: ['1'], bad: ['0', '3', '', 'two', '1.0', ' 1'] },
     'factors.everyone': { good: ['1'], bad: ['0', '3', '-1'] },
