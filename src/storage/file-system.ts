@@ -144,8 +144,7 @@ export function makeFolders(fs: FileSystem, path: string): void {
   }
 }
 
-/** Whatever it is. */
-export function isThere(fs: FileSystem, path: string): boolean {
+function isThere(fs: FileSystem, path: string): boolean {
   try {
     fs.lstatSync(path);
     return true;

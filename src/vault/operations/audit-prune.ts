@@ -6,10 +6,10 @@ import { makeRecord, parseRecord, recordDigest } from '../../audit/record.ts';
 import { concatBytes, type Bytes } from '../../crypto/bytes.ts';
 import { policyValue } from '../../lifecycle/policy.ts';
 import { withPrunedLog } from '../../lifecycle/pruned-logs.ts';
-import { isThere } from '../../storage/file-system.ts';
+
 import { openLogReader, type LogReader } from '../../storage/log-file.ts';
 import { linesForward } from '../../storage/log-lines.ts';
-import { createFile, piecesOf, replaceFile } from '../../storage/new-file.ts';
+import { createFile, isTaken, piecesOf, replaceFile } from '../../storage/new-file.ts';
 import type { RememberedLog } from '../../storage/state-store.ts';
 import { temporaryPath } from '../../storage/vault-file.ts';
 import type { Place } from '../place.ts';
@@ -68,7 +68,7 @@ export async function pruneLog(scope: WriteScope, place: Place, options: PruneOp
 function checkArchive({ fs, path, audit }: Place, archive: string): void {
   if ([path, audit.path].map(temporaryPath).includes(archive))
     throw new UsageError(`${archive} is a temporary file of the vault: choose another name for the archive`);
-  if (isThere(fs, archive)) throw new ConcurrencyError(`${archive} is there already`, {}, 'ALREADY_EXISTS');
+  if (isTaken(fs, archive)) throw new ConcurrencyError(`${archive} is there already`, {}, 'ALREADY_EXISTS');
 }
 
 /** Records before this time may go. */
