@@ -38,7 +38,7 @@ describe('a principal that may only rotate', () => {
       ['put', 'db', '--generate', '--description', 'mine'],
     ])
       await vault.fails(5, args, holding(rotator));
-    await vault.fails(2, ['rotate', 'new'], holding(rotator));
+    await vault.fails(3, ['rotate', 'new'], holding(rotator));
     expect(await vault.json(['status'])).toMatchObject({ generation: 7 });
 
     await vault.ok(['put', 'unrelated', '--generate'], holding(writer));
