@@ -1,3 +1,4 @@
+import type { DatabaseFields } from '../lifecycle/database-url.ts';
 import type { SecretInfo } from '../vault/secret-info.ts';
 import { inspected, redacted } from './secret.ts';
 
@@ -12,17 +13,7 @@ export class DatabaseCredential {
   readonly username: string;
   readonly #password: string;
 
-  constructor(
-    info: SecretInfo,
-    fields: {
-      readonly engine: string | null;
-      readonly host: string;
-      readonly port: number | null;
-      readonly database: string | null;
-      readonly username: string;
-      readonly password: string;
-    },
-  ) {
+  constructor(info: SecretInfo, fields: DatabaseFields) {
     this.info = info;
     this.engine = fields.engine;
     this.host = fields.host;
