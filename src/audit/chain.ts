@@ -2,7 +2,7 @@
  * Verifying a whole log: encoding, sequence, hash chain, signatures, anchors. docs/format.md section 9.
  * The first fault is located; what comes before it is proven.
  */
-import { EncryptionError } from '../errors.ts';
+import { EncryptionError, IntegrityError } from '../errors.ts';
 import { signatureHolds } from '../access/digest.ts';
 import type { Authority } from '../access/authority.ts';
 import type { SignedRecord } from '../format/audit-record.ts';
@@ -73,6 +73,8 @@ class Walk {
   #proven: Proven | null = null;
   #settled = 0;
   #pruned: Pruned | null = null;
+  /** Who has signed a record before, and so has joined: from then on every signature of theirs holds. */
+  readonly #established = new Set<string>();
   /** What a summary at the start of a file still needs: the record of whoever pruned. */
   readonly #promised = new Map<string, Place & { readonly sequence: number }>();
 
@@ -87,13 +89,24 @@ class Walk {
   async file(lines: LogLines, archive: number | null): Promise<boolean> {
     this.#archive = archive;
     this.#line = 0;
-    for (let next = lines.next(); ; next = lines.next()) {
+    for (;;) {
+      const next = await this.#next(lines);
       if (next.done === true) {
         if (next.value > 0 && archive !== null) await this.#unfinished();
         return next.value > 0;
       }
       this.#line += 1;
       await this.#record(next.value.raw, lines);
+    }
+  }
+
+  async #next(lines: LogLines): Promise<IteratorResult<LogLine, number>> {
+    try {
+      return lines.next();
+    } catch (error) {
+      if (!(error instanceof IntegrityError)) throw error;
+      this.#line += 1;
+      return this.#refuse('changed', null, 'was changed: it is longer than a record may be', error);
     }
   }
 
@@ -199,13 +212,23 @@ class Walk {
       const found = this.#found.get(record.seq);
       if (found !== undefined) found.before = this.#proven;
       const proves = holds !== null && (await holds);
-      if (holds !== null && !proves && !voided) throw await this.#unsigned(entry);
+      const signer = this.#signerOf(record);
+      if (holds !== null && !proves && (!voided || this.#established.has(signer)))
+        throw await this.#unsigned(entry);
       if (!proves) continue;
+      this.#established.add(signer);
       this.#proven = { sequence: record.seq, time: record.time };
       this.#settled = this.#records - (this.#seq - record.seq);
     }
     this.#pending = this.#pending.slice(Math.max(0, count));
     this.#options.progress?.(this.#records);
+  }
+
+  /** A principal and a key of theirs. */
+  #signerOf(record: AnyRecord): string {
+    return 'sig' in record
+      ? `${record.principal} ${this.#authority.keyAt(record.principal, record.header) ?? ''}`
+      : '';
   }
 
   /** A signature that is wrong; that of the record which says that it must hold may be wrong, too, and so the reason. */
