@@ -13,7 +13,7 @@ import {
 } from '../src/storage/user-file.ts';
 import { openPrompter, type Prompter } from '../src/terminal/prompt.ts';
 import { inputIsData } from '../src/terminal/streams.ts';
-import { logPathBeside, type Place } from '../src/vault/place.ts';
+import { checkLogPath, logPathBeside, type Place } from '../src/vault/place.ts';
 import type { CredentialSource } from '../src/vault/opening.ts';
 import { Vault } from '../src/vault/vault.ts';
 import { auditContext } from './audit-context.ts';
@@ -142,6 +142,8 @@ export class Context extends Report {
 
   place(path: string): Place {
     const named = this.variable('VAULT_AUDIT_FILE');
+    const log = named === null ? logPathBeside(path) : resolve(this.host.cwd, named);
+    checkLogPath(path, log);
     const { operation } = this.host;
     const circumstances = (): Place['context'] => (this.#circumstances ??= auditContext(this.host.env));
     // Asked for when the first record is written; looked for when there is nothing else to do.
@@ -149,7 +151,7 @@ export class Context extends Report {
     return {
       fs: this.host.fs,
       path,
-      audit: { type: 'file', path: named === null ? logPathBeside(path) : resolve(this.host.cwd, named) },
+      audit: { type: 'file', path: log },
       stateFolder: userFolder(this.host, 'state'),
       now: () => this.now(),
       monotonic: () => this.monotonic(),
