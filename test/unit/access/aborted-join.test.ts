@@ -103,34 +103,38 @@ describe.each([
   });
 });
 
-test('killed before any step, where somebody else had been killed before: the log verifies all along', async () => {
-  const folder = dirname(team.place.path);
-  const kept = temporaryFolder();
-  cpSync(folder, kept, { recursive: true });
-  const operationsSeen = new Set<string>();
-  for (let last = 1, isDone = false; !isDone; last++) {
-    rmSync(folder, { recursive: true, force: true });
-    cpSync(kept, folder, { recursive: true });
-    // Her first record says that this write did not happen.
-    const dying = dyingAt(({ call, path: at }) => call === 'renameSync' && at === `${team.place.path}.new`);
-    await asOwner({ ...team, place: { ...team.place, fs: dying } }, async (owner) =>
-      failureOf(put(owner, 'db', 'never there')),
-    );
-    const present = records(team.place).length;
-    let passed = 0;
-    const fs = watchedFileSystem(({ call }) => {
-      passed += 1;
-      if (passed >= last && call !== 'closeSync') throw diskError('EIO');
-    });
-    await accept({ ...otherMachine(team), fs }, text).catch(() => undefined);
-    operationsSeen.add(operations().slice(present).join(' '));
-    await verifiedByOwner(team);
-    await asOwner(team, async (owner) => put(owner, 'db', 'another'));
-    await verifiedByOwner(team);
-    isDone = passed < last;
-  }
-  expect([...operationsSeen]).toEqual(expect.arrayContaining(['', 'aborted', 'aborted join']));
-});
+test(
+  'killed before any step, where somebody else had been killed before: the log verifies all along',
+  { timeout: 60_000 },
+  async () => {
+    const folder = dirname(team.place.path);
+    const kept = temporaryFolder();
+    cpSync(folder, kept, { recursive: true });
+    const operationsSeen = new Set<string>();
+    for (let last = 1, isDone = false; !isDone; last++) {
+      rmSync(folder, { recursive: true, force: true });
+      cpSync(kept, folder, { recursive: true });
+      // Her first record says that this write did not happen.
+      const dying = dyingAt(({ call, path: at }) => call === 'renameSync' && at === `${team.place.path}.new`);
+      await asOwner({ ...team, place: { ...team.place, fs: dying } }, async (owner) =>
+        failureOf(put(owner, 'db', 'never there')),
+      );
+      const present = records(team.place).length;
+      let passed = 0;
+      const fs = watchedFileSystem(({ call }) => {
+        passed += 1;
+        if (passed >= last && call !== 'closeSync') throw diskError('EIO');
+      });
+      await accept({ ...otherMachine(team), fs }, text).catch(() => undefined);
+      operationsSeen.add(operations().slice(present).join(' '));
+      await verifiedByOwner(team);
+      await asOwner(team, async (owner) => put(owner, 'db', 'another'));
+      await verifiedByOwner(team);
+      isDone = passed < last;
+    }
+    expect([...operationsSeen]).toEqual(expect.arrayContaining(['', 'aborted', 'aborted join']));
+  },
+);
 
 test('a second one who comes too late leaves a log that verifies', async () => {
   const hers = otherMachine(team);
