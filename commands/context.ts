@@ -15,7 +15,7 @@ import {
 } from '../src/storage/user-file.ts';
 import { openPrompter, type Prompter } from '../src/terminal/prompt.ts';
 import { errorIsTerminal, inputIsData } from '../src/terminal/streams.ts';
-import type { Place } from '../src/vault/place.ts';
+import { checkLogPath, logPathBeside, type Place } from '../src/vault/place.ts';
 import type { CredentialSource, OpenOptions } from '../src/vault/opening.ts';
 import { randomBytes, systemPlace } from '../src/vault/system-place.ts';
 import { Vault } from '../src/vault/vault.ts';
@@ -135,6 +135,8 @@ export class Context extends Report {
   place(path: string): Place {
     const named = this.variable('VAULT_AUDIT_FILE');
     const { env, fs, cwd, acquireLock, operation } = this.host;
+    const auditFile = named === null ? logPathBeside(path) : resolve(cwd, named);
+    checkLogPath(path, auditFile);
     const circumstances = (): Place['context'] =>
       (this.#circumstances ??= auditContext(env, parentProgram(), errorIsTerminal() ? 'terminal' : 'none'));
     // Asked for when the first record is written; looked for when there is nothing else to do.
@@ -142,7 +144,7 @@ export class Context extends Report {
     return systemPlace({
       fs,
       path,
-      auditFile: named === null ? null : resolve(cwd, named),
+      auditFile,
       stateFolder: userFolder(env, 'state'),
       kdfEngine: this.settings.kdfEngine,
       operation,

@@ -336,7 +336,7 @@ class Vault:
         ascend([key.encode() for key, _ in header["policy"]], "policy")
         for key, value in header["policy"]:
             fits = re.fullmatch(POLICY.get(key, "(?!)"), value)
-            logs = [entry[:22] for entry in value.split(",")] if key == "audit.pruned" else []
+            logs = value.split(",") if key == "audit.pruned" else []
             need(fits and len(logs) == len({*logs}) and (key != "environment.default" or value in environments),
                  f"policy {ascii(key)[:60]}, or its value, is not known to this reader")
 
@@ -585,7 +585,7 @@ class Vault:
                             raise fail
                         low, high, count, last = *map(int, numbers.groups()[:3]), numbers[4]
                         said = dict(self.header["policy"]).get("audit.pruned", "").split(",")
-                        need(archives or f"{log}={high}:{last}" in said, "prune: the vault does not say so")
+                        need(seq or f"{log}={high}:{last}" in said, "prune: the vault does not say so")
                         seq, prev, pruned = (seq, prev, pruned) if seq else (high, last, high)
                         need((record["log"], record["seq"], record["prev"], count) == (log, seq, "", high - low + 1)
                              and 0 < low <= high and (high, last) == (seq, prev), f"{where}: no chain")
@@ -599,16 +599,14 @@ class Vault:
                         found[seq] = prev
                     if signed:
                         bad |= {len(signers): fail} if fail else {}
-                        signers.append([record[name] for name in ("op", "principal", "seq", "detail")])
+                        signers.append([*(record[name] for name in ("op", "principal", "seq", "detail")), by[1]])
                         owed -= {(by[0], record["detail"])} if record["op"] == "audit-prune" else set()
-        for at, (op, who, number, _) in enumerate(signers):  # keys of a join that did not come to be reached no file
-            after = signers[at + 1] if at + 1 < len(signers) else ["aborted", "", 0, str(number)]
-            if op != "join" or (after[0], after[3]) != ("aborted", str(number)):
-                continue
-            first, last = at, at + (after[1] == who)
-            while first and signers[first - 1][1] == who and signers[first - 1][0] in PRELIMINARY:
-                first -= 1
-            bad = {index: fail for index, fail in bad.items() if not first <= index <= last}
+        known = set()
+        for at, (_, who, _, _, key) in enumerate(signers):
+            if at not in bad:
+                known.add((who, key))
+            elif (who, key) not in known and self.is_void(signers, at):
+                del bad[at]
         if bad:
             raise bad[min(bad)]
         need(not owed, "prune: nobody has recorded it")
@@ -618,6 +616,20 @@ class Vault:
             need(met, f"the audit log is empty, or has no such record as {by} names")
         named = [number for by, of, number, _ in anchors if (by, of) == ("the snapshot", log)]
         return f"audit log {log}: whole, last number {seq}, the snapshot names " + str([*named, "none"][0])
+
+    @staticmethod
+    def is_void(signers, at):
+        """Whether keys that reached no file may have signed it: a join did not come to be, or was not reached."""
+        op, who, _, detail, _ = signers[at]
+        if at and op == "aborted" and signers[at - 1][:3] == ["join", who, int(detail or 0)]:
+            return True
+        end = at
+        while end < len(signers) and signers[end][1] == who and signers[end][0] in PRELIMINARY:
+            end += 1
+        if end == len(signers) or signers[end][:2] != ["join", who]:
+            return op in PRELIMINARY
+        after = signers[end + 1:end + 2]
+        return not after or (after[0][0], after[0][3]) == ("aborted", str(signers[end][2]))
 
     def check_checkpoint(self, raw):
         """The record that it names, after it was held against the vault (section 9)."""

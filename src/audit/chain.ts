@@ -2,18 +2,17 @@
  * Verifying a whole log: encoding, sequence, hash chain, signatures, anchors. docs/format.md section 9.
  * The first fault is located; what comes before it is proven.
  */
-import { EncryptionError } from '../errors.ts';
-import { signatureHolds } from '../access/digest.ts';
+import { IntegrityError } from '../errors.ts';
 import type { Authority } from '../access/authority.ts';
 import type { SignedRecord } from '../format/audit-record.ts';
 import type { Line } from '../format/json-line.ts';
 import type { LogLine } from '../storage/log-lines.ts';
 import { checkAnchors, type Anchor, type Found, type Walked } from './anchors.ts';
-import { AuditFault, type Fault, type FaultKind, type Proven } from './fault.ts';
-import { blame, ofAnotherLog, wrongSignature, type Misplaced } from './misplaced.ts';
-import { mayBeVoided, OpenJoins, type Doubtful } from './open-joins.ts';
+import { AuditFault, type FaultKind, type Proven } from './fault.ts';
+import { blame, ofAnotherLog, type Misplaced } from './misplaced.ts';
 import { parsePruneDetail, pruneDetail, type Pruned } from './prune.ts';
-import { isSigned, parseRecord, recordDigest, type AnyRecord } from './record.ts';
+import { isSigned, parseRecord, recordDigest, sequenceOf, type AnyRecord } from './record.ts';
+import { Settling, type LinePlace } from './settling.ts';
 
 /** Whole lines of one file, in order; what follows the last LF is returned. */
 export type LogLines = Generator<LogLine, number>;
@@ -38,31 +37,17 @@ export interface ChainOptions {
   readonly progress?: (records: number) => void;
 }
 
-/** So many signatures are checked at a time: enough to keep every core busy, few enough to stop early. */
-const window = 256;
-
-/** A record that was read and is not settled yet: its signature is being checked, or it may turn out to be a join that was aborted. */
-interface Pending extends Doubtful {
-  readonly archive: number | null;
-  readonly line: number;
-  readonly record: AnyRecord;
-  readonly holds: Promise<boolean> | null;
-  decidedBy: Pending | null;
-}
-
-type Place = Pick<Fault, 'archive' | 'line'>;
+/** Progress is told after so many records. */
+const often = 128;
 
 class Walk {
   readonly #authority: Authority;
   readonly #options: ChainOptions;
-  readonly #joins = new OpenJoins<Pending>();
+  readonly #settling: Settling;
   readonly #wanted: ReadonlySet<number>;
   /** Id of the log that an anchor names. */
   readonly #meant: string | null;
   readonly #found = new Map<number, Found>();
-  #pending: Pending[] = [];
-  #first: Pending | null = null;
-  #last: Pending | null = null;
   #archive: number | null = null;
   #line = 0;
   #records = 0;
@@ -70,24 +55,24 @@ class Walk {
   #firstSeq = 1;
   #seq = 0;
   #prev = '';
-  #proven: Proven | null = null;
-  #settled = 0;
   #pruned: Pruned | null = null;
   /** What a summary at the start of a file still needs: the record of whoever pruned. */
-  readonly #promised = new Map<string, Place & { readonly sequence: number }>();
+  readonly #promised = new Map<string, LinePlace & { readonly sequence: number }>();
 
   constructor(authority: Authority, options: ChainOptions) {
     this.#authority = authority;
     this.#options = options;
     this.#wanted = new Set(options.anchors?.map(({ seq }) => seq));
     this.#meant = options.anchors?.find(({ everyPlace }) => everyPlace !== true)?.log ?? null;
+    this.#settling = new Settling(authority, this.#meant);
   }
 
   /** @returns whether the last line is unfinished */
   async file(lines: LogLines, archive: number | null): Promise<boolean> {
     this.#archive = archive;
     this.#line = 0;
-    for (let next = lines.next(); ; next = lines.next()) {
+    for (;;) {
+      const next = await this.#next(lines);
       if (next.done === true) {
         if (next.value > 0 && archive !== null) await this.#unfinished();
         return next.value > 0;
@@ -97,10 +82,20 @@ class Walk {
     }
   }
 
+  async #next(lines: LogLines): Promise<IteratorResult<LogLine, number>> {
+    try {
+      return lines.next();
+    } catch (error) {
+      if (!(error instanceof IntegrityError)) throw error;
+      this.#line += 1;
+      return this.#refuse('changed', null, 'was changed: it is longer than a record may be', error);
+    }
+  }
+
   /** @param unfinished whether a line without its end follows the last whole one */
   async end(unfinished: boolean): Promise<ChainReport> {
-    this.#joins.end();
-    await this.#settle(0);
+    await this.#settling.end();
+    this.#options.progress?.(this.#records);
     checkAnchors(this.#walked(), this.#options.anchors ?? []);
     if (unfinished) await this.#unfinished();
     for (const place of this.#promised.values()) {
@@ -110,7 +105,7 @@ class Walk {
     return {
       ...this.#walked(),
       records: this.#records,
-      unsealed: this.#records - this.#settled,
+      unsealed: this.#settling.unsealed,
     };
   }
 
@@ -126,7 +121,7 @@ class Walk {
       firstSeq: this.#firstSeq,
       lastSeq: this.#seq,
       lines: this.#line,
-      proven: this.#proven,
+      proven: this.#settling.proven,
       pruned: this.#pruned,
       found: this.#found,
     };
@@ -142,7 +137,7 @@ class Walk {
     }
     const { value } = line;
     if (this.#line === 1 && isSigned(line) && value.op === 'prune') return this.#summary(line);
-    const holds = isSigned(line) ? this.#holds(line) : null;
+    const holds = isSigned(line) ? this.#settling.holds(line) : null;
     if (this.#log === '') this.#log = value.log;
     if (value.log !== this.#log || value.seq !== this.#seq + 1 || value.prev !== this.#prev)
       return this.#misplaced(line, holds, rest);
@@ -155,72 +150,17 @@ class Walk {
     this.#records += 1;
     this.#seq = value.seq;
     this.#prev = await recordDigest(this.#authority.domain, raw);
-    if (this.#wanted.has(value.seq))
-      this.#found.set(value.seq, { ...this.#place(), digest: this.#prev, before: null });
-    this.#wait(line, holds);
-    if (this.#pending.length >= window) await this.#settle(window / 2);
+    const found = this.#wanted.has(value.seq) ? { ...this.#place, digest: this.#prev, before: null } : null;
+    if (found !== null) this.#found.set(value.seq, found);
+    if (isSigned(line) && value.op === 'audit-prune')
+      this.#promised.delete(`${line.value.principal} ${line.value.detail}`);
+    await this.#settling.add(line, this.#place, holds, found);
+    if (this.#records % often === 0) this.#options.progress?.(this.#records);
     return undefined;
   }
 
-  #place(): Place {
+  get #place(): LinePlace {
     return { archive: this.#archive, line: this.#line };
-  }
-
-  #wait(line: Line<AnyRecord>, holds: Promise<boolean> | null): void {
-    const { value: record } = line;
-    const entry: Pending = { ...this.#place(), record, holds, voided: false, decidedBy: null };
-    this.#pending.push(entry);
-    this.#first ??= entry;
-    this.#last = entry;
-    if (!isSigned(line)) return;
-    this.#joins.add(line.value, entry);
-    if (record.op === 'audit-prune') this.#promised.delete(`${line.value.principal} ${line.value.detail}`);
-  }
-
-  async #holds(line: Line<SignedRecord>): Promise<boolean> {
-    const publicKey = this.#authority.keyAt(line.value.principal, line.value.header);
-    if (publicKey === null) return false;
-    try {
-      return await signatureHolds(this.#authority.domain, line, publicKey, 'audit');
-    } catch (error) {
-      // A key that is none: nothing holds under it.
-      if (error instanceof EncryptionError) return false;
-      throw error;
-    }
-  }
-
-  /** Settle what has been decided, in order, until so many are left. @throws AuditFault for the first that does not hold */
-  async #settle(left: number): Promise<void> {
-    const open = this.#joins.open;
-    const decided = open === null ? this.#pending.length : this.#pending.indexOf(open);
-    const count = Math.min(decided, this.#pending.length - left);
-    for (const entry of this.#pending.slice(0, Math.max(0, count))) {
-      const { record, holds, voided } = entry;
-      const found = this.#found.get(record.seq);
-      if (found !== undefined) found.before = this.#proven;
-      const proves = holds !== null && (await holds);
-      if (holds !== null && !proves && !voided) throw await this.#unsigned(entry);
-      if (!proves) continue;
-      this.#proven = { sequence: record.seq, time: record.time };
-      this.#settled = this.#records - (this.#seq - record.seq);
-    }
-    this.#pending = this.#pending.slice(Math.max(0, count));
-    this.#options.progress?.(this.#records);
-  }
-
-  /** A signature that is wrong; that of the record which says that it must hold may be wrong, too, and so the reason. */
-  async #unsigned(entry: Pending): Promise<AuditFault> {
-    const { decidedBy } = entry;
-    const isReason = decidedBy !== null && !mayBeVoided(decidedBy.record.op) && !(await decidedBy.holds);
-    const { archive, line, record } = isReason ? decidedBy : entry;
-    const signer = 'sig' in record ? this.#authority.keyAt(record.principal, record.header) : '';
-    const fault = { archive, line, sequence: record.seq };
-    if (signer !== null)
-      return new AuditFault({ kind: 'changed', ...fault, message: wrongSignature }, this.#proven);
-    if (this.#meant !== null && record.log !== this.#meant)
-      return new AuditFault({ kind: 'inserted', ...fault, message: ofAnotherLog }, this.#proven);
-    const message = 'is signed by nobody that the vault knows';
-    return new AuditFault({ kind: 'changed', ...fault, message }, this.#proven);
   }
 
   /** The first record of a pruned log: by an administrator, and for what came before, where that is here too. */
@@ -230,14 +170,14 @@ class Walk {
     const pruned = parsePruneDetail(value.detail);
     if (
       pruned === null ||
-      !(await this.#holds(line)) ||
+      !(await this.#settling.holds(line)) ||
       !this.#authority.wasAdmin(value.principal, publicKey) ||
       value.prev !== '' ||
       value.seq !== pruned.last
     )
       return this.#refuse('changed', value.seq, 'was changed: it is no summary by an administrator');
     this.#promised.set(`${value.principal} ${pruneDetail(pruned)}`, {
-      ...this.#place(),
+      ...this.#place,
       sequence: value.seq,
     });
     if (this.#log === '') {
@@ -253,58 +193,42 @@ class Walk {
 
   async #misplaced(line: Line<AnyRecord>, signed: Promise<boolean> | null, rest: LogLines): Promise<never> {
     const { value } = line;
-    if (this.#first !== null && this.#log !== this.#meant && value.log === this.#meant)
-      throw await this.#foreign(this.#first);
+    const foreign = await this.#settling.foreign(value.log);
+    if (foreign !== null) throw foreign;
     if (this.#seq === 0 && this.#meant !== null && value.log !== this.#meant)
       return this.#refuse('inserted', value.seq, ofAnotherLog);
     const digest = await recordDigest(this.#authority.domain, line.raw);
     const later = new Set<number>();
     let continued: boolean | null = null;
-    for (let next = rest.next(); next.done !== true; next = rest.next()) {
-      const { raw } = next.value;
+    for (const { raw } of asFarAsPossible(rest)) {
       continued ??= Buffer.from(raw).includes(`"prev":"${digest}"`);
       const number = sequenceOf(raw, this.#log);
       if (number !== null) later.add(number);
     }
     const misplaced: Misplaced = { record: value, holds: await signed, continued, later };
-    const last = await (this.#last?.holds ?? false);
-    const at = { log: this.#log, seq: this.#seq, prev: this.#prev, holds: last };
+    const lastHolds = await this.#settling.lastHolds();
+    const at = { log: this.#log, seq: this.#seq, prev: this.#prev, holds: lastHolds };
     const { kind, before, sequence, message } = blame(at, misplaced);
     if (before) this.#line -= 1;
     return this.#refuse(kind, sequence, message);
   }
 
-  /** The log that is meant begins only after this one. */
-  async #foreign({ archive, line, record, holds }: Pending): Promise<AuditFault> {
-    const known = 'sig' in record && this.#authority.keyAt(record.principal, record.header) !== null;
-    const fault = { archive, line, sequence: record.seq };
-    return known && !(await holds)
-      ? new AuditFault({ kind: 'changed', ...fault, message: 'was changed: its signature is wrong' }, null)
-      : new AuditFault(
-          { kind: 'inserted', ...fault, message: 'belongs to another log: it was inserted' },
-          null,
-        );
-  }
-
   /** An earlier fault that is still being looked into comes first. */
   async #refuse(kind: FaultKind, sequence: number | null, message: string, cause?: unknown): Promise<never> {
-    const place = this.#place();
-    const isBefore = (entry: Place): boolean => entry.archive !== place.archive || entry.line < place.line;
-    this.#joins.end();
-    // What this line has decided is open again.
-    for (const entry of this.#pending)
-      if (entry.decidedBy !== null && !isBefore(entry.decidedBy)) entry.voided = true;
-    this.#pending = this.#pending.filter(isBefore);
-    await this.#settle(0);
-    throw new AuditFault({ kind, ...place, sequence, message }, this.#proven, cause);
+    const place = this.#place;
+    await this.#settling.endBefore(place);
+    throw new AuditFault({ kind, ...place, sequence, message }, this.#settling.proven, cause);
   }
 }
 
-/** The number that a line says it has, without parsing it; `null` also if it is not of the log that is meant. */
-export function sequenceOf(raw: LogLine['raw'], log?: string): number | null {
-  const start = Buffer.from(raw.buffer, raw.byteOffset, Math.min(raw.length, 64)).toString('latin1');
-  const [, id, digits] = /^\{"log":"([\w-]{22})","seq":(\d{1,16}),/.exec(start) ?? [];
-  return digits === undefined || (log !== undefined && id !== log) ? null : Number(digits);
+/** What can be read of the lines that follow a fault. */
+function* asFarAsPossible(lines: LogLines): Generator<LogLine, undefined> {
+  try {
+    yield* lines;
+  } catch (error) {
+    if (!(error instanceof IntegrityError)) throw error;
+  }
+  return undefined;
 }
 
 /**

@@ -1,7 +1,7 @@
 /**
- * Records of somebody who was joining, and whose join did not come to be: killed, or stopped by the disk, before the vault was replaced.
- * Their keys may have reached no file, and then nobody can check them: they count as unsigned ones, sealed by whoever comes next.
- * docs/format.md section 9, `aborted`.
+ * Records of somebody who was joining, and whose join did not come to be: killed, or stopped by the disk, before the vault was replaced, or
+ * even before the join was recorded. Their keys may have reached no file, and then nobody can check them: they count as unsigned ones,
+ * sealed by whoever comes next. docs/format.md section 9, `aborted`.
  */
 import type { SignedRecord } from '../format/audit-record.ts';
 
@@ -62,7 +62,9 @@ export class OpenJoins<T extends Doubtful> {
   }
 
   #close(by: T | null): void {
-    for (const entry of this.#run) entry.decidedBy = by;
+    // What may come before a join, and no join: whoever it was had no time for it.
+    if (this.#join === null) this.#void();
+    else for (const entry of this.#run) entry.decidedBy = by;
     this.#run = [];
     this.#join = null;
     this.#principal = '';

@@ -52,3 +52,10 @@ export function parseRecord(raw: Bytes): Line<AnyRecord> {
     ? parseLine<AnyRecord>(raw, signedRecord, 'audit record')
     : parseLine<AnyRecord>(raw, unsignedRecord, 'audit record');
 }
+
+/** The number that a line says it has, without parsing it; `null` also if it is not of the log that is meant. */
+export function sequenceOf(raw: Bytes, log?: string): number | null {
+  const start = Buffer.from(raw.buffer, raw.byteOffset, Math.min(raw.length, 64)).toString('latin1');
+  const [, id, digits] = /^\{"log":"([\w-]{22})","seq":(\d{1,16}),/.exec(start) ?? [];
+  return digits === undefined || (log !== undefined && id !== log) ? null : Number(digits);
+}

@@ -1,5 +1,8 @@
-/** Up to where audit logs were pruned, as a value of the policy: `LOG=LAST:DIGEST`, with commas. docs/format.md sections 9 and 12. */
+/** Up to where audit logs were pruned, each time, as a value of the policy: `LOG=LAST:DIGEST`, with commas. docs/format.md sections 9 and 12. */
 import { parseBase64url } from '../crypto/bytes.ts';
+
+/** Archives that begin earlier than that have to begin with a log. */
+const kept = 500;
 
 /** Of a log: the last record that was removed from its start. */
 export interface PrunedLog {
@@ -12,9 +15,7 @@ export interface PrunedLog {
 export function parsePrunedLogs(text: string): readonly PrunedLog[] | null {
   const entries = text.split(',').map(parseEntry);
   const sound = entries.filter((entry) => entry !== null);
-  return sound.length === entries.length && new Set(sound.map(({ log }) => log)).size === sound.length
-    ? sound
-    : null;
+  return sound.length === entries.length && new Set(text.split(',')).size === sound.length ? sound : null;
 }
 
 function parseEntry(text: string): PrunedLog | null {
@@ -32,8 +33,9 @@ export function saysPruned(text: string, { log, last, digest }: PrunedLog): bool
   );
 }
 
-/** The value with this entry in the place of an earlier one of the same log. */
-export function withPrunedLog(text: string, entry: PrunedLog): string {
-  const others = (parsePrunedLogs(text) ?? []).filter(({ log }) => log !== entry.log);
-  return [...others, entry].map(({ log, last, digest }) => `${log}=${last}:${digest}`).join(',');
+/** The value with one entry more. */
+export function withPrunedLog(text: string, { log, last, digest }: PrunedLog): string {
+  const entry = `${log}=${last}:${digest}`;
+  const others = text.split(',').filter((one) => one !== '' && one !== entry);
+  return [...others, entry].slice(-kept).join(',');
 }

@@ -2,7 +2,9 @@
  * Lines of a log, read in pieces: forwards from an offset, or backwards from the end. A log may be far larger than what should be in memory
  * at a time.
  */
+import { IntegrityError } from '../errors.ts';
 import { concatBytes, type Bytes } from '../crypto/bytes.ts';
+import { limits } from '../format/limits.ts';
 
 const lineFeed = 0x0a;
 const piece = 1024 * 1024;
@@ -22,7 +24,15 @@ export interface LogLine {
   readonly start: number;
 }
 
-/** Whole lines from an offset on, which is the start of one. @returns bytes after the last LF: an unfinished line */
+/** @throws IntegrityError for what is longer than a record may be: nobody reads on and on for an end of it */
+function checkLength(rest: Bytes): void {
+  if (rest.length > limits.line) throw new IntegrityError('audit log: a line is longer than a record may be');
+}
+
+/**
+ * Whole lines from an offset on, which is the start of one. @returns bytes after the last LF: an unfinished line
+ * @throws IntegrityError for a line that is too long
+ */
 export function* linesForward(source: LogSource, from = 0): Generator<LogLine, number> {
   let rest: Bytes = nothing;
   let start = from;
@@ -37,11 +47,12 @@ export function* linesForward(source: LogSource, from = 0): Generator<LogLine, n
       begin = end + 1;
     }
     rest = bytes.subarray(begin);
+    checkLength(rest);
   }
   return rest.length;
 }
 
-/** Whole lines from the end to the start; an unfinished one at the end is passed over. */
+/** Whole lines from the end to the start; an unfinished one at the end is passed over. @throws IntegrityError for a line that is too long */
 export function* linesBackward(source: LogSource): Generator<LogLine, undefined> {
   let rest: Bytes = nothing;
   let length = firstPieceBack;
@@ -57,6 +68,7 @@ export function* linesBackward(source: LogSource): Generator<LogLine, undefined>
       end = feed;
     }
     rest = bytes.subarray(0, end);
+    checkLength(rest);
   }
   if (complete) yield { raw: rest, start: 0 };
   return undefined;

@@ -63,12 +63,12 @@ export async function attachPoint(
   return { id: log, seq, digest: await recordDigest(domain, last) };
 }
 
-/** The last record that somebody signed, or `null`. */
+/** The last record that somebody signed, or `null`; not that of a cut, which says nothing of the vault. */
 export function lastSigned(lines: readonly Bytes[]): Line<SignedRecord> | null {
   for (let index = lines.length - 1; index >= 0; index--) {
     const raw = lines[index];
     const line = raw === undefined ? null : parseRecord(raw);
-    if (line !== null && isSigned(line)) return line;
+    if (line !== null && isSigned(line) && line.value.op !== 'torn') return line;
   }
   return null;
 }

@@ -1,5 +1,5 @@
 /** A secret's life, and what is told of it. */
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { describe, expect } from 'vitest';
 import { fastKdf, passphrase, scenario, type BinaryVault } from '../support/binary-vault.ts';
 
@@ -384,6 +384,19 @@ describe('status and audit', () => {
     expect(await vault.json(['audit', '--since', '2035-01-01T00:00:00Z'])).toEqual([]);
     expect(await vault.json(['audit', '--name', 'never/there'])).toEqual([]);
     expect(readFileSync(vault.log, 'utf8')).not.toContain('canary');
+  });
+
+  scenario('a log where the vault writes its own files is refused, and nothing is touched', async (vault) => {
+    const before = readFileSync(vault.file);
+    for (const file of [vault.file, `${vault.file}.new`]) {
+      const env = { VAULT_AUDIT_FILE: file };
+      expect(await vault.fails(2, ['put', 'x', '--generate'], { env })).toContain('needs this name itself');
+    }
+    copyFileSync(vault.file, vault.in('log.new'));
+    const env = { VAULT_AUDIT_FILE: vault.in('log') };
+    await vault.fails(2, ['get', 'canary', '--vault', 'log.new'], { env });
+    expect(readFileSync(vault.file)).toEqual(before);
+    await vault.ok(['verify']);
   });
 
   scenario('audit goes on where VAULT_AUDIT_FILE says', async (vault) => {

@@ -652,26 +652,30 @@ for (const [title, ends] of [
   ['that nobody followed', () => undefined],
   ['and is known not to have happened', aborts('owner')],
   ['and says itself that it did not happen', aborts('nobody')],
+  ['and another one says that it did not happen, before joining', aborts('stranger')],
 ] as const)
   accepts(
-    `a join of keys that reached no file, ${title}`,
+    `audit: a join of keys that reached no file, ${title}`,
     (file) => {
       ends(file, joins(file));
     },
     log,
   );
+accepts(
+  'audit: what comes before a join that was never recorded',
+  (file) => {
+    appendTo(file, 'replaced', 'stranger', '');
+    joins(file);
+  },
+  log,
+);
 for (const [title, spoil] of [
-  [
-    'with what somebody else recorded before',
-    (file) => (appendTo(file, 'replaced', 'stranger', ''), joins(file)),
-  ],
   [
     'that another write followed, with its number',
     (file) => appendTo(file, 'put', 'owner', JSON.stringify(file.records.at(-1)?.['seq'])),
   ],
   ['that another write followed', (file) => appendTo(file, 'put', 'owner', '')],
   ['whose number is not the one that did not happen', (file) => aborts('owner')(file, 1)],
-  ['where somebody else did not happen either', (file) => aborts('stranger')(file, joins(file))],
 ] as readonly (readonly [string, (file: Sound) => unknown])[])
   refuses(
     'signed by nobody that the vault knows',
@@ -679,6 +683,16 @@ for (const [title, spoil] of [
     (file) => {
       joins(file);
       spoil(file);
+    },
+    log,
+  );
+for (const op of ['join', 'aborted', 'replaced'])
+  refuses(
+    'wrong signature',
+    `audit: ${op}, in the name of somebody who has signed before`,
+    (file) => {
+      appendTo(file, op, 'owner', '');
+      file.signedWith.set(file.records.at(-1) ?? {}, file.key(id('ada')));
     },
     log,
   );
@@ -722,9 +736,9 @@ for (const [title, says, pruning] of [
   ],
   ['pruned, and nothing is said of it', 'not by an administrator', { detail: () => '' }],
   [
-    'policy: a log twice',
+    'policy: the same twice',
     'policy',
-    { policy: (place, last, digest) => `${place}=${last}:${digest},${place}=1:${digest}` },
+    { policy: (place, last, digest) => `${place}=${last}:${digest},${place}=${last}:${digest}` },
   ],
 ] as readonly (readonly [string, string, Pruning])[])
   refuses(says, `audit: ${title}`, async (file) => prune(file, 'owner', pruning), log);

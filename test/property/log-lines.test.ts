@@ -120,6 +120,16 @@ describe('contents larger than a piece', () => {
     expect(tried.long).toBeGreaterThan(10);
   });
 
+  test('a line that is longer than a record may be is not read to its end', () => {
+    const line = Buffer.alloc(40 * piece, 0x61);
+    const endless: LogSource = {
+      size: 2 ** 40,
+      read: (_, length) => Uint8Array.from(line.subarray(0, length)),
+    };
+    for (const lines of [linesForward(endless), linesBackward(endless)])
+      expect(() => lines.next()).toThrow('longer than a record may be');
+  });
+
   test('are read in pieces, and backwards no more than is asked for', () => {
     const line = Buffer.from(`${'x'.repeat(500)}\n`);
     const bytes = Buffer.concat(Array.from({ length: 20_000 }, () => line));

@@ -59,7 +59,7 @@ export function otherPlace(sample: SampleVault): SampleVault {
 }
 
 /** A join that is stopped by a full disk, or killed, when the vault is to be replaced. */
-export async function stoppedJoin(team: SampleVault, text: string, killed: boolean): Promise<void> {
+async function stoppedJoin(team: SampleVault, text: string, killed: boolean): Promise<void> {
   const place = otherMachine(team);
   let atRename = Buffer.alloc(0);
   const renameSync: FileSystem['renameSync'] = (from, to) => {

@@ -60,7 +60,7 @@ export async function prune(vault: Vault, options: Partial<PruneOptions> = {}): 
 }
 
 /** Prove the log as an open vault sees it, without recording anything. */
-export async function prove(vault: Vault, options: Partial<ProofOptions> = {}): Promise<LogProof> {
+async function prove(vault: Vault, options: Partial<ProofOptions> = {}): Promise<LogProof> {
   const { document, authority, identity, place, rememberedLog } = vault;
   const scope = new Scope(document, authority, identity, place.now());
   const proof = await proveLog(scope, place, { known: rememberedLog, ...options });

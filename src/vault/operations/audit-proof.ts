@@ -71,7 +71,7 @@ export async function proveLog(scope: Scope, place: Place, options: ProofOptions
       [...before, log].map((file) => linesForward(file)),
       { anchors, ...(progress === undefined ? {} : { progress }) },
     );
-    if (archives.length === 0) checkPruned(scope.policy, report);
+    checkPruned(scope.policy, report, archives.length);
     return proofOf(report, stated.length);
   } finally {
     for (const file of opened) file.close();
@@ -79,14 +79,14 @@ export async function proveLog(scope: Scope, place: Place, options: ProofOptions
 }
 
 /**
- * A summary counts only if the header says so, too: no former administrator can make it say so, nobody at all without a key, and no older
- * vault does. After an archive the summary has to fit that one instead.
+ * A summary before which there is nothing counts only if the header says so, too: no former administrator can make it say so, nobody at all
+ * without a key, and no older vault does.
  */
-function checkPruned(policy: Policy, { log, pruned }: ChainReport): void {
+function checkPruned(policy: Policy, { log, pruned }: ChainReport, archives: number): void {
   if (pruned === null || saysPruned(policyValue(policy, 'audit.pruned'), { log, ...pruned })) return;
   const message = `stands for records up to ${pruned.last}, but the vault does not say that they were removed`;
-  const fault = { kind: 'removed', archive: null, line: 1, sequence: pruned.last, message } as const;
-  throw new AuditFault(fault, null);
+  const fault = { archive: archives === 0 ? null : 1, line: 1, sequence: pruned.last, message };
+  throw new AuditFault({ kind: 'removed', ...fault }, null);
 }
 
 function proofOf(report: ChainReport, checkpoints: number): LogProof {

@@ -1,7 +1,6 @@
 /** The audit log read back: records with names where the reader can tell them. */
 import { IntegrityError } from '../../errors.ts';
-import { sequenceOf } from '../../audit/chain.ts';
-import { parseRecord, type AnyRecord } from '../../audit/record.ts';
+import { parseRecord, sequenceOf, type AnyRecord } from '../../audit/record.ts';
 import type { Bytes } from '../../crypto/bytes.ts';
 import type { AuditContext } from '../../format/audit-record.ts';
 import { openLogReader } from '../../storage/log-file.ts';

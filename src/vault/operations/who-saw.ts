@@ -3,9 +3,12 @@
  * environment goes on under that one.
  */
 import { isSigned, parseRecord } from '../../audit/record.ts';
+import { IntegrityError } from '../../errors.ts';
+import type { Bytes } from '../../crypto/bytes.ts';
+import type { Line } from '../../format/json-line.ts';
 import type { AuditContext, SignedRecord } from '../../format/audit-record.ts';
 import { openLogReader } from '../../storage/log-file.ts';
-import { linesBackward } from '../../storage/log-lines.ts';
+import { linesBackward, type LogLine } from '../../storage/log-lines.ts';
 import type { Place } from '../place.ts';
 import type { Scope } from '../scope.ts';
 import { hashesOf } from './audit-names.ts';
@@ -15,7 +18,8 @@ import { checkName } from './secret.ts';
 const received: ReadonlySet<string> = new Set(['get', 'exec', 'inject', 'export', 'sync']);
 /** Operations whose principal brought the value, and so may know it. */
 const brought: ReadonlySet<string> = new Set(['put', 'edit', 'rotate', 'import']);
-const abortedWord = Buffer.from('"op":"aborted"');
+const signed = Buffer.from(',"sig":"');
+const torn = Buffer.from('"op":"torn"');
 
 export interface Sighting {
   readonly principal: string;
@@ -55,19 +59,17 @@ export async function whoSaw(scope: Scope, place: Place, options: WhoSawOptions)
   const log = openLogReader(place.fs, place.audit.path);
   if (log === null) return [];
   try {
-    const aborted = new Set<string>();
-    for (const { raw } of linesBackward(log)) {
+    const { head } = scope.document.snapshot.value;
+    for (const { raw, newer, older } of signedBackward(linesBackward(log))) {
       const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.length);
-      if (![abortedWord, ...wanted.needles].some((needle) => bytes.includes(needle))) continue;
-      const line = parseRecord(raw);
-      if (!isSigned(line) || !line.value.ok) continue;
-      const { value } = line;
-      if (value.op === 'aborted') aborted.add(value.detail);
-      if (aborted.has(String(value.seq))) continue;
+      if (!wanted.needles.some((needle) => bytes.includes(needle))) continue;
+      const { value } = parseSigned(raw);
+      if (!value.ok) continue;
+      const made = madeVault(value, newer, older, head);
       for (const [environment, hash, version] of value.secrets)
         if (wanted.has(environment, hash) && (options.version ?? version) === version)
-          gather(gathered, value, environment, version);
-      wanted.before(value);
+          gather(gathered, value, made, environment, version);
+      if (made) wanted.before(value);
     }
   } finally {
     log.close();
@@ -75,14 +77,57 @@ export async function whoSaw(scope: Scope, place: Place, options: WhoSawOptions)
   return [...gathered.values()].map((one) => sightingOf(scope, one));
 }
 
+/** A record and its neighbours. */
+interface Between {
+  readonly raw: Bytes;
+  readonly newer: Bytes | null;
+  readonly older: Bytes | null;
+}
+
+/** Signed records that say something of the vault, the last one first. */
+function* signedBackward(lines: Iterable<LogLine>): Generator<Between, undefined> {
+  let newer: Bytes | null = null;
+  let here: Bytes | null = null;
+  for (const { raw: older } of lines) {
+    const bytes = Buffer.from(older.buffer, older.byteOffset, older.length);
+    if (!bytes.includes(signed) || bytes.includes(torn)) continue;
+    if (here !== null) yield { raw: here, newer, older };
+    [newer, here] = [here, older];
+  }
+  if (here !== null) yield { raw: here, newer, older: null };
+  return undefined;
+}
+
+function parseSigned(raw: Bytes): Line<SignedRecord> {
+  const line = parseRecord(raw);
+  if (!isSigned(line)) throw new IntegrityError('audit log: a record is not what it looks like');
+  return line;
+}
+
+/**
+ * Whether what a record says that it would make of the vault was made of it: from what the one before had left, and then the next one
+ * found it so, or found that it was replaced since. A trial makes nothing, nor does a write that was killed.
+ */
+function madeVault(record: SignedRecord, newer: Bytes | null, older: Bytes | null, head: string): boolean {
+  const { from, to } = record;
+  if (to === '' || to === from) return false;
+  const before = older === null ? null : parseSigned(older).value;
+  const left = before === null || before.op === 'prune' ? from : before.to === '' ? before.from : before.to;
+  if (left !== from) return false;
+  if (newer === null) return to === head;
+  const { value } = parseSigned(newer);
+  return value.op === 'replaced' || value.from === to;
+}
+
 function gather(
   gathered: Map<string, Gathered>,
   record: SignedRecord,
+  made: boolean,
   environment: string,
   version: number,
 ): void {
   const { op, principal, context, time } = record;
-  const how = received.has(op) ? 'received' : brought.has(op) && record.to !== '' ? 'brought' : null;
+  const how = received.has(op) ? 'received' : brought.has(op) && made ? 'brought' : null;
   // An operation that found no version has handed out none.
   if (how === null || version === 0) return;
   const key = JSON.stringify([how, environment, principal, context]);
@@ -138,9 +183,8 @@ class Names {
     return this.#byEnvironment.get(environment)?.has(hash) === true;
   }
 
-  /** Go on to what is older than a record. */
-  before({ op, secrets, to }: SignedRecord): void {
-    if (to === '') return;
+  /** Go on to what is older than a write. */
+  before({ op, secrets }: SignedRecord): void {
     if (op === 'mv') this.#beforeRename(secrets);
     // The first version makes the secret; a read that names it changes nothing.
     else

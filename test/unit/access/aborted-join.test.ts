@@ -1,5 +1,6 @@
 /** A join by invitation that does not come to an end: its records are of keys that reached no file, and the log still verifies. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { makeRecord, recordDigest } from '../../../src/audit/record.ts';
 import { parseUtf8, utf8 } from '../../../src/crypto/bytes.ts';
@@ -15,6 +16,7 @@ import { accept, asAda, invite } from '../../support/newcomer.ts';
 import { add, asOwner, otherMachine, remove, teamVault, verifiedByOwner } from '../../support/team.ts';
 import { cannotRecover, recover, recoverTitle } from '../../support/second-reader.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { diskError, dyingAt, watchedFileSystem } from '../../support/watched-file-system.ts';
 
 let team: SampleVault;
 let text: string;
@@ -101,6 +103,39 @@ describe.each([
   });
 });
 
+test(
+  'killed before any step, where somebody else had been killed before: the log verifies all along',
+  { timeout: 60_000 },
+  async () => {
+    const folder = dirname(team.place.path);
+    const kept = temporaryFolder();
+    cpSync(folder, kept, { recursive: true });
+    const operationsSeen = new Set<string>();
+    for (let last = 1, isDone = false; !isDone; last++) {
+      rmSync(folder, { recursive: true, force: true });
+      cpSync(kept, folder, { recursive: true });
+      // Her first record says that this write did not happen.
+      const dying = dyingAt(({ call, path: at }) => call === 'renameSync' && at === `${team.place.path}.new`);
+      await asOwner({ ...team, place: { ...team.place, fs: dying } }, async (owner) =>
+        failureOf(put(owner, 'db', 'never there')),
+      );
+      const present = records(team.place).length;
+      let passed = 0;
+      const fs = watchedFileSystem(({ call }) => {
+        passed += 1;
+        if (passed >= last && call !== 'closeSync') throw diskError('EIO');
+      });
+      await accept({ ...otherMachine(team), fs }, text).catch(() => undefined);
+      operationsSeen.add(operations().slice(present).join(' '));
+      await verifiedByOwner(team);
+      await asOwner(team, async (owner) => put(owner, 'db', 'another'));
+      await verifiedByOwner(team);
+      isDone = passed < last;
+    }
+    expect([...operationsSeen]).toEqual(expect.arrayContaining(['', 'aborted', 'aborted join']));
+  },
+);
+
 test('a second one who comes too late leaves a log that verifies', async () => {
   const hers = otherMachine(team);
   const other = otherMachine(team);
@@ -173,8 +208,10 @@ describe('a record that somebody forges', () => {
     }
     writeFileSync(path, log);
     const error = await failureOf(verifiedByOwner(team));
-    const why = /its signature is wrong|does not stand where a log begins/u;
-    expect([error.exitCode, error.message]).toEqual([7, expect.stringMatching(why)]);
+    expect([error.exitCode, error.message]).toEqual([
+      7,
+      expect.stringMatching(/its signature is wrong|where a log begins/u),
+    ]);
   }
 
   test.each(['get', 'put', 'aborted', 'log', 'replaced'])('and appends, %s, is found', async (op) => {
@@ -186,6 +223,21 @@ describe('a record that somebody forges', () => {
     await appended(
       () => ({ op: 'join', principal: ada }),
       ({ seq }) => ({ op: 'aborted', detail: String(seq) }),
+    );
+  });
+
+  test('and appends, a join in the name of somebody who is here, is found', async () => {
+    await appended(() => ({ op: 'join' }));
+    const owner = records(team.place).at(-1)?.principal;
+    expect(
+      records(team.place).filter(({ op, principal }) => op === 'join' && principal === owner),
+    ).toHaveLength(1);
+  });
+
+  test('and appends, what comes before a join and a join, is found', async () => {
+    await appended(
+      () => ({ op: 'replaced' }),
+      () => ({ op: 'join' }),
     );
   });
 

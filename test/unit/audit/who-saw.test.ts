@@ -1,9 +1,13 @@
 /** Who saw a value: what the model of test/property/who-saw.test.ts comes upon rarely, one by one. */
+import { appendFileSync, readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { makeRecord, recordDigest } from '../../../src/audit/record.ts';
+import type { SignedRecord } from '../../../src/format/audit-record.ts';
 import { rekeyEnvironments } from '../../../src/vault/operations/environments.ts';
 import { renameSecret } from '../../../src/vault/operations/move.ts';
 import { whoSaw, type Sighting } from '../../../src/vault/operations/who-saw.ts';
 import type { Vault } from '../../../src/vault/vault.ts';
+import { records } from '../../support/audit-records.ts';
 import { otherPlace } from '../../support/eventful-log.ts';
 import { failureOf } from '../../support/failure.ts';
 import { after, oldLog, prune, type OldLog } from '../../support/pruning.ts';
@@ -92,6 +96,59 @@ test('whoever was refused the value has not seen it', async () => {
     expect((await failureOf(getIn(owner, environment, 'a'))).code).toBe('SECRET_EXPIRED');
   });
   expect(brief(await saw('a'))).toEqual([['owner', 'brought', [1], 1]]);
+});
+
+test('what somebody who may only read makes up hides nothing: a rename, a new secret, a write that did not happen', async () => {
+  const { token, hash } = await asOwner(team, async (owner) => {
+    await put(owner, 'a', 'one', { environment });
+    await put(owner, 'a', 'two', { environment });
+    const ci = await add(owner, 'ci', { can: 'read', env: environment });
+    return { token: ci, hash: records(team.place).findLast(({ op }) => op === 'put')?.secrets[0] };
+  });
+  const [where = '', name = ''] = hash ?? [];
+  const other = 'A'.repeat(43);
+  const state = (): string => {
+    const { from, to } = records(team.place).at(-1) ?? { from: '', to: '' };
+    return to === '' ? from : to;
+  };
+  const old: [string, string, number] = [where, other, 0];
+  const own: [string, string, number] = [where, name, 0];
+  const made = [
+    { op: 'mv', secrets: [old, own] },
+    { op: 'mv', secrets: [own, old] },
+    { op: 'put', secrets: [[where, name, 1]] as [string, string, number][] },
+    { op: 'aborted', secrets: [], detail: '4' },
+  ];
+  // It says that it made the vault what it was already, or what it never was.
+  const claims = [
+    () => ({ from: state(), to: state() }),
+    () => ({ from: other, to: state() }),
+    () => ({ from: state(), to: other }),
+  ];
+  for (const forged of made)
+    for (const claim of claims) {
+      await as(team.place, token, async (ci) => {
+        const last = readFileSync(team.place.audit.path, 'utf8').trimEnd().split('\n').at(-1) ?? '';
+        const { sig: _, ...rest } = records(team.place).at(-1) ?? ({} as SignedRecord);
+        const { domain } = ci.authority;
+        const line = await makeRecord(domain, ci.identity.signing, {
+          ...rest,
+          detail: '',
+          ...forged,
+          ...claim(),
+          seq: rest.seq + 1,
+          principal: ci.identity.principal,
+          ok: true,
+          code: '',
+          prev: await recordDigest(domain, Uint8Array.from(Buffer.from(last))),
+        });
+        appendFileSync(team.place.audit.path, `${Buffer.from(line.raw).toString('utf8')}\n`);
+      });
+      // Whoever comes next finds the vault as it was.
+      await asOwner(team, async (owner) => getIn(owner, environment, 'a'));
+      const found = brief(await saw('a')).filter((one) => (one as string[])[1] === 'brought');
+      expect([forged, found]).toEqual([forged, [['owner', 'brought', [1, 2], 2]]]);
+    }
 });
 
 test('people, places, programs and jobs are told apart; who was removed keeps a name', async () => {

@@ -1,5 +1,5 @@
 /** Recovery of what a killed process left: every row of the table of docs/format.md section 10. */
-import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Authority } from '../../../src/access/authority.ts';
@@ -278,6 +278,19 @@ describe('an unfinished last line', () => {
     writeFileSync(sample.place.audit.path, Buffer.concat([text, Buffer.from('{"log":"half a rec')]));
     expect(await read()).toBe('old');
     expect(records().slice(before)).toMatchObject([{ op: 'torn', ok: true, detail: '18' }, { op: 'get' }]);
+    await expectWholeLog();
+  });
+
+  test('after a write that was killed: that it did not happen is recorded all the same', async () => {
+    await putAndDie(beforeRename);
+    const failed = records().at(-1);
+    appendFileSync(sample.place.audit.path, '{"log":"half a rec');
+    expect(await read()).toBe('old');
+    expect(records().slice(failed?.seq)).toMatchObject([
+      { op: 'torn', detail: '18' },
+      { op: 'aborted', detail: String(failed?.seq), from: failed?.from, to: '' },
+      { op: 'get' },
+    ]);
     await expectWholeLog();
   });
 
