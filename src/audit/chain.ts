@@ -193,7 +193,7 @@ class Walk {
 
   async #misplaced(line: Line<AnyRecord>, signed: Promise<boolean> | null, rest: LogLines): Promise<never> {
     const { value } = line;
-    const foreign = await this.#settling.foreign(value.log);
+    const foreign = await this.#settling.foreign();
     if (foreign !== null) throw foreign;
     if (this.#seq === 0 && this.#meant !== null && value.log !== this.#meant)
       return this.#refuse('inserted', value.seq, ofAnotherLog);

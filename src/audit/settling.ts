@@ -96,10 +96,10 @@ export class Settling {
     await this.#settle(0);
   }
 
-  /** The fault of a log that began with records of another one than what now follows, which is the log that is meant; else `null`. */
-  async foreign(log: string): Promise<AuditFault | null> {
+  /** Where something is wrong with a log that began with records of another one than the one that is meant: that, else `null`. */
+  async foreign(): Promise<AuditFault | null> {
     const first = this.#first;
-    if (first === null || log !== this.#meant || first.record.log === log) return null;
+    if (first === null || this.#meant === null || first.record.log === this.#meant) return null;
     const { archive, line, record, holds } = first;
     const fault = { archive, line, sequence: record.seq };
     return this.#keyOf(record) !== null && (await holds) === false
@@ -140,8 +140,8 @@ export class Settling {
     const fault = { archive, line, sequence: record.seq };
     if (this.#keyOf(record) !== null)
       return new AuditFault({ kind: 'changed', ...fault, message: wrongSignature }, this.proven);
-    if (this.#meant !== null && record.log !== this.#meant)
-      return new AuditFault({ kind: 'inserted', ...fault, message: ofAnotherLog }, this.proven);
+    const foreign = await this.foreign();
+    if (foreign !== null) return foreign;
     const message = 'is signed by nobody that the vault knows';
     return new AuditFault({ kind: 'changed', ...fault, message }, this.proven);
   }

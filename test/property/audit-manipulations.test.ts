@@ -71,6 +71,19 @@ describe.each(['this machine', 'the checkpoint'] as const)('with %s as a witness
     });
   });
 
+  test('lines of another log before the first one, or in its place, are found as such', async () => {
+    for (const foreign of [log.ofAnotherPlace, log.ofAnotherVault])
+      for (const [first, size, over] of [0, 1].flatMap((at) =>
+        [1, 2, 4].flatMap((n) => [0, 1, 3].map((o) => [at, n, o])),
+      )) {
+        const lines = log.lines.toSpliced(0, over ?? 0, ...foreign.slice(first, (first ?? 0) + (size ?? 0)));
+        const right = { line: 1, kind: 'inserted', sequence: (first ?? 0) + 1 } as const;
+        const bytes = Buffer.concat(lines);
+        const what = `${size} lines from ${first} on, over ${over}`;
+        expectFound({ what, bytes: () => bytes, right }, await prove(bytes, by));
+      }
+  });
+
   test('every manipulation is found and located', async () => {
     let tried = 0;
     await fc.assert(
