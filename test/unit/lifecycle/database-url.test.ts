@@ -44,8 +44,10 @@ test.each([
 
 test('any user, password, database and option comes back by the URL standard', () => {
   const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 30 });
+  // A member name that JSON has to escape is refused: the runtime may read it as another one.
+  const plain = text.filter((name) => JSON.stringify(name) === `"${name}"`);
   fc.assert(
-    fc.property(text, text, text, text, (username, password, database, option) => {
+    fc.property(text, text, text, plain, (username, password, database, option) => {
       const read = new URL(url({ ...least, username, password, database, options: { [option]: password } }));
       expect(decodeURIComponent(read.username)).toBe(username);
       expect(decodeURIComponent(read.password)).toBe(password);
