@@ -14,7 +14,11 @@ export async function auditKeysOf(scope: Scope, reader: EnvironmentReader): Prom
 
 /** A name as records of one environment may have it: by each of its keys. */
 export async function hashesOf(scope: Scope, reader: EnvironmentReader, name: string): Promise<string[]> {
-  const keys = await auditKeysOf(scope, reader);
+  return hashesBy(await auditKeysOf(scope, reader), name);
+}
+
+/** The same, by keys that are there. */
+export async function hashesBy(keys: readonly Bytes[], name: string): Promise<string[]> {
   return Promise.all(keys.map(async (key) => nameHash(key, name)));
 }
 

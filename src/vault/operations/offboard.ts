@@ -2,10 +2,9 @@
  * Somebody leaves: what they could open, and what of it has not been changed since. A removed key opens nothing new; what was read
  * was read, and only a new value helps.
  */
-import { isSigned, nameHash, parseRecord } from '../../audit/record.ts';
-import { openLogReader } from '../../storage/log-file.ts';
-import { linesForward } from '../../storage/log-lines.ts';
-import { auditKeysOf } from './audit-names.ts';
+import { auditKeysOf, hashesBy } from './audit-names.ts';
+import { disclosures } from './disclosures.ts';
+import { SecretNames } from './secret-names.ts';
 import { currentVersion } from '../secret-history.ts';
 import { exposuresOf, isFresh } from '../exposure.ts';
 import { openCarry } from '../new-environment.ts';
@@ -22,22 +21,22 @@ export interface OpenVersion {
   readonly lastUsed: string | null;
 }
 
-/** Last successful use by environment, hash of the name and version. */
-function usesOf(place: Place, principal: string): ReadonlyMap<string, string> {
+/** When a principal last received or brought a version, by environment, secret and version; also under the names that secrets had before. */
+async function usesOf(scope: Scope, place: Place, principal: string): Promise<ReadonlyMap<string, string>> {
+  const names = new SecretNames();
+  for (const environment of scope.accessible()) {
+    const reader = await scope.readerOf(environment);
+    const keys = await auditKeysOf(scope, reader);
+    for (const { name, secret } of await reader.entries())
+      names.add(environment.id, secret, await hashesBy(keys, name));
+  }
   const uses = new Map<string, string>();
-  const log = openLogReader(place.fs, place.audit.path);
-  if (log === null) return uses;
-  try {
-    const needle = Buffer.from(principal);
-    for (const { raw } of linesForward(log)) {
-      if (!Buffer.from(raw.buffer, raw.byteOffset, raw.length).includes(needle)) continue;
-      const line = parseRecord(raw);
-      if (!isSigned(line) || !line.value.ok || line.value.principal !== principal) continue;
-      for (const [environment, hash, version] of line.value.secrets)
-        uses.set(`${environment} ${hash} ${version}`, line.value.time);
-    }
-  } finally {
-    log.close();
+  const { head } = scope.document.snapshot.value;
+  for (const { record, environment, secret, version } of disclosures(place, head, names, (bytes) =>
+    bytes.includes(principal),
+  )) {
+    const key = `${environment} ${secret} ${version}`;
+    if (record.principal === principal && !uses.has(key)) uses.set(key, record.time);
   }
   return uses;
 }
@@ -47,24 +46,21 @@ export async function openTo(scope: Scope, place: Place, name: string): Promise<
   const { authority } = scope;
   const entry = [...authority.principals].find((one) => one.name === name);
   if (entry === undefined) throw new UsageError(`there is no principal ${name}`);
-  const uses = usesOf(place, entry.id);
+  const uses = await usesOf(scope, place, entry.id);
   const all: OpenVersion[] = [];
   for (const environment of authority.header.environments) {
     if (authority.grantLevel(entry.id, environment.id) !== 'read') continue;
     const reader = await scope.readerOf(environment);
-    const keys = await auditKeysOf(scope, reader);
     for (const { name: secretName, secret } of await reader.entries()) {
       const history = await reader.history(secret);
       const current = currentVersion(history);
-      const hashes = await Promise.all(keys.map(async (key) => nameHash(key, secretName)));
       for (const { value } of history.versions) {
-        const found = hashes.flatMap((hash) => uses.get(`${environment.id} ${hash} ${value.version}`) ?? []);
         all.push({
           environment: environment.name,
           name: secretName,
           version: value.version,
           current: value.version === current?.value.version,
-          lastUsed: found.sort().at(-1) ?? null,
+          lastUsed: uses.get(`${environment.id} ${secret} ${value.version}`) ?? null,
         });
       }
     }

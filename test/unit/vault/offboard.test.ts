@@ -1,7 +1,7 @@
 /** Somebody leaves: what they could open, in the order of their last use of it, and what is left to be changed. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { rollbackSecret } from '../../../src/vault/operations/history.ts';
-import { copySecret, removeSecret, restoreSecret } from '../../../src/vault/operations/move.ts';
+import { copySecret, removeSecret, renameSecret, restoreSecret } from '../../../src/vault/operations/move.ts';
 import {
   offboardStatus,
   openTo,
@@ -53,6 +53,16 @@ const later = async (vault: Vault, name: string, value: string): Promise<void> =
 };
 
 describe('the list', () => {
+  test('knows a use from before a rename, and not one of another secret that had the name', async () => {
+    await use('a');
+    await asOwner(team, async (owner) => {
+      await owner.write('mv', async (scope) => renameSecret(scope, null, 'a', 'z'));
+      await put(owner, 'a', 'another one');
+      const used = (await open(owner)).filter(({ lastUsed }) => lastUsed !== null);
+      expect(used.map(({ name, version }) => [name, version])).toEqual([['z', 1]]);
+    });
+  });
+
   test('has every kept version that they can open, what they used last first', async () => {
     for (const name of ['a', 'c', 'b', 'c']) await use(name);
     const listed = await asOwner(team, open);
