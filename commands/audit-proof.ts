@@ -187,6 +187,7 @@ function sightingRow(context: Context, one: Sighting): string[] {
     context.moment(one.last),
     `${user}@${host}${address === '' ? '' : ` (${address})`}`,
     program,
-    session,
+    // Without a job it says only whether there was a terminal.
+    session.includes('=') ? session : '-',
   ];
 }

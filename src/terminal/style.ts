@@ -13,7 +13,12 @@ export async function styleFor(wanted: boolean): Promise<Style> {
   if (!wanted) return plain;
   const { Chalk } = await import('chalk');
   const chalk = new Chalk({ level: 1 });
-  return { error: chalk.red, warning: chalk.yellow, heading: chalk.bold };
+  // Of one text each: chalk joins all that it is handed, and `map` hands over more.
+  return {
+    error: (text) => chalk.red(text),
+    warning: (text) => chalk.yellow(text),
+    heading: (text) => chalk.bold(text),
+  };
 }
 
 /** Whether the environment allows colours. */

@@ -256,3 +256,20 @@ describe('init at a terminal', () => {
       expect(existsSync(vault.in(file)), file).toBe(false);
   });
 });
+
+describe('tables', () => {
+  scenario('have their headings on a terminal with colours, as elsewhere', async (vault) => {
+    for (const args of [['history', 'canary'], ['ls', '--long'], ['audit'], ['status']]) {
+      const terminal = at(vault, args, { given: true });
+      expect(await terminal.end()).toBe(0);
+      const { stdout } = await vault.ok(args);
+      const heading = (text: string): string =>
+        text.split('\n').find((line) => /^[A-Z#][A-Z# ]+$/u.test(line)) ?? '';
+      const codes = new RegExp(`${String.fromCodePoint(27)}\\[[0-9;]*m`, 'gu');
+      const shown = terminal.screen.replaceAll('\r', '');
+      expect(shown).toMatch(codes);
+      expect(heading(shown.replaceAll(codes, ''))).toBe(heading(stdout.toString()));
+      expect(heading(stdout.toString())).not.toBe('');
+    }
+  });
+});
