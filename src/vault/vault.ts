@@ -17,17 +17,18 @@ import type { Bytes } from '../crypto/bytes.ts';
 import type { VaultDocument } from '../format/document.ts';
 import type { PrincipalEntry } from '../format/lines.ts';
 import type { RememberedLog } from '../storage/state-store.ts';
-import { replaceVaultFile, vaultFileStamp } from '../storage/vault-file.ts';
-import { joinLines, makeSnapshot, seenOf, writeTime } from './build.ts';
+import { vaultFileStamp } from '../storage/vault-file.ts';
+import { seenOf, writeTime } from './build.ts';
 import { buildStaged } from './commit.ts';
 import { checkCredential, credentialProblem } from './credential-policy.ts';
 import { lockLog, lockVault } from './locks.ts';
+import { commitStaged } from './committing.ts';
 import { Journal, type RecordFields } from './journal.ts';
 import { openMemory, remember, type Memory } from './memory.ts';
 import { load, openWithCredential, type Loaded, type Opened, type OpenOptions } from './opening.ts';
 import { settle, type Outcome } from './outcome.ts';
 import type { Place } from './place.ts';
-import { checkOwnTime, proveFile } from './proof.ts';
+import { checkOwnTime } from './proof.ts';
 import { Scope, WriteScope } from './scope.ts';
 import { identityFor } from './unlock.ts';
 
@@ -194,13 +195,9 @@ export class Vault {
     work: (scope: Scope) => Promise<T>,
     finish: (value: T) => void = () => undefined,
   ): Promise<{ readonly value: T; readonly log: RememberedLog }> {
-    const { place } = this;
-    const lock = await lockVault(place);
-    try {
-      if (vaultFileStamp(place.fs, place.path) !== this.#loaded.file.stamp) await this.#reload();
+    return this.#underLock('read', async (journal, now) => {
       const { document, authority } = this.#loaded;
-      const journal = await Journal.open(place, this.#memory, document, authority, this.#identity);
-      const scope = new Scope(document, authority, this.#identity, place.now());
+      const scope = new Scope(document, authority, this.#identity, now);
       try {
         const outcome = await settle(async () => this.#allowed(op).then(async () => work(scope)));
         const from = document.snapshot.value.head;
@@ -210,11 +207,8 @@ export class Vault {
         return { value: outcome.value, log: journal.head };
       } finally {
         scope.close();
-        journal.close();
       }
-    } finally {
-      lock.release();
-    }
+    });
   }
 
   /**
@@ -223,33 +217,51 @@ export class Vault {
    */
   async write<T>(op: string, work: (scope: WriteScope) => Promise<T>): Promise<T> {
     const { place } = this;
+    return this.#underLock('write', async (journal, now) => {
+      const { document, authority } = this.#loaded;
+      const time = writeTime(document, now);
+      const stamp = { time, seen: seenOf(document), identity: this.#identity, random: place.random };
+      const scope = new WriteScope(document, authority, this.#identity, now, stamp);
+      try {
+        const newcomers = await scope.findNewcomers();
+        const outcome = await settle(async () => this.#allowed(op).then(async () => work(scope)));
+        const from = document.snapshot.value.head;
+        if ('error' in outcome) {
+          await this.#record(journal, { op, ...result(outcome), ...scope.trace.fields(), from });
+          throw outcome.error;
+        }
+        await this.#commit(journal, scope, newcomers, op);
+        for (const step of scope.afterwards) step();
+        for (const notice of scope.notices) place.warn(notice);
+        return outcome.value;
+      } finally {
+        scope.close();
+      }
+    });
+  }
+
+  /**
+   * The vault as it is now, with its log open, while nobody else changes either.
+   * @param purpose the time of a write is checked before anything is put on record
+   */
+  async #underLock<T>(
+    purpose: 'read' | 'write',
+    work: (journal: Journal, now: Date) => Promise<T>,
+  ): Promise<T> {
+    const { place } = this;
     const lock = await lockVault(place);
     try {
       if (vaultFileStamp(place.fs, place.path) !== this.#loaded.file.stamp) await this.#reload();
       const { document, authority } = this.#loaded;
       const now = place.now();
-      const time = writeTime(document, now);
-      checkClock(time, now);
-      checkOwnTime(authority, this.#identity, time);
+      if (purpose === 'write') {
+        const time = writeTime(document, now);
+        checkClock(time, now);
+        checkOwnTime(authority, this.#identity, time);
+      }
       const journal = await Journal.open(place, this.#memory, document, authority, this.#identity);
       try {
-        const stamp = { time, seen: seenOf(document), identity: this.#identity, random: place.random };
-        const scope = new WriteScope(document, authority, this.#identity, now, stamp);
-        try {
-          const newcomers = await scope.findNewcomers();
-          const outcome = await settle(async () => this.#allowed(op).then(async () => work(scope)));
-          const from = document.snapshot.value.head;
-          if ('error' in outcome) {
-            await this.#record(journal, { op, ...result(outcome), ...scope.trace.fields(), from });
-            throw outcome.error;
-          }
-          await this.#commit(journal, scope, newcomers, op);
-          for (const step of scope.afterwards) step();
-          for (const notice of scope.notices) place.warn(notice);
-          return outcome.value;
-        } finally {
-          scope.close();
-        }
+        return await work(journal, now);
       } finally {
         journal.close();
       }
@@ -287,23 +299,13 @@ export class Vault {
       return;
     }
     const { file: built, identity: next } = staged;
-    const before = document.snapshot.value;
-    const signed = { time: scope.stamp.time, head: built.headDigest };
-    const trial = await makeSnapshot(authority.domain, next, before, { ...signed, log: journal.head });
-    await proveFile(built, joinLines([trial.raw]), staged.credentials);
-    await journal.append(this.#identity, document.header.value.n, { ...fields, to: built.headDigest });
-    const snapshot = await makeSnapshot(authority.domain, next, before, { ...signed, log: journal.head });
-    try {
-      replaceVaultFile(place.fs, place.path, [built.head, ...built.body, joinLines([snapshot.raw])]);
-    } catch (error) {
-      const aborted = error instanceof BackendError && error.code === 'BACKEND';
-      const detail = String(journal.head.seq);
-      if (aborted)
-        await settle(async () =>
-          this.#record(journal, { op: 'aborted', ok: true, detail, from: fields.from ?? '' }),
-        );
-      throw error;
-    }
+    await commitStaged(
+      { place, document, authority, identity: this.#identity, journal },
+      staged,
+      scope.stamp.time,
+      fields,
+      async (aborted) => this.#record(journal, aborted),
+    );
     if (next.bundleKey !== this.#identity.bundleKey) closeIdentity(this.#identity);
     this.#identity = next;
     await this.#readBack(built.head);
