@@ -116,8 +116,9 @@ KDF = {"argon2id": {"memoryKiB": (8192, 2097152), "passes": (1, 32), "lanes": (1
        "pbkdf2-hmac-sha256": {"iterations": (100_000, 10_000_000)}, "none": {}}
 ANY_ID, DAYS = octets(8).strip('"'), [str(n) for n in range(3651)]
 PRUNED_LOG = f"{octets(16)}=[1-9]\\d{{0,15}}:{octets(32)}".replace('"', "")
+CENTURY = r"0|[1-9]\d{0,3}|[12]\d{4}|3[0-5]\d{3}|36[0-4]\d\d|36500"
 POLICY = {  # of the header
-    "audit.days": r"0|[1-9]\d{0,3}|[12]\d{4}|3[0-5]\d{3}|36[0-4]\d\d|36500",
+    "audit.days": CENTURY, "retention.days": CENTURY,
     "audit.pruned": f"{PRUNED_LOG}(,{PRUNED_LOG})*",
     "environment.default": ANY_ID, "factors.administrators": "[12]", "factors.everyone": "[12]",
     "kdf.function": "argon2id|pbkdf2", "passphrase.days": "|".join(DAYS), "rekey.days": "|".join(DAYS),

@@ -67,6 +67,12 @@ export const policyRules = {
     meaning: 'after how many days environments need new keys; 0: never',
     accepts: decimal(0, 3_650),
   },
+  'retention.days': {
+    fallback: '0',
+    values: '0 to 36500',
+    meaning: 'for how many days a replaced version is kept; 0: for ever',
+    accepts: decimal(0, 36_500),
+  },
   'retention.versions': {
     fallback: '100',
     values: '1 to 10000',

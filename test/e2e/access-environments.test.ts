@@ -155,6 +155,7 @@ describe('policy', () => {
       'kdf.function',
       'passphrase.days',
       'rekey.days',
+      'retention.days',
       'retention.versions',
     ]);
     expect(rules.every((rule) => rule.default)).toBe(true);

@@ -168,6 +168,7 @@ for (const [key, ...wrong] of [
   ['kdf.function', 'scrypt', ''],
   ['passphrase.days', '3651', '-1', '007', '1.5'],
   ['rekey.days', '3651', ''],
+  ['retention.days', '36501', '-1', ''],
   ['retention.versions', '0', '10001', '010'],
   ['tokens.reissue', '', 'AAAA', 'AAAAAAAAAAA,', 'AAAAAAAAAAA AAAAAAAAAAA'],
 ] as const)
@@ -183,6 +184,7 @@ accepts('every key of the policy', (file) => {
     ['kdf.function', 'argon2id'],
     ['passphrase.days', '0'],
     ['rekey.days', '3650'],
+    ['retention.days', '365'],
     ['retention.versions', '10000'],
     ['tokens.reissue', 'AAAAAAAAAAA,AAAAAAAAAAE'],
   ]);

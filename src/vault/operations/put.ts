@@ -180,12 +180,24 @@ function mergeTags(present: CatalogEntry['tags'], wanted: ReadonlyMap<string, st
   return [...all].sort(([a], [b]) => Buffer.compare(utf8(a), utf8(b)));
 }
 
-/** Keep as many versions as the policy says; the current one is always kept. */
+const dayMs = 86_400_000;
+
+/**
+ * Drop versions that the policy does not keep: those beyond its number, and those in whose place another one came longer ago than its days.
+ * The current one, and what is newer, stays.
+ */
 export async function retain(scope: WriteScope, draft: Draft, secret: string): Promise<void> {
   if (!draft.mayPurge) return;
   const keep = Number(policyValue(scope.policy, 'retention.versions'));
+  const days = Number(policyValue(scope.policy, 'retention.days'));
+  const until = days === 0 ? '' : new Date(Date.parse(scope.stamp.time) - days * dayMs).toISOString();
   const { versions } = await draft.history(secret);
-  const surplus = versions.length - keep;
-  const last = surplus > 0 ? versions[surplus - 1] : undefined;
+  const current = versions.findLastIndex((line) => line.value.state === 'live');
+  let dropped = 0;
+  for (; dropped < current; dropped++) {
+    const replaced = versions[dropped + 1]?.value.time ?? '';
+    if (versions.length - dropped <= keep && replaced >= until) break;
+  }
+  const last = versions[dropped - 1];
   if (last !== undefined) await draft.purge(secret, last.value.version);
 }

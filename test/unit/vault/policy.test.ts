@@ -40,6 +40,7 @@ describe('every rule', () => {
     'kdf.function': { good: ['pbkdf2', 'argon2id'], bad: ['scrypt', '', 'PBKDF2'] },
     'passphrase.days': { good: ['0', '90', '3650'], bad: ['3651', '-1', '1e2', '01', 'never'] },
     'rekey.days': { good: ['0', '90', '3650'], bad: ['3651', '-1', '0x10'] },
+    'retention.days': { good: ['0', '1', '36500'], bad: ['36501', '-1', ''] },
     'retention.versions': { good: ['1', '10000'], bad: ['0', '10001', '1 '] },
   };
 
@@ -94,6 +95,41 @@ test('retention.versions purges what is over with the next write', async () => {
       showSecret(scope, null, 'db'),
     );
     expect([versions.map(({ version }) => version), purgedThrough]).toEqual([[3, 4], 2]);
+  });
+});
+
+test('retention.days purges what was replaced longer ago, counted from when it was, and never the current one', async () => {
+  const kept = async (owner: Vault): Promise<[number[], number]> => {
+    const { versions, purgedThrough } = await owner.read('history', async (scope) =>
+      showSecret(scope, null, 'db'),
+    );
+    return [versions.map(({ version }) => version), purgedThrough];
+  };
+  await asOwner(team, async (owner) => {
+    await put(owner, 'db', 'one');
+    await set(owner, 'retention.days', '30');
+  });
+  // For long the current one: old when it is replaced, and kept from then on.
+  ahead = 100 * day;
+  await asOwner(team, async (owner) => {
+    await put(owner, 'db', 'two');
+    expect(await kept(owner)).toEqual([[1, 2], 0]);
+  });
+  ahead = 120 * day;
+  await asOwner(team, async (owner) => {
+    await put(owner, 'db', 'three');
+    expect(await kept(owner)).toEqual([[1, 2, 3], 0]);
+  });
+  ahead = 131 * day;
+  await asOwner(team, async (owner) => {
+    await put(owner, 'db', 'four');
+    expect(await kept(owner)).toEqual([[2, 3, 4], 1]);
+  });
+  ahead = 400 * day;
+  await asOwner(team, async (owner) => {
+    await put(owner, 'db', 'five');
+    expect(await kept(owner)).toEqual([[4, 5], 3]);
+    await verify(owner);
   });
 });
 
