@@ -195,7 +195,8 @@ export async function retain(scope: WriteScope, draft: Draft, secret: string): P
   const current = versions.findLastIndex((line) => line.value.state === 'live');
   let dropped = 0;
   for (; dropped < current; dropped++) {
-    const replaced = versions[dropped + 1]?.value.time ?? '';
+    const next = versions.find(({ value }, index) => index > dropped && value.state === 'live');
+    const replaced = next?.value.time ?? '';
     if (versions.length - dropped <= keep && replaced >= until) break;
   }
   const last = versions[dropped - 1];
