@@ -5,6 +5,7 @@ import { listInfo, type ListOptions } from '../src/vault/operations/list.ts';
 import { putSecret } from '../src/vault/operations/put.ts';
 import type { SecretInfo } from '../src/vault/secret-info.ts';
 import { inParallel } from '../src/vault/in-parallel.ts';
+import type { WriteScope } from '../src/vault/scope.ts';
 import type { Vault } from '../src/vault/vault.ts';
 import type { Context } from './context.ts';
 import { rotateInTwoPhases, type Hooks, type TurnTaker } from './two-phase.ts';
@@ -92,34 +93,42 @@ function failed({ name, environment }: SecretInfo, error: unknown): Result {
   };
 }
 
-/** Without hooks the secrets of an environment are one write: all of them, or none. */
+/** Without hooks the secrets of an environment are one write; what cannot be rotated stays out of it. */
 async function atOnce(vault: Vault, secrets: readonly SecretInfo[], options: ManyOptions): Promise<Result[]> {
   const results: Result[] = [];
-  for (const [environment, own] of Map.groupBy(secrets, (one) => one.environment)) {
-    const values: Uint8Array<ArrayBuffer>[] = [];
+  for (const own of Map.groupBy(secrets, ({ environment }) => environment).values()) {
+    const values: [SecretInfo, Uint8Array<ArrayBuffer>][] = [];
     try {
-      for (const secret of own) values.push(await valueFor(secret, options));
-      const written = await vault.write('rotate', async (scope) => {
-        const done: Result[] = [];
-        for (const [index, { name, version }] of own.entries()) {
-          const value = values[index] ?? new Uint8Array(0);
-          const put = await putSecret(scope, {
-            environment,
-            name,
-            value,
-            operation: 'rotate',
-            ifVersion: version,
-            mustExist: true,
-          });
-          done.push({ name, environment, version: put.version, code: null, reason: null });
+      for (const secret of own) {
+        try {
+          values.push([secret, await valueFor(secret, options)]);
+        } catch (error) {
+          results.push(failed(secret, error));
         }
-        return done;
-      });
-      results.push(...written);
+      }
+      results.push(...(await vault.write('rotate', async (scope) => stageAll(scope, values))));
     } catch (error) {
-      results.push(...own.map((secret) => failed(secret, error)));
+      results.push(...values.map(([secret]) => failed(secret, error)));
     } finally {
-      for (const value of values) value.fill(0);
+      for (const [, value] of values) value.fill(0);
+    }
+  }
+  return results;
+}
+
+async function stageAll(
+  scope: WriteScope,
+  values: readonly (readonly [SecretInfo, Uint8Array<ArrayBuffer>])[],
+): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const [secret, value] of values) {
+    const { name, environment, version: ifVersion } = secret;
+    try {
+      const options = { environment, name, value, ifVersion, operation: 'rotate', mustExist: true } as const;
+      const { version } = await putSecret(scope, options);
+      results.push({ name, environment, version, code: null, reason: null });
+    } catch (error) {
+      results.push(failed(secret, error));
     }
   }
   return results;
@@ -180,6 +189,7 @@ function inTurns(vault: Vault): TurnTaker {
   return {
     read: async (op, work) => turn(async () => vault.read(op, work)),
     write: async (op, work) => turn(async () => vault.write(op, work)),
+    goOn: async (work) => turn(async () => vault.goOn(work)),
   };
 }
 

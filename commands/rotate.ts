@@ -196,7 +196,9 @@ async function endPending(
   if (flags.resume === true && hooks.apply === null && hooks.check === null && pending.length > 0)
     throw new UsageError(`${listOf(context, pending)}: give the hooks again, --check at least`);
   const ended: Rotated[] = [];
-  for (const one of pending.filter(({ own }) => own)) {
+  // Those of others only by name: their hooks may be others.
+  const me = vault.authority.nameOf(vault.identity.principal);
+  for (const one of pending.filter(({ own, by }) => own && (name !== null || by === me))) {
     if (flags.resume === true) ended.push(await resumeRotation(context, vault, hooks, one));
     else {
       await abandonRotation(context, vault, hooks, one);

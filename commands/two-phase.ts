@@ -2,12 +2,14 @@
  * `vault rotate` with hooks: staged, applied, checked, then current, or taken back. Whatever happens between two steps, the staged value is in
  * the vault, and `vault rotate --resume` goes on from there. docs/rotation.md.
  */
-import { BackendError } from '../src/errors.ts';
+import { BackendError, ConcurrencyError, SecretsManagerError } from '../src/errors.ts';
 import { runHook, type HookInput } from '../src/exec/hook.ts';
 import {
+  openReplaced,
   openStaged,
   settleRotation,
   stageRotation,
+  stateOf,
   type PendingRotation,
   type StageOptions,
 } from '../src/vault/operations/rotation.ts';
@@ -27,7 +29,7 @@ export interface Rotated {
 }
 
 /** An open vault, or a queue before one. */
-export type TurnTaker = Pick<Vault, 'read' | 'write'>;
+export type TurnTaker = Pick<Vault, 'read' | 'write' | 'goOn'>;
 
 type Step = keyof Hooks;
 type Rotation = Pick<PendingRotation, 'name' | 'environment' | 'version'>;
@@ -40,16 +42,42 @@ export async function rotateInTwoPhases(
   options: StageOptions,
 ): Promise<Rotated> {
   const staged = await vault.write('rotate-stage', async (scope) => stageRotation(scope, options));
-  const input = {
-    name: staged.name,
-    environment: staged.environment,
-    old: staged.old?.bytes ?? null,
-    value: options.value,
-  };
+  return withOld(vault, staged, async (old) => {
+    const input = { name: staged.name, environment: staged.environment, old, value: options.value };
+    return new TwoPhases(context, vault, hooks, staged, input).forward();
+  });
+}
+
+/** The value that is to be replaced, on record as handed out, for as long as hooks run. */
+async function withOld<T>(
+  vault: TurnTaker,
+  rotation: Rotation,
+  work: (old: Uint8Array | null) => Promise<T>,
+): Promise<T> {
+  const old = await vault.read('rotate-old', async (scope) => openReplaced(scope, rotation));
   try {
-    return await new TwoPhases(context, vault, hooks, staged, input).forward();
+    return await work(old?.bytes ?? null);
   } finally {
-    staged.old?.wipe();
+    old?.wipe();
+  }
+}
+
+/** Both values of a rotation that was interrupted. */
+async function withPending<T>(
+  context: Context,
+  vault: TurnTaker,
+  hooks: Hooks,
+  pending: PendingRotation,
+  work: (phases: TwoPhases) => Promise<T>,
+): Promise<T> {
+  const value = await vault.read('rotate-resume', async (scope) => openStaged(scope, pending));
+  const { name, environment } = pending;
+  try {
+    return await withOld(vault, pending, async (old) =>
+      work(new TwoPhases(context, vault, hooks, pending, { name, environment, old, value: value.bytes })),
+    );
+  } finally {
+    value.wipe();
   }
 }
 
@@ -60,18 +88,11 @@ export async function resumeRotation(
   hooks: Hooks,
   pending: PendingRotation,
 ): Promise<Rotated> {
-  const { value, old } = await vault.read('rotate-resume', async (scope) => openStaged(scope, pending));
-  const { name, environment } = pending;
-  try {
-    const input = { name, environment, old: old?.bytes ?? null, value: value.bytes };
-    const phases = new TwoPhases(context, vault, hooks, pending, input);
+  return withPending(context, vault, hooks, pending, async (phases) => {
     // Applied already, perhaps: only a check can tell.
-    if (hooks.check !== null && (await phases.holds('check'))) return await phases.finish();
-    return await phases.forward();
-  } finally {
-    value.wipe();
-    old?.wipe();
-  }
+    if (hooks.check !== null && (await phases.holds('check'))) return phases.finish();
+    return phases.forward();
+  });
 }
 
 /** Withdraw a rotation that was interrupted, after `undo` where there is one. */
@@ -85,15 +106,7 @@ export async function abandonRotation(
     await withdraw(vault, pending);
     return;
   }
-  const { value, old } = await vault.read('rotate-resume', async (scope) => openStaged(scope, pending));
-  const { name, environment } = pending;
-  try {
-    const input = { name, environment, old: old?.bytes ?? null, value: value.bytes };
-    await new TwoPhases(context, vault, hooks, pending, input).back(null);
-  } finally {
-    value.wipe();
-    old?.wipe();
-  }
+  await withPending(context, vault, hooks, pending, async (phases) => phases.back(null));
 }
 
 async function withdraw(vault: TurnTaker, rotation: Rotation): Promise<void> {
@@ -128,8 +141,15 @@ class TwoPhases {
 
   async finish(): Promise<Rotated> {
     const rotation = this.#rotation;
-    await this.#vault.write('rotate', async (scope) => settleRotation(scope, rotation, 'live'));
     const { name, environment, version } = rotation;
+    try {
+      await this.#vault.write('rotate', async (scope) => settleRotation(scope, rotation, 'live'));
+    } catch (error) {
+      const state = error instanceof ConcurrencyError ? await this.#state() : 'pending';
+      // Somebody else has ended it. What they withdrew must not stay in use.
+      if (state === 'withdrawn') await this.#runHook('undo');
+      if (state !== 'live') throw error;
+    }
     return { name, environment, version };
   }
 
@@ -153,31 +173,55 @@ class TwoPhases {
     );
   }
 
-  /** Run a hook and put on record how it went. Nothing to run is a success. */
+  async #state(): Promise<'live' | 'pending' | 'withdrawn' | 'gone'> {
+    return this.#vault.goOn(async (scope) => stateOf(scope, this.#rotation));
+  }
+
+  /** Run a hook, unless somebody else has ended the rotation. Nothing to run is a success. @throws ConcurrencyError */
   async #run(step: Step): Promise<BackendError | null> {
+    if (this.#hooks[step] === null) return null;
+    if ((await this.#state()) !== 'pending') {
+      const { name, version } = this.#rotation;
+      throw new ConcurrencyError(
+        `version ${version} of ${this.#context.shown(name)} is not pending any more: somebody else has ended it`,
+      );
+    }
+    return this.#runHook(step);
+  }
+
+  /** Run a hook and put on record how it went. */
+  async #runHook(step: Step): Promise<BackendError | null> {
     const command = this.#hooks[step];
     if (command === null) return null;
     const { name, environment, version } = this.#rotation;
-    const status = await runHook(
-      command,
-      this.#input,
-      this.#context.host.env,
-      this.#context.writeTo('error'),
-    );
+    const failure = await this.#failureOf(step, command);
     try {
       await this.#vault.read(`rotate-${step}`, async (scope) => {
         await scope.trace.name(await scope.reader(environment), name, version);
-        if (status !== 0)
-          throw new BackendError(
-            `${step} of ${this.#context.shown(name)} failed with status ${status}`,
-            {},
-            'HOOK_FAILED',
-          );
+        if (failure !== null) throw failure;
       });
       return null;
     } catch (error) {
-      if (error instanceof BackendError && error.code === 'HOOK_FAILED') return error;
+      if (error === failure) return failure;
       throw error;
+    }
+  }
+
+  async #failureOf(step: Step, command: string): Promise<BackendError | null> {
+    const what = `${step} of ${this.#context.shown(this.#rotation.name)}`;
+    try {
+      const status = await runHook(
+        command,
+        this.#input,
+        this.#context.host.env,
+        this.#context.writeTo('error'),
+      );
+      return status === 0
+        ? null
+        : new BackendError(`${what} failed with status ${status}`, {}, 'HOOK_FAILED');
+    } catch (cause) {
+      const why = cause instanceof SecretsManagerError ? cause.message : 'it could not be started';
+      return new BackendError(`${what} failed: ${why}`, { cause }, 'HOOK_FAILED');
     }
   }
 }

@@ -22,8 +22,6 @@ export interface HookInput {
 
 /** Most bytes of one variable on Linux, its name and `=` included (MAX_ARG_STRLEN). */
 const mostVariable = 128 * 1024 - 64;
-const oldDescriptor = 3;
-const valueDescriptor = 4;
 
 /**
  * `sh -c COMMAND` (`cmd /c` on Windows).
@@ -42,16 +40,18 @@ export async function runHook(
     VAULT_SECRET_NAME: input.name,
     VAULT_ENVIRONMENT: input.environment,
   };
-  delete environment['VAULT_OLD_VALUE'];
-  const old = input.old === null ? 'ignore' : passOn(environment, 'VAULT_OLD_VALUE', input.old, ours);
-  const value = passOn(environment, 'VAULT_NEW_VALUE', input.value, ours);
+  // Of a hook that we run in.
+  for (const variable of Object.keys(environment))
+    if (/^VAULT_(?:OLD|NEW)_VALUE$/iu.test(variable)) Reflect.deleteProperty(environment, variable);
   const needles = new Needles([input.value, ...(input.old === null ? [] : [input.old])]);
   const [shell, option] = process.platform === 'win32' ? ['cmd.exe', '/c'] : ['/bin/sh', '-c'];
-  const slots = ['ignore', 'pipe', 'pipe', old, value] as const;
+  const descriptors: ('ignore' | number)[] = [];
   try {
+    descriptors.push(input.old === null ? 'ignore' : passOn(environment, 'VAULT_OLD_VALUE', input.old, ours));
+    descriptors.push(passOn(environment, 'VAULT_NEW_VALUE', input.value, ours));
     const child = spawn(shell, [option, command], {
       env: environment,
-      stdio: [...slots],
+      stdio: ['ignore', 'pipe', 'pipe', ...descriptors],
       windowsVerbatimArguments: true,
     });
     const ended = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
@@ -61,10 +61,10 @@ export async function runHook(
     const [[code, signal]] = await Promise.all([ended, ...drained]);
     return code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
   } catch (cause) {
+    if (cause instanceof UsageError) throw cause;
     throw new BackendError('a hook could not be started', { cause }, 'HOOK_FAILED');
   } finally {
-    for (const slot of [slots[oldDescriptor], slots[valueDescriptor]])
-      if (typeof slot === 'number') closeSync(slot);
+    for (const slot of descriptors) if (typeof slot === 'number') closeSync(slot);
     needles.wipe();
   }
 }

@@ -112,8 +112,8 @@ export class ChangesDraft extends Draft {
   }
 
   protected async replaceLine(_secret: string, line: Line<ValueLine>): Promise<void> {
+    if (!this.#mayRotate) await this.#refuse();
     this.#add(line.raw);
-    return Promise.resolve();
   }
 
   /** The lines that it ends stay until a writer folds this in: nothing is hidden by who may only delete. */

@@ -78,6 +78,7 @@ export abstract class Draft {
     const { identity, time } = this.stamp;
     const history = await this.history(secret);
     const before = history.versions.at(-1);
+    await this.#checkNewest(secret);
     if (before?.value.state === 'pending') {
       const hint = 'end it first: `vault rotate --resume`';
       const by = authority.nameOf(before.value.author);
@@ -94,6 +95,13 @@ export abstract class Draft {
     await this.addLine(secret, line);
     this.#histories.set(secret, { ...history, versions: [...history.versions, line] });
     return line;
+  }
+
+  /** What is built upon must hold: whoever folds it in would leave out what comes after it, too. */
+  async #checkNewest(secret: string): Promise<void> {
+    const stored = await this.reader.history(secret);
+    const newest = stored.versions.at(-1);
+    if (newest !== undefined) await this.reader.checkVersion(stored, newest.value.version);
   }
 
   /**

@@ -128,7 +128,10 @@ async function sealAnew(
   for (const line of history.versions) {
     const { secret, version, time, author, decision } = line.value;
     const state = line.value.state === 'pending' && !stays(author) ? 'withdrawn' : line.value.state;
-    const [value, note] = await openOrName(reader, line);
+    const opened = await openUnlessUnused(reader, line, line === history.versions.at(-1));
+    // Nothing follows it, and nobody can open it: it goes.
+    if (opened === null) continue;
+    const [value, note] = opened;
     const wanted = { secret, version, state, time, author, decision, prev, note, value: value.bytes };
     const next = await makeValueLine(domain, stamp, made.entry, made.keys, wanted);
     value.wipe();
@@ -136,6 +139,20 @@ async function sealAnew(
     prev = await lineDigest(domain, next.raw);
   }
   return lines;
+}
+
+/** `null` for the newest version where it is not the current one and does not open: else its author could stop every re-keying. */
+async function openUnlessUnused(
+  reader: EnvironmentReader,
+  line: Line<ValueLine>,
+  isNewest: boolean,
+): Promise<[SecretBytes, Note] | null> {
+  try {
+    return await openOrName(reader, line);
+  } catch (error) {
+    if (isNewest && line.value.state !== 'live' && error instanceof IntegrityError) return null;
+    throw error;
+  }
 }
 
 /** @throws IntegrityError naming the secret and whoever wrote what does not open */

@@ -75,15 +75,18 @@ export async function makeValueLine(
   return line;
 }
 
-/** A pending version in its final state: what is sealed in it, its author and its place stay. */
+/**
+ * A pending version in its final state: what is sealed in it, its author, its place and its time stay. Who could open it while it was pending
+ * knows it: by its time it counts as seen.
+ */
 export async function settledLine(
   domain: Domain,
-  { identity, time }: Pick<WriteStamp, 'identity' | 'time'>,
+  { identity }: Pick<WriteStamp, 'identity'>,
   pending: ValueLine,
   state: 'live' | 'withdrawn',
 ): Promise<Line<ValueLine>> {
   const { sig: _, ...unsigned } = pending;
-  const value = { ...unsigned, state, time, by: identity.principal };
+  const value = { ...unsigned, state, by: identity.principal };
   return signLine<ValueLine>(domain, identity.signing, value, valueLine, 'value');
 }
 

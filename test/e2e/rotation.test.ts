@@ -63,12 +63,13 @@ describe.skipIf(missing !== null)(`against PostgreSQL${skipped(missing ?? '')}`,
     expect(await run('db', ...hooks({ check: 'false' }))).toBe(9);
     expect(await current()).toBe(old);
     expect(server.accepts('app', old)).toBe(true);
-    const steps = (await vault.json(['audit', '--name', 'db', '--last', '6'])) as {
+    const steps = (await vault.json(['audit', '--name', 'db', '--last', '7'])) as {
       operation: string;
       code: string | null;
     }[];
-    expect(steps.slice(0, 5).map(({ operation, code }) => [operation, code])).toEqual([
+    expect(steps.slice(0, 6).map(({ operation, code }) => [operation, code])).toEqual([
       ['rotate-stage', null],
+      ['rotate-old', null],
       ['rotate-apply', null],
       ['rotate-check', 'HOOK_FAILED'],
       ['rotate-undo', null],
@@ -187,6 +188,17 @@ describe('many at once', () => {
       expect(await vault.text(`service/${number}`)).toBe(readFileSync(vault.in(String(number)), 'utf8'));
     await vault.ok(['verify']);
   }, 60_000);
+
+  test('one that is under way already fails alone', async () => {
+    const vault = await due(3);
+    const ended = await vault.run(['rotate', 'service/1', '--apply', 'false', '--undo', 'false']);
+    expect(ended.status).toBe(9);
+    const { results } = JSON.parse((await vault.run(['rotate', '--all', '--json'])).stdout.toString()) as {
+      results: { name: string; version: number | null }[];
+    };
+    expect(results.filter(({ version }) => version === null).map(({ name }) => name)).toEqual(['service/1']);
+    expect(await vault.text('service/2')).not.toBe('old');
+  });
 
   test('only what is past its interval, of a type, with a tag', async () => {
     const vault = await BinaryVault.make();

@@ -13,7 +13,15 @@ import type { Place } from '../place.ts';
 import type { SecretNames } from './secret-names.ts';
 
 /** Operations that hand a value out. */
-const received: ReadonlySet<string> = new Set(['get', 'exec', 'inject', 'export', 'sync', 'rotate-resume']);
+const received: ReadonlySet<string> = new Set([
+  'get',
+  'exec',
+  'inject',
+  'export',
+  'sync',
+  'rotate-resume',
+  'rotate-old',
+]);
 /** Operations whose principal brought the value, and so may know it. */
 const brought: ReadonlySet<string> = new Set(['put', 'edit', 'rotate', 'rotate-stage', 'import']);
 const signed = Buffer.from(',"sig":"');

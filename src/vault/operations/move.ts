@@ -42,6 +42,14 @@ function checkDelete(scope: WriteScope, draft: Draft): void {
   }
 }
 
+/** What is staged may be in use already: nothing happens to the secret before that is settled. @throws ConcurrencyError */
+async function checkSettled(draft: Draft, entry: CatalogEntry): Promise<void> {
+  const newest = (await draft.history(entry.secret)).versions.at(-1);
+  if (newest?.value.state !== 'pending') return;
+  const hint = 'end it first: `vault rotate --resume`, or `--abandon`';
+  throw new ConcurrencyError(`a rotation of ${shown(entry.name)} is under way`, { hint });
+}
+
 /** Remove: the name is gone from listings, its versions stay until they are purged. */
 export async function removeSecret(
   scope: WriteScope,
@@ -51,6 +59,7 @@ export async function removeSecret(
   const draft = await scope.draft(environment);
   checkDelete(scope, draft);
   const entry = await presentEntry(scope, environment, name);
+  await checkSettled(draft, entry);
   await draft.remove(entry);
   return moved(draft, name);
 }
@@ -65,6 +74,7 @@ export async function purgeSecret(
   checkDelete(scope, draft);
   await scope.trace.name(draft.reader, name);
   const entry = await anyEntry(draft, name);
+  await checkSettled(draft, entry);
   const { versions } = await draft.history(entry.secret);
   const last = versions.at(-1);
   if (last !== undefined) await draft.purge(entry.secret, last.value.version);
@@ -95,6 +105,7 @@ export async function renameSecret(
   checkName(to);
   const draft = await scope.draft(environment);
   const entry = await presentEntry(scope, environment, from);
+  await checkSettled(draft, entry);
   // Whoever looks for what was done under the old name cannot hash it any more.
   scope.trace.hashes(draft.reader, await hashesOf(scope, draft.reader, from));
   await scope.trace.name(draft.reader, to);

@@ -197,7 +197,8 @@ export async function retain(scope: WriteScope, draft: Draft, secret: string): P
   for (; dropped < current; dropped++) {
     const next = versions.find(({ value }, index) => index > dropped && value.state === 'live');
     const replaced = next?.value.time ?? '';
-    if (versions.length - dropped <= keep && replaced >= until) break;
+    const live = versions.slice(dropped).filter(({ value }) => value.state === 'live');
+    if (live.length <= keep && replaced >= until) break;
   }
   const last = versions[dropped - 1];
   if (last !== undefined) await draft.purge(secret, last.value.version);

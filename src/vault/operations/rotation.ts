@@ -36,39 +36,53 @@ export interface Staged {
   readonly name: string;
   readonly environment: string;
   readonly version: number;
-  /** The value that it is to replace, owned by the caller; `null` for who cannot read it. */
-  readonly old: SecretBytes | null;
 }
 
 /** Stage a new value. @throws SecretNotFoundError; ConcurrencyError while another rotation is under way */
 export async function stageRotation(scope: WriteScope, options: StageOptions): Promise<Staged> {
-  const { environment, name } = options;
-  const staged = await putSecret(scope, {
+  const { name, environment, version } = await putSecret(scope, {
     ...options,
     operation: 'rotate',
     mustExist: true,
     pending: true,
   });
-  const { reader, history } = await findSecret(scope, environment, name);
-  const current = currentVersion(history);
-  if (current === null || reader.keys.value === null) return { ...staged, old: null };
-  await reader.checkVersion(history, current.value.version);
-  return { ...staged, old: await reader.open(current) };
+  return { name, environment, version };
 }
 
-/** The staged value and the one that it is to replace, for whoever goes on with it. Caller wipes. */
+/** The value that is to be replaced, for hooks; `null` for who cannot read it. Caller wipes. */
+export async function openReplaced(
+  scope: Scope,
+  { environment, name }: Pick<PendingRotation, 'environment' | 'name'>,
+): Promise<SecretBytes | null> {
+  const { reader, history } = await findSecret(scope, environment, name);
+  const current = currentVersion(history);
+  if (current === null || reader.keys.value === null) return null;
+  await reader.checkVersion(history, current.value.version);
+  await scope.trace.name(reader, name, current.value.version);
+  return reader.open(current);
+}
+
+/** What has become of a staged version. */
+export async function stateOf(
+  scope: Scope,
+  { environment, name, version }: Pick<PendingRotation, 'environment' | 'name' | 'version'>,
+): Promise<'live' | 'pending' | 'withdrawn' | 'gone'> {
+  const { history } = await findSecret(scope, environment, name);
+  return history.versions.find(({ value }) => value.version === version)?.value.state ?? 'gone';
+}
+
+/** The staged value, for whoever goes on with it. Caller wipes. */
 export async function openStaged(
   scope: Scope,
   { environment, name, version }: Pick<PendingRotation, 'environment' | 'name' | 'version'>,
-): Promise<{ readonly value: SecretBytes; readonly old: SecretBytes | null }> {
+): Promise<SecretBytes> {
   const { reader, history } = await findSecret(scope, environment, name);
   const line = history.versions.at(-1);
   if (line?.value.version !== version || line.value.state !== 'pending')
     throw new ConcurrencyError(`version ${version} of ${shown(name)} is not pending any more`);
-  const current = currentVersion(history);
-  await reader.checkVersion(history, current?.value.version ?? version);
+  await reader.checkVersion(history, version);
   await scope.trace.name(reader, name, version);
-  return { value: await reader.open(line), old: current === null ? null : await reader.open(current) };
+  return reader.open(line);
 }
 
 /** Make a staged version the current one, or withdraw it. */
@@ -87,7 +101,9 @@ export async function settleRotation(
 /** `null` for a secret that does not hold together: reading it says what is wrong. */
 async function newestOf(reader: EnvironmentReader, secret: string): Promise<Line<ValueLine> | null> {
   try {
-    return (await reader.history(secret)).versions.at(-1) ?? null;
+    const line = (await reader.history(secret)).versions.at(-1) ?? null;
+    if (line?.value.state === 'pending') await reader.checkValueLine(line);
+    return line;
   } catch (error) {
     if (error instanceof IntegrityError) return null;
     throw error;
