@@ -1,7 +1,15 @@
 /** `vault ls`: names and metadata, never values. */
+import { IntegrityError } from '../src/errors.ts';
 import { secretTypes, type SecretType } from '../src/format/secret-type.ts';
 import { parseMoment } from '../src/lifecycle/time.ts';
-import { listInfo, listNames, type ListOptions } from '../src/vault/operations/list.ts';
+import {
+  listInfo,
+  listNames,
+  type ListedName,
+  type ListOptions,
+  type OnSpoiled,
+} from '../src/vault/operations/list.ts';
+import type { Vault } from '../src/vault/vault.ts';
 import { collectPairs, examples, oneOfWords, type Declare } from './command.ts';
 import type { Context } from './context.ts';
 
@@ -47,8 +55,24 @@ async function runLs(context: Context, flags: ListFlags, pattern?: string): Prom
     due: flags.due === true,
   };
   const vault = await context.openVault();
-  if (!context.json && flags.long !== true) {
-    const names = await vault.read('ls', async (scope) => listNames(scope, options));
+  const spoiled: ListedName[] = [];
+  await list(context, vault, options, flags.long === true, (secret) => spoiled.push(secret));
+  if (spoiled.length === 0) return;
+  const names = spoiled.map(({ name, environment }) => `${context.shown(name)} in ${environment}`);
+  throw new IntegrityError(`not listed, for they do not hold together: ${names.join(', ')}`, {
+    hint: '`vault verify` says more',
+  });
+}
+
+async function list(
+  context: Context,
+  vault: Vault,
+  options: ListOptions,
+  long: boolean,
+  onSpoiled: OnSpoiled,
+): Promise<void> {
+  if (!context.json && !long) {
+    const names = await vault.read('ls', async (scope) => listNames(scope, options, onSpoiled));
     const lines = names.map(({ name, environment }) =>
       options.allEnvironments
         ? `${environment}\t${context.forOutput(name)}\n`
@@ -57,7 +81,7 @@ async function runLs(context: Context, flags: ListFlags, pattern?: string): Prom
     context.output(lines.join(''));
     return;
   }
-  const infos = await vault.read('ls', async (scope) => listInfo(scope, options));
+  const infos = await vault.read('ls', async (scope) => listInfo(scope, options, onSpoiled));
   if (context.json) {
     context.outputJson(infos);
     return;

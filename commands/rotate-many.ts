@@ -1,7 +1,7 @@
 /** `vault rotate --due` and `--all`: many secrets in one run, with one unlock and one report. */
 import { SecretsManagerError, UsageError } from '../src/errors.ts';
 import type { SecretType } from '../src/format/secret-type.ts';
-import { listInfo, type ListOptions } from '../src/vault/operations/list.ts';
+import { listInfo, type ListedName, type ListOptions } from '../src/vault/operations/list.ts';
 import { putSecret } from '../src/vault/operations/put.ts';
 import type { SecretInfo } from '../src/vault/secret-info.ts';
 import { inParallel } from '../src/vault/in-parallel.ts';
@@ -37,11 +37,12 @@ const random: ReadonlySet<SecretType> = new Set(['password', 'token', 'api-key',
 /** @returns the exit status: 1 if any failed */
 export async function rotateMany(context: Context, options: ManyOptions): Promise<number> {
   const vault = await context.openVault();
+  const results: Result[] = [];
   const secrets = await vault.read('rotate-list', async (scope) =>
-    listInfo(scope, listOptions(context, options)),
+    listInfo(scope, listOptions(context, options), (secret, error) => results.push(failed(secret, error))),
   );
   const fit = secrets.filter((one) => isFit(one, options));
-  const results = secrets.filter((one) => !isFit(one, options)).map(unfit);
+  results.push(...secrets.filter((one) => !isFit(one, options)).map(unfit));
   if (options.dryRun) {
     for (const { name, environment, version } of fit)
       results.push({ name, environment, version: version + 1, code: null, reason: null });
@@ -82,7 +83,7 @@ async function valueFor(secret: SecretInfo, options: ManyOptions): Promise<Uint8
   return options.value === null ? options.fallback() : options.value(secret);
 }
 
-function failed({ name, environment }: SecretInfo, error: unknown): Result {
+function failed({ name, environment }: ListedName, error: unknown): Result {
   const known = error instanceof SecretsManagerError ? error : null;
   return {
     name,

@@ -1,4 +1,5 @@
 /** Listing: names, and metadata where it is asked for. Never values. */
+import { IntegrityError } from '../../errors.ts';
 import type { CatalogEntry } from '../../format/catalog.ts';
 import { matchesPattern } from '../../lifecycle/glob.ts';
 import type { EnvironmentReader } from '../environment-reader.ts';
@@ -24,6 +25,13 @@ export interface ListedName {
   readonly environment: string;
 }
 
+/** Told of a secret that does not hold together, which is then left out. */
+export type OnSpoiled = (secret: ListedName, error: IntegrityError) => void;
+
+const refuse: OnSpoiled = (_, error) => {
+  throw error;
+};
+
 async function selected(
   scope: Scope,
   options: ListOptions,
@@ -46,19 +54,36 @@ async function selected(
 }
 
 /** Names only: opens the catalog and nothing else, unless a filter needs more. */
-export async function listNames(scope: Scope, options: ListOptions): Promise<ListedName[]> {
-  if (options.expiringBefore !== null || options.expired || options.due) return listInfo(scope, options);
+export async function listNames(
+  scope: Scope,
+  options: ListOptions,
+  onSpoiled = refuse,
+): Promise<ListedName[]> {
+  if (options.expiringBefore !== null || options.expired || options.due)
+    return listInfo(scope, options, onSpoiled);
   const all = await selected(scope, options);
   return all.map(({ reader, entry }) => ({ name: entry.name, environment: reader.part.entry.name }));
 }
 
-export async function listInfo(scope: Scope, options: ListOptions): Promise<SecretInfo[]> {
+/** @throws IntegrityError for a secret that does not hold together, unless `onSpoiled` takes it */
+export async function listInfo(
+  scope: Scope,
+  options: ListOptions,
+  onSpoiled = refuse,
+): Promise<SecretInfo[]> {
   const all = await selected(scope, options);
-  const infos = await Promise.all(
-    all.map(async ({ reader, entry }) =>
-      infoOf({ reader, entry, history: await reader.history(entry.secret) }),
-    ),
+  const found = await Promise.all(
+    all.map(async ({ reader, entry }) => {
+      try {
+        return await infoOf({ reader, entry, history: await reader.history(entry.secret) });
+      } catch (error) {
+        if (!(error instanceof IntegrityError)) throw error;
+        onSpoiled({ name: entry.name, environment: reader.part.entry.name }, error);
+        return null;
+      }
+    }),
   );
+  const infos = found.filter((info) => info !== null);
   const now = scope.now.toISOString();
   const before = options.expiringBefore?.toISOString() ?? null;
   return infos.filter((info) => {
