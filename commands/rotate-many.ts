@@ -220,9 +220,5 @@ export function checkMany(flags: Readonly<Record<string, unknown>>, name: string
   if (flags['due'] === true && flags['all'] === true)
     throw new UsageError('--due and --all exclude each other');
   if (name !== undefined) throw new UsageError('name one secret, or use --due or --all');
-  for (const other of ['resume', 'abandon', 'ifVersion'])
-    if (flags[other] !== undefined)
-      throw new UsageError(
-        `--${other === 'ifVersion' ? 'if-version' : other} does not go with --due or --all`,
-      );
+  if (flags['ifVersion'] !== undefined) throw new UsageError('--if-version does not go with --due or --all');
 }

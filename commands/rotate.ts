@@ -154,13 +154,15 @@ async function many(
 async function runRotate(context: Context, flags: RotateFlags, name?: string): Promise<number | undefined> {
   const { apply = null, check = null, undo = null } = flags;
   const hooks = { apply, check, undo };
-  if (flags.due === true || flags.all === true) return many(context, flags, hooks, name);
   if (flags.resume === true || flags.abandon === true) {
+    if (flags.due === true || flags.all === true)
+      throw new UsageError('--resume and --abandon do not go with --due or --all');
     await endPending(context, flags, hooks, name ?? null);
     return undefined;
   }
-  if (name === undefined) throw new UsageError('which secret?');
   if (undo !== null && apply === null) throw new UsageError('--undo takes back what --apply did: give both');
+  if (flags.due === true || flags.all === true) return many(context, flags, hooks, name);
+  if (name === undefined) throw new UsageError('which secret?');
   const vault = await context.openVault();
   const value = await newValue(context, vault, flags, name);
   const options = { environment: context.environment, name, value, ifVersion: flags.ifVersion ?? null };
@@ -198,7 +200,13 @@ async function endPending(
   const ended: Rotated[] = [];
   // Those of others only by name: their hooks may be others.
   const me = vault.authority.nameOf(vault.identity.principal);
-  for (const one of pending.filter(({ own, by }) => own && (name !== null || by === me))) {
+  const endable = pending.filter(({ own }) => own);
+  const [here, named] = [
+    endable.filter(({ by }) => name !== null || by === me),
+    endable.filter(({ by }) => name === null && by !== me),
+  ];
+  if (named.length > 0) context.warn(`${listOf(context, named)}: give the name to end it`);
+  for (const one of here) {
     if (flags.resume === true) ended.push(await resumeRotation(context, vault, hooks, one));
     else {
       await abandonRotation(context, vault, hooks, one);

@@ -11,7 +11,10 @@ function certificateIn(value: Bytes): X509Certificate | null {
     block.exec(Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1')) ?? [];
   if (pem === undefined) return null;
   try {
-    return new X509Certificate(pem);
+    const certificate = new X509Certificate(pem);
+    // A time that is none, which its parser lets pass, makes it no certificate (RFC 5280 section 4.1.2.5).
+    const times = [certificate.validFrom, certificate.validTo];
+    return times.some((time) => Number.isNaN(Date.parse(time))) ? null : certificate;
   } catch {
     return null;
   }

@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { addToken, holding } from '../support/binary-team.ts';
 import { BinaryVault } from '../support/binary-vault.ts';
 import { Postgres, postgresMissing } from '../support/postgres.ts';
 import { skipped } from '../support/tools.ts';
@@ -231,4 +232,29 @@ describe('many at once', () => {
     ])
       await vault.fails(2, ['rotate', ...args]);
   }, 60_000);
+
+  test.each([
+    '--all --undo true',
+    '--all --resume --check true',
+    '--due --abandon',
+    '--all --due',
+    '--all --if-version 1',
+    'name --all',
+    'name --undo true',
+  ])('what does not go together is refused: %s', async (args) => {
+    const vault = await BinaryVault.make();
+    await vault.fails(2, ['rotate', ...args.split(' ')]);
+  });
+
+  test('an administrator ends what others began by its name only', async () => {
+    const vault = await BinaryVault.make();
+    await vault.put('db', 'old');
+    const token = await addToken(vault, 'ci', '--can read,rotate --env development');
+    await vault.fails(9, ['rotate', 'db', '--apply', 'false', '--undo', 'false'], holding(token));
+    const ended = await vault.ok(['rotate', '--abandon']);
+    expect(ended.stderr).toContain('"db" in development is being rotated by ci');
+    await vault.ok(['rotate', '--abandon', 'db']);
+    await vault.fails(3, ['rotate', '--abandon', 'db']);
+    expect(await vault.text('db')).toBe('old');
+  });
 });

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { parseUtf8, utf8 } from '../../../src/crypto/bytes.ts';
 import { certificateExpiry, certificateField } from '../../../src/lifecycle/certificate.ts';
 import { showSecret } from '../../../src/vault/operations/history.ts';
-import { failureOf } from '../../support/failure.ts';
+import { attempt, failureOf } from '../../support/failure.ts';
 import { get, makeVault, placeIn, put, withVault } from '../../support/sample-vault.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { lacking, skipped } from '../../support/tools.ts';
@@ -149,5 +149,17 @@ describe.skipIf(reason !== '')(`certificates${skipped(reason)}`, () => {
       expect(await stored({ metadata: { expires: null } })).toBeNull();
       expect(await get(vault, 'tls')).toContain('BEGIN PRIVATE KEY');
     });
+  });
+
+  test('one whose end is no time has no end, and no fields', () => {
+    openssl('x509', '-in', 'ca.pem', '-outform', 'DER', '-out', 'odd.der');
+    const bytes = readFileSync(at('odd.der'));
+    // The second UTCTime (tag 0x17, 13 bytes) is the end: the thirty-ninth day of a month.
+    const first = bytes.indexOf(Buffer.from([0x17, 13]));
+    const second = bytes.indexOf(Buffer.from([0x17, 13]), first + 1);
+    bytes.write('39', second + 2 + 4, 'latin1');
+    const odd = `-----BEGIN CERTIFICATE-----\n${bytes.toString('base64')}\n-----END CERTIFICATE-----\n`;
+    expect(certificateExpiry(utf8(odd))).toBeNull();
+    expect(attempt(() => certificateField(utf8(odd), 'expires'))).toMatchObject({ code: 'FIELD_NOT_FOUND' });
   });
 });
