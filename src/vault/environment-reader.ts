@@ -38,8 +38,10 @@ export class EnvironmentReader {
   readonly #shards = new Map<string, Promise<Bytes>>();
   readonly #entries = new Map<number, Promise<readonly CatalogEntry[]>>();
   #withdrawn: Promise<Withdrawn> | null = null;
-  /** Places of `changes` parts that do not hold and are left out. */
+  /** Places of `changes` parts that are left out whole. */
   #leftOut: ReadonlySet<number> = new Set();
+  /** Places of `changes` parts whose lines of a secret are left out, by secret. */
+  readonly #leftOutOf = new Map<string, ReadonlySet<number>>();
 
   constructor(document: VaultDocument, authority: Authority, part: EnvironmentPart, keys: EnvironmentKeys) {
     this.document = document;
@@ -149,8 +151,10 @@ export class EnvironmentReader {
     const secrets = new Set<string>();
     for (const index of this.part.changes.keys()) {
       if (this.#leftOut.has(index)) continue;
-      for (const raw of splitLines(await this.shard('changes', index)))
-        secrets.add(encodeBase64url(storedLine(raw).secret));
+      for (const raw of splitLines(await this.shard('changes', index))) {
+        const secret = encodeBase64url(storedLine(raw).secret);
+        if (!this.#isLeftOut(index, secret)) secrets.add(secret);
+      }
     }
     return secrets;
   }
@@ -180,6 +184,16 @@ export class EnvironmentReader {
     this.#withdrawn = null;
   }
 
+  /** Go on as if these `changes` parts, by their places, had no line of this secret. */
+  leaveOutOf(secret: string, places: readonly number[]): void {
+    this.#leftOutOf.set(secret, new Set(places));
+    this.#withdrawn = null;
+  }
+
+  #isLeftOut(index: number, secret: string): boolean {
+    return this.#leftOut.has(index) || this.#leftOutOf.get(secret)?.has(index) === true;
+  }
+
   valueShardOf(secret: string): number {
     return shardNumber(parseBase64url(secret) ?? new Uint8Array(2), this.part.values.value.bits);
   }
@@ -190,7 +204,7 @@ export class EnvironmentReader {
       { shard: await this.shard('values', this.valueShardOf(secret)), by: null as string | null },
     ];
     for (const [index, line] of this.part.changes.entries())
-      if (!this.#leftOut.has(index))
+      if (!this.#isLeftOut(index, secret))
         lines.push({ shard: await this.shard('changes', index), by: line.value.by });
     return readHistory(this.authority, this.part, secret, lines);
   }

@@ -43,7 +43,7 @@ export async function readHistory(
   const versions = new Map<number, Line<ValueLine>>();
   for (const { shard, by } of sources) {
     for (const bytes of linesWith(shard, secret)) {
-      const line = parseOf(part, bytes, secret, by);
+      const line = parseStored(part, bytes, secret, by);
       if (line.value.kind === 'purged') {
         purged = latest(purged, line as Line<PurgedLine>);
         if (by !== null) addedPurges.push(line as Line<PurgedLine>);
@@ -60,7 +60,12 @@ export async function readHistory(
   return { purged, versions: kept, removed };
 }
 
-function parseOf(
+/**
+ * A stored line of a secret, whole: its shape, its place, and for one of `changes` its signer.
+ * @param by signer of the `changes` part that holds it, or `null` for the values part
+ * @throws IntegrityError if anything of that is not so; no signature is checked
+ */
+export function parseStored(
   part: EnvironmentPart,
   raw: Bytes,
   secret: string,

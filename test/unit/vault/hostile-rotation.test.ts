@@ -198,6 +198,45 @@ describe('what somebody with the right to rotate makes up', () => {
     expect([await current(), await current('cache')]).toEqual(['one', 'two']);
   });
 
+  test('a conflict about one secret loses nothing that somebody else brought of another', async () => {
+    const copy = await inCopy(rotate('db', 'evil'));
+    await by('rotator', stage('mine'));
+    await by('rotator', rotate('cache', 'two'));
+    await inject(copy, async () => Promise.resolve());
+    expect((await failureOf(current())).exitCode).toBe(7);
+    await by('writer', async (vault) => put(vault, 'third', 'x', { environment }));
+    expect(await current('cache')).toBe('two');
+    // One of the two versions of "db" is there, whose it is cannot be told apart: both may rotate it.
+    expect(await by('writer', states)).toHaveLength(2);
+  });
+
+  test('a conflict about one secret does not hold up new keys, nor lose another secret by them', async () => {
+    const copy = await inCopy(rotate('db', 'evil'));
+    await by('rotator', rotate('db', 'mine'));
+    await by('rotator', rotate('cache', 'two'));
+    await inject(copy, async () => Promise.resolve());
+    await asOwner(team, async (owner) => remove(owner, 'reader'));
+    expect(await by('writer', async (vault) => getIn(vault, environment, 'cache'))).toBe('two');
+  });
+
+  test('a line that is no line costs its signer the part, and nobody else anything', async () => {
+    const copy = await inCopy(rotate('db', 'evil'));
+    await by('rotator', rotate('db', 'mine'));
+    await by('rotator', rotate('cache', 'two'));
+    await inject(copy, async (line) => {
+      // Found under one secret, and naming another one where a line of that one is looked for.
+      const real = Forgery.read(team.place.path);
+      const stored = real.all('values').flatMap((part) => (real.shards.get(part) ?? []).join('').split('\n'));
+      const secrets = stored.flatMap((text) => /"secret":"([\w-]+)"/.exec(text)?.[1] ?? []);
+      const cache = secrets.find((secret) => secret !== line.secret);
+      expect(cache).toBeDefined();
+      Object.assign(line, { x: { secret: cache } });
+      return Promise.resolve();
+    });
+    await by('writer', async (vault) => put(vault, 'third', 'x', { environment }));
+    expect([await current(), await current('cache')]).toEqual(['mine', 'two']);
+  });
+
   test('a staged version that nobody can open keeps no administrator from removing people', async () => {
     const copy = await inCopy(stage('evil'));
     const own = await signer();
