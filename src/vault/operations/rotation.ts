@@ -30,6 +30,8 @@ export interface StageOptions {
   /** Borrowed. */
   readonly value: Bytes;
   readonly ifVersion: number | null;
+  /** Until when the value before stays in use; `null` for not at all. */
+  readonly graceUntil: Date | null;
 }
 
 export interface Staged {

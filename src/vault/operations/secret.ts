@@ -131,6 +131,7 @@ export function infoFrom(
     description: entry.description,
     variable: entry.variable === '' ? null : entry.variable,
     rotations: note.rotations,
+    graceUntil: note.graceUntil === '' ? null : note.graceUntil,
     rotateEverySeconds: entry.interval === 0 ? null : entry.interval,
     removed: entry.removed === '' ? null : entry.removed,
   };
