@@ -3,7 +3,7 @@
  *
  *   bin -> commands -> vault -> access, audit, lifecycle, providers -> format, crypto, storage
  *
- * with `config`, `exec`, `devices` and `terminal` beside the core, for commands only; and `library` on top of it, beside commands, for
+ * with `config`, `exec`, `hooks`, `devices` and `terminal` beside the core, for commands only; and `library` on top of it, beside commands, for
  * programs that embed it. Files directly in src/ (errors, for one) are the common ground that everything may import and that import nothing
  * from the folders; src/index.ts is none of them, but the face of the library.
  */
@@ -89,60 +89,66 @@ const architecture: IConfiguration = {
       comment: 'An embedding program passes its options in code, and has a terminal and children of its own.',
       severity: 'error',
       from: { path: '^src/(library/|index[.]ts$)' },
-      to: { path: '^(bin|commands)/|^src/(config|exec|devices|terminal)/' },
+      to: { path: '^(bin|commands)/|^src/(config|exec|hooks|devices|terminal)/' },
     },
     keepOut(
       'vault-shows-nothing',
       'vault',
-      'config|exec|devices|terminal',
+      'config|exec|hooks|devices|terminal',
       'The core is one door for commands, embedding programs and tests: it launches nothing and shows nothing.',
     ),
     keepOut(
       'parts-know-no-vault',
       '(access|audit|lifecycle|providers)',
-      'vault|config|exec|devices|terminal',
+      'vault|config|exec|hooks|devices|terminal',
       'The parts that the core is made of know bytes, keys and rules, not the open vault that joins them.',
     ),
     keepOut(
       'storage-is-at-the-bottom',
       'storage',
-      'vault|access|audit|lifecycle|providers|config|exec|devices|terminal',
+      'vault|access|audit|lifecycle|providers|config|exec|hooks|devices|terminal',
       'Storage puts documents on a disk, whole or not at all; who may read or change them is decided above it.',
     ),
     keepOut(
       'format-knows-no-disk',
       'format',
-      'vault|access|audit|lifecycle|providers|storage|config|exec|devices|terminal',
+      'vault|access|audit|lifecycle|providers|storage|config|exec|hooks|devices|terminal',
       'The format is bytes to typed document and back, the same on every machine: it may hash, and knows no disk.',
     ),
     keepOut(
       'crypto-stands-alone',
       'crypto',
-      'vault|access|audit|lifecycle|providers|format|storage|config|exec|devices|terminal',
+      'vault|access|audit|lifecycle|providers|format|storage|config|exec|hooks|devices|terminal',
       'Reviewed alone against the standards: nothing from elsewhere may be needed to understand it.',
     ),
     keepOut(
       'config-knows-no-disk',
       'config',
-      'vault|access|audit|lifecycle|providers|storage|exec|devices|terminal',
+      'vault|access|audit|lifecycle|providers|storage|exec|hooks|devices|terminal',
       'What a configuration file may hold is decided from its bytes; where it is and whether it is trusted, above.',
     ),
     keepOut(
       'exec-is-beside-the-core',
       'exec',
-      'access|audit|lifecycle|providers|format|crypto|config|devices|terminal',
+      'access|audit|lifecycle|providers|format|crypto|config|hooks|devices|terminal',
       'Starting a program needs names and values only, through the types of the core and the file-system port.',
     ),
     keepOut(
       'devices-are-beside-the-core',
       'devices',
-      'vault|access|audit|lifecycle|providers|storage|config|terminal',
+      'vault|access|audit|lifecycle|providers|storage|config|hooks|terminal',
       'A device is handed bytes and gives back bytes: it knows no vault, and asks nobody for a PIN but the function it is given.',
+    ),
+    keepOut(
+      'hooks-are-beside-the-core',
+      'hooks',
+      'vault|access|audit|providers|storage|config|devices|terminal',
+      'A hook is handed values and speaks to a server: it opens no vault, and asks for other secrets through the function that it is given.',
     ),
     keepOut(
       'terminal-is-beside-the-core',
       'terminal',
-      `${core}|config|exec|devices`,
+      `${core}|config|exec|hooks|devices`,
       'Rendering takes plain data, so that it can be tested without a vault and changed without a review of the core.',
     ),
     {

@@ -9,6 +9,7 @@ import { declareEnv, declareRekey } from './env.ts';
 import { declareExec } from './exec.ts';
 import { declareGet } from './get.ts';
 import { declareHashicorp } from './hashicorp.ts';
+import { declareHook } from './hook.ts';
 import { declareImport } from './import.ts';
 import { declareInit } from './init.ts';
 import { declareJoin } from './join.ts';
@@ -34,7 +35,7 @@ const groups: readonly (readonly [string, readonly Declare[]])[] = [
     'Secrets:',
     [declareGet, declarePut, declareLs, declareShow, declareRm, declareRestore, declareMv, declareCp],
   ],
-  ['Versions:', [declareHistory, declareRollback, declareRotate, declareGenerate]],
+  ['Versions:', [declareHistory, declareRollback, declareRotate, declareHook, declareGenerate]],
   ['Use:', [declareExec]],
   ['Sharing:', [declareAccess, declareEnv, declareJoin, declareOffboard, declarePolicy]],
   ['Keys:', [declarePasswd, declareRecover, declareSlot, declareRekey]],

@@ -8,7 +8,11 @@ import { inParallel } from '../src/vault/in-parallel.ts';
 import type { WriteScope } from '../src/vault/scope.ts';
 import type { Vault } from '../src/vault/vault.ts';
 import type { Context } from './context.ts';
-import { rotateInTwoPhases, type Hooks, type TurnTaker } from './two-phase.ts';
+import { HookChoice, type ChosenHook, type HookFlags, type TurnTaker } from './hook-choice.ts';
+import { canBeMade, newValue, type ValueFlags } from './new-value.ts';
+import { checkPrevious } from './previous.ts';
+import { retire, secretsPastGrace } from './rotate-retire.ts';
+import { rotateInTwoPhases } from './two-phase.ts';
 
 export interface ManyOptions {
   readonly which: 'due' | 'all';
@@ -16,12 +20,10 @@ export interface ManyOptions {
   readonly tags: ReadonlyMap<string, string>;
   readonly jobs: number;
   readonly dryRun: boolean;
-  readonly hooks: Hooks;
-  /** Makes a value; `null` for the default generator, which does not fit every type. Caller wipes. */
-  readonly value: ((secret: SecretInfo) => Promise<Uint8Array<ArrayBuffer>>) | null;
+  /** Hooks and sources of values, the same for all. */
+  readonly flags: HookFlags & ValueFlags;
   /** Until when values before stay in use. */
   readonly graceUntil: Date | null;
-  readonly fallback: () => Promise<Uint8Array<ArrayBuffer>>;
 }
 
 interface Result {
@@ -33,28 +35,50 @@ interface Result {
   readonly reason: string | null;
 }
 
-/** Types that random characters make sense for. */
-const random: ReadonlySet<SecretType> = new Set(['password', 'token', 'api-key', 'other']);
+interface Ready {
+  readonly secret: SecretInfo;
+  readonly chosen: ChosenHook;
+}
 
 /** @returns the exit status: 1 if any failed */
 export async function rotateMany(context: Context, options: ManyOptions): Promise<number> {
   const vault = await context.openVault();
+  const turns = inTurns(vault);
   const results: Result[] = [];
   const secrets = await vault.read('rotate-list', async (scope) =>
     listInfo(scope, listOptions(context, options), (secret, error) => results.push(failed(secret, error))),
   );
-  const fit = secrets.filter((one) => isFit(one, options));
-  results.push(...secrets.filter((one) => !isFit(one, options)).map(unfit));
+  const choice = new HookChoice(context, turns, options.flags);
+  const ready: Ready[] = [];
+  for (const secret of secrets) {
+    try {
+      const chosen = await choice.of(secret);
+      if (!canBeMade(secret.type, options.flags, chosen)) results.push(unfit(secret));
+      else ready.push({ secret, chosen });
+    } catch (error) {
+      results.push(failed(secret, error));
+    }
+  }
   if (options.dryRun) {
-    for (const { name, environment, version } of fit)
+    for (const { secret } of ready) {
+      const { name, environment, version } = secret;
       results.push({ name, environment, version: version + 1, code: null, reason: null });
+    }
     await show(context, results, true);
     return 0;
   }
-  const hooked = Object.values(options.hooks).some((hook) => hook !== null);
+  const steps = ({ chosen }: Ready): number => Object.keys(chosen.hook.steps).length;
   results.push(
-    ...(hooked ? await oneByOne(context, vault, fit, options) : await atOnce(vault, fit, options)),
+    ...(await atOnce(
+      context,
+      vault,
+      ready.filter((one) => steps(one) === 0),
+      options,
+    )),
   );
+  const hooked = ready.filter((one) => steps(one) > 0);
+  results.push(...(await oneByOne(context, vault, turns, hooked, options)));
+  if (options.which === 'due') results.push(...(await retireDue(context, vault, choice)));
   await show(context, results, false);
   return results.some(({ version }) => version === null) ? 1 : 0;
 }
@@ -63,8 +87,6 @@ function unfit({ name, environment, type }: SecretInfo): Result {
   const reason = `what it takes is not known for a ${type}: give --command or --generate`;
   return { name, environment, version: null, code: 'USAGE', reason };
 }
-
-const isFit = ({ type }: SecretInfo, { value }: ManyOptions): boolean => value !== null || random.has(type);
 
 function listOptions(context: Context, { which, type, tags }: ManyOptions): ListOptions {
   const environment = context.globals.env ?? null;
@@ -81,8 +103,14 @@ function listOptions(context: Context, { which, type, tags }: ManyOptions): List
   };
 }
 
-async function valueFor(secret: SecretInfo, options: ManyOptions): Promise<Uint8Array<ArrayBuffer>> {
-  return options.value === null ? options.fallback() : options.value(secret);
+/** Old values whose time is over; what went well is not told of. */
+async function retireDue(context: Context, vault: Vault, choice: HookChoice): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const secret of await secretsPastGrace(context, vault)) {
+    const { error } = await retire(context, vault, choice, secret);
+    if (error !== null) results.push(failed(secret, error));
+  }
+  return results;
 }
 
 function failed({ name, environment }: ListedName, error: unknown): Result {
@@ -97,14 +125,19 @@ function failed({ name, environment }: ListedName, error: unknown): Result {
 }
 
 /** Without hooks the secrets of an environment are one write; what cannot be rotated stays out of it. */
-async function atOnce(vault: Vault, secrets: readonly SecretInfo[], options: ManyOptions): Promise<Result[]> {
+async function atOnce(
+  context: Context,
+  vault: Vault,
+  secrets: readonly Ready[],
+  options: ManyOptions,
+): Promise<Result[]> {
   const results: Result[] = [];
-  for (const own of Map.groupBy(secrets, ({ environment }) => environment).values()) {
+  for (const own of Map.groupBy(secrets, ({ secret }) => secret.environment).values()) {
     const values: [SecretInfo, Uint8Array<ArrayBuffer>][] = [];
     try {
-      for (const secret of own) {
+      for (const { secret, chosen } of own) {
         try {
-          values.push([secret, await valueFor(secret, options)]);
+          values.push([secret, await newValue(context, vault, options.flags, secret, chosen, null)]);
         } catch (error) {
           results.push(failed(secret, error));
         }
@@ -145,33 +178,38 @@ async function stageAll(
 async function oneByOne(
   context: Context,
   vault: Vault,
-  secrets: readonly SecretInfo[],
+  turns: TurnTaker,
+  secrets: readonly Ready[],
   options: ManyOptions,
 ): Promise<Result[]> {
+  if (secrets.length === 0) return [];
   const progress = context.progress();
-  const turns = inTurns(vault);
   const results: Result[] = [];
-  await inParallel(secrets, options.jobs, async (secret) => {
-    results.push(await rotateOne(context, turns, secret, options));
+  await inParallel(secrets, options.jobs, async (one) => {
+    results.push(await rotateOne(context, vault, turns, one, options));
     progress.show(`rotated ${results.length} of ${secrets.length}`);
   });
   progress.end();
-  const order = new Map(secrets.map(({ name, environment }, index) => [`${environment}\n${name}`, index]));
+  const order = new Map(
+    secrets.map(({ secret: { name, environment } }, index) => [`${environment}\n${name}`, index]),
+  );
   const place = ({ name, environment }: Result): number => order.get(`${environment}\n${name}`) ?? 0;
   return results.sort((a, b) => place(a) - place(b));
 }
 
 async function rotateOne(
   context: Context,
-  vault: TurnTaker,
-  secret: SecretInfo,
+  vault: Vault,
+  turns: TurnTaker,
+  { secret, chosen }: Ready,
   options: ManyOptions,
 ): Promise<Result> {
   const { name, environment, version: ifVersion } = secret;
   let value: Uint8Array<ArrayBuffer> | null = null;
   try {
-    value = await valueFor(secret, options);
-    const { version } = await rotateInTwoPhases(context, vault, options.hooks, {
+    await checkPrevious({ goOn: async (work) => turns.goOn(work), place: vault.place }, chosen, secret);
+    value = await newValue(context, turns, options.flags, secret, chosen, null);
+    const { version } = await rotateInTwoPhases(context, turns, chosen.hook, {
       name,
       environment,
       value,

@@ -1,33 +1,32 @@
 /** `vault rotate` and `vault rollback`: new versions of a secret that is there. */
-import { BackendError, SecretNotFoundError, UsageError } from '../src/errors.ts';
-import { runForOutput } from '../src/exec/output-of.ts';
-import { withoutOurCredentials } from '../src/exec/variables.ts';
+import { UsageError } from '../src/errors.ts';
 import { secretTypes, type SecretType } from '../src/format/secret-type.ts';
-import { defaultGenerator, generate } from '../src/lifecycle/generate.ts';
+import { noHook } from '../src/hooks/rotation-hook.ts';
+import { defaultGenerator } from '../src/lifecycle/generate.ts';
 import { parseDuration } from '../src/lifecycle/time.ts';
 import { rollbackSecret } from '../src/vault/operations/history.ts';
 import { putSecret } from '../src/vault/operations/put.ts';
-import { pendingRotations, type PendingRotation } from '../src/vault/operations/rotation.ts';
+import { rotationTarget } from '../src/vault/operations/rotation-target.ts';
 import type { SecretInfo } from '../src/vault/secret-info.ts';
 import type { Vault } from '../src/vault/vault.ts';
 import { collectPairs, examples, oneOfWords, wholeNumber, type Declare } from './command.ts';
 import type { Context } from './context.ts';
+import { HookChoice, type ChosenHook, type HookFlags } from './hook-choice.ts';
+import { checkValueFlags, newValue, valueFromInput, type ValueFlags } from './new-value.ts';
+import { checkPrevious } from './previous.ts';
 import { reportPut } from './put.ts';
-import { abandonRotation, resumeRotation, rotateInTwoPhases, type Hooks, type Rotated } from './two-phase.ts';
+import { endRotations } from './rotate-end.ts';
 import { checkMany, rotateMany } from './rotate-many.ts';
-import { readValue } from './value-input.ts';
+import { retireOld } from './rotate-retire.ts';
+import { rotateInTwoPhases, type Rotated } from './two-phase.ts';
 
 const defaultJobs = 4;
 
-interface RotateFlags {
-  readonly generate?: string | true;
-  readonly command?: string;
-  readonly apply?: string;
-  readonly check?: string;
-  readonly undo?: string;
+interface RotateFlags extends HookFlags, ValueFlags {
   readonly grace?: string;
   readonly resume?: boolean;
   readonly abandon?: boolean;
+  readonly retire?: boolean;
   readonly ifVersion?: number;
   readonly due?: boolean;
   readonly all?: boolean;
@@ -47,10 +46,13 @@ export const declareRotate: Declare = (program, act) => {
     .option('--apply <command>', 'bring the new value to where it is used, before it becomes the current one')
     .option('--check <command>', 'see whether it works there; if not, the old one stays current')
     .option('--undo <command>', 'bring the old value back where --apply or --check has failed')
+    .option('--hook <id>', 'a stored hook in place of these (default: the one of the secret)')
+    .option('--no-hook', 'none at all, whatever the secret has')
     .option(
       '--grace <duration>',
       'how long the value before stays in use: `exec --with-previous` hands out both',
     )
+    .option('--retire', 'by the hooks, let old values go whose grace is over; that of NAME at once')
     .option('--resume', 'go on with rotations that were interrupted, with the same hooks')
     .option('--abandon', 'take back one that was interrupted, by --undo if there is one')
     .option(
@@ -67,7 +69,7 @@ export const declareRotate: Declare = (program, act) => {
     .action(act<RotateFlags>(runRotate));
   command.addHelpText(
     'after',
-    '\nHooks run by the shell, with VAULT_SECRET_NAME, VAULT_ENVIRONMENT, VAULT_OLD_VALUE and VAULT_NEW_VALUE in their environment; values that\ncannot be variables come on descriptors 3 (old) and 4 (new).',
+    '\nHooks run by the shell, with VAULT_SECRET_NAME, VAULT_ENVIRONMENT, VAULT_OLD_VALUE and VAULT_NEW_VALUE in their environment; values that\ncannot be variables come on descriptors 3 (old) and 4 (new). Stored ones: `vault hook --help`.',
   );
   return examples(
     command,
@@ -75,113 +77,63 @@ export const declareRotate: Declare = (program, act) => {
     'vault rotate session/key --generate hex:32',
     './new-token | vault rotate api/token',
     'vault rotate db/password --apply ./set-password --check ./try-login --undo ./reset-password',
+    'vault rotate db --hook postgres',
     'vault rotate api/token --grace 24h',
     'vault rotate --due --dry-run',
     'vault rotate --resume --apply ./set-password --check ./try-login --undo ./reset-password',
   );
 };
 
-async function newValue(
-  context: Context,
-  vault: Vault,
-  flags: RotateFlags,
-  name: string,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const random = (length: number): Uint8Array<ArrayBuffer> => context.random(length);
-  if (flags.generate !== undefined && flags.command !== undefined)
-    throw new UsageError('--generate and --command exclude each other');
-  if (flags.generate !== undefined)
-    return generate(random, flags.generate === true ? defaultGenerator : flags.generate);
-  if (flags.command !== undefined) {
-    const environment = await vault.goOn(async (scope) =>
-      Promise.resolve(scope.entry(context.environment).name),
-    );
-    return outputOf(context, flags.command, { name, environment });
-  }
-  if (context.inputIsData) {
-    const value = await readValue(context, { file: '-', exact: false, question: '' });
-    if (value.length > 0) return value;
-  }
-  return generate(random, defaultGenerator);
-}
-
 function graceOf(context: Context, { grace }: RotateFlags): Date | null {
   return grace === undefined ? null : new Date(context.now().getTime() + parseDuration(grace) * 1_000);
 }
 
-async function outputOf(
-  context: Context,
-  command: string,
-  { name, environment }: Pick<SecretInfo, 'name' | 'environment'>,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const { status, output } = await runForOutput(command, {
-    ...withoutOurCredentials(context.host.env),
-    VAULT_SECRET_NAME: name,
-    VAULT_ENVIRONMENT: environment,
-  });
-  const hint = 'the old value is still current';
-  if (status !== 0)
-    throw new BackendError(
-      `the command for a new value failed with status ${status}`,
-      { hint },
-      'HOOK_FAILED',
-    );
-  const end = output.at(-1) === 0x0a ? (output.at(-2) === 0x0d ? -2 : -1) : output.length;
-  const value = output.slice(0, end);
-  output.fill(0);
-  if (value.length === 0)
-    throw new BackendError('the command for a new value printed nothing', { hint }, 'HOOK_FAILED');
-  return value;
-}
-
 /** Many secrets; the same source of values for each. */
-async function many(
-  context: Context,
-  flags: RotateFlags,
-  hooks: Hooks,
-  name: string | undefined,
-): Promise<number> {
+async function many(context: Context, flags: RotateFlags, name: string | undefined): Promise<number> {
   checkMany({ ...flags }, name);
-  const random = (length: number): Uint8Array<ArrayBuffer> => context.random(length);
-  const { command, generate: spec } = flags;
-  if (spec !== undefined && command !== undefined)
-    throw new UsageError('--generate and --command exclude each other');
-  const made = async (secret: SecretInfo): Promise<Uint8Array<ArrayBuffer>> =>
-    command === undefined
-      ? generate(random, spec === undefined || spec === true ? defaultGenerator : spec)
-      : outputOf(context, command, secret);
   return rotateMany(context, {
     which: flags.due === true ? 'due' : 'all',
     type: flags.type ?? null,
     tags: flags.tag ?? new Map<string, string>(),
     jobs: flags.jobs ?? defaultJobs,
     dryRun: flags.dryRun === true,
-    hooks,
-    value: spec === undefined && command === undefined ? null : made,
-    fallback: async () => generate(random, defaultGenerator),
+    flags,
     graceUntil: graceOf(context, flags),
   });
 }
 
 async function runRotate(context: Context, flags: RotateFlags, name?: string): Promise<number | undefined> {
-  const { apply = null, check = null, undo = null } = flags;
-  const hooks = { apply, check, undo };
-  if (flags.resume === true || flags.abandon === true) {
+  checkValueFlags(flags);
+  const ending = [flags.resume, flags.abandon, flags.retire].filter((flag) => flag === true);
+  if (ending.length > 1) throw new UsageError('--resume, --abandon and --retire exclude each other');
+  if (ending.length > 0) {
     if (flags.due === true || flags.all === true)
-      throw new UsageError('--resume and --abandon do not go with --due or --all');
-    await endPending(context, flags, hooks, name ?? null);
+      throw new UsageError('--resume, --abandon and --retire do not go with --due or --all');
+    if (flags.retire === true) return retireOld(context, flags, name ?? null);
+    await endRotations(context, flags, flags.resume === true ? 'resume' : 'abandon', name ?? null);
     return undefined;
   }
-  if (undo !== null && apply === null) throw new UsageError('--undo takes back what --apply did: give both');
-  if (flags.due === true || flags.all === true) return many(context, flags, hooks, name);
+  if (flags.due === true || flags.all === true) return many(context, flags, name);
   if (name === undefined) throw new UsageError('which secret?');
-  const vault = await context.openVault();
-  const value = await newValue(context, vault, flags, name);
+  await rotateOne(context, flags, name);
+  return undefined;
+}
+
+async function rotateOne(context: Context, flags: RotateFlags, name: string): Promise<void> {
   const graceUntil = graceOf(context, flags);
+  const vault = await context.openVault();
+  const choice = new HookChoice(context, vault, flags);
+  const target = await vault.goOn(async (scope) => rotationTarget(scope, context.environment, name));
+  const chosen = target === null ? { hook: noHook, command: null } : await choice.of(target);
+  const { environment } = target ?? context;
   const ifVersion = flags.ifVersion ?? null;
-  const options = { environment: context.environment, name, value, ifVersion, graceUntil };
+  // Nothing runs for what is only tried, nor for what is not there.
+  const isTrial = flags.dryRun === true || target === null;
+  const value = isTrial ? new Uint8Array(1) : await valueFor(context, vault, flags, target, chosen);
+  const options = { environment, name, value, ifVersion, graceUntil };
   try {
-    if ((apply === null && check === null) || flags.dryRun === true)
+    const hasSteps = Object.keys(chosen.hook.steps).length > 0;
+    if (isTrial || !hasSteps)
       reportPut(
         context,
         await vault.write('rotate', async (scope) => {
@@ -191,68 +143,28 @@ async function runRotate(context: Context, flags: RotateFlags, name?: string): P
         }),
         flags.dryRun === true,
       );
-    else reportRotated(context, await rotateInTwoPhases(context, vault, hooks, options));
+    else {
+      await checkPrevious(vault, chosen, target);
+      reportRotated(context, await rotateInTwoPhases(context, vault, chosen.hook, options));
+    }
   } finally {
     value.fill(0);
   }
-  return undefined;
 }
 
-/** `--resume` and `--abandon`. The first that fails ends it: what is in use there is to be seen to first. */
-async function endPending(
+async function valueFor(
   context: Context,
+  vault: Vault,
   flags: RotateFlags,
-  hooks: Hooks,
-  name: string | null,
-): Promise<void> {
-  if (flags.resume === true && flags.abandon === true)
-    throw new UsageError('--resume and --abandon exclude each other');
-  const vault = await context.openVault();
-  const pending = await pendingHere(context, vault, name);
-  if (flags.resume === true && hooks.apply === null && hooks.check === null && pending.length > 0)
-    throw new UsageError(`${listOf(context, pending)}: give the hooks again, --check at least`);
-  const ended: Rotated[] = [];
-  // Those of others only by name: their hooks may be others.
-  const me = vault.authority.nameOf(vault.identity.principal);
-  const endable = pending.filter(({ own }) => own);
-  const [here, named] = [
-    endable.filter(({ by }) => name !== null || by === me),
-    endable.filter(({ by }) => name === null && by !== me),
-  ];
-  if (named.length > 0) context.warn(`${listOf(context, named)}: give the name to end it`);
-  for (const one of here) {
-    if (flags.resume === true) ended.push(await resumeRotation(context, vault, hooks, one));
-    else {
-      await abandonRotation(context, vault, hooks, one);
-      ended.push({ name: one.name, environment: one.environment, version: one.version });
-    }
-    const what = flags.resume === true ? 'is current' : 'was withdrawn';
-    context.inform(`version ${one.version} of ${context.shown(one.name)} in ${one.environment} ${what}`);
+  target: SecretInfo,
+  chosen: ChosenHook,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const input = await valueFromInput(context, flags);
+  try {
+    return await newValue(context, vault, flags, target, chosen, input);
+  } finally {
+    input?.fill(0);
   }
-  if (context.json) context.outputJson(ended);
-  if (pending.length === 0) context.inform('no rotation is under way');
-}
-
-async function pendingHere(context: Context, vault: Vault, name: string | null): Promise<PendingRotation[]> {
-  const environment = name === null ? (context.globals.env ?? null) : context.environment;
-  const found = await vault.read('rotate-pending', async (scope) =>
-    pendingRotations(scope, environment, name),
-  );
-  if (name !== null && found.length === 0)
-    throw new SecretNotFoundError(`no rotation of ${context.shown(name)} is under way`);
-  const others = found.filter(({ own }) => !own);
-  if (others.length > 0)
-    context.warn(`${listOf(context, others)}: they end it themselves, or an administrator does`);
-  return found;
-}
-
-function listOf(context: Context, pending: readonly PendingRotation[]): string {
-  return pending
-    .map(
-      ({ name, environment, by, since }) =>
-        `${context.shown(name)} in ${environment} is being rotated by ${by} since ${since}`,
-    )
-    .join('; ');
 }
 
 function reportRotated(context: Context, { name, environment, version }: Rotated): void {

@@ -8,6 +8,7 @@ import { AccessDeniedError, UsageError } from '../src/errors.ts';
 import { parseProjectFile, type ProjectFile, type RequiredSecret } from '../src/config/project-file.ts';
 import { configBound } from '../src/config/shape.ts';
 import { noUserSettings, parseUserSettings, type UserSettings } from '../src/config/user-settings.ts';
+import type { HookDefinition } from '../src/format/hook.ts';
 import { callerId, userFolder } from '../src/storage/caller.ts';
 import { nearestProjectFile } from '../src/storage/locate.ts';
 import { readOwnFile } from '../src/storage/own-file.ts';
@@ -134,8 +135,22 @@ export class Settings {
     return { environment, principal };
   }
 
+  /** The user's own stored hooks, by id. */
+  get hooks(): ReadonlyMap<string, HookDefinition> {
+    return this.#userSettings.hooks;
+  }
+
   get trustStore(): TrustStore {
-    return openTrustStore(this.#around.fs, userFolder(this.#around.env, 'state'), callerId());
+    return this.#trustStore('trust');
+  }
+
+  /** Which hooks of vaults the user has accepted. */
+  get hookTrustStore(): TrustStore {
+    return this.#trustStore('hooks');
+  }
+
+  #trustStore(name: 'trust' | 'hooks'): TrustStore {
+    return openTrustStore(this.#around.fs, userFolder(this.#around.env, 'state'), callerId(), name);
   }
 
   /** Whether the user accepted exactly these bytes at this path, by a variable or before. */

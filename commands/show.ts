@@ -52,6 +52,7 @@ async function runShow(context: Context, _flags: unknown, name = ''): Promise<vo
       ? []
       : [['previous', `in use until ${context.moment(info.graceUntil)}`] as const]),
     ...(every === null ? [] : [['rotate every', `${every / 86_400} days`] as const]),
+    ...(info.hook === null ? [] : [['hook', info.hook] as const]),
     ['value', `not shown; \`vault get\` prints it`],
   ]);
 }

@@ -1,5 +1,6 @@
 /** One CommonJS file out of an entry and all that it imports, made to start fast as a snapshot. */
 import { readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { build, type BuildOptions, type Plugin } from 'esbuild';
 
 const common = {
@@ -17,6 +18,8 @@ const common = {
   mainFields: ['module', 'main'],
   // One character beyond Latin-1, and the heap holds two bytes for each of them.
   charset: 'ascii',
+  // Optional companions of @redis/client and pg, asked for inside functions that nothing here calls.
+  external: ['@node-rs/xxhash', 'pg-native'],
   logLevel: 'warning',
   logOverride: { 'empty-import-meta': 'error' },
 } as const satisfies BuildOptions;
@@ -57,9 +60,11 @@ const latePackages: Plugin = {
       const ours = !found.path.includes('node_modules/');
       if (ours && /^import (?!type ).* from '\.|^\} from '\./mu.test(readFileSync(found.path, 'utf8')))
         return null;
-      return { path: found.path, namespace: resolved.namespace };
+      // What it is bundled into is CommonJS, whatever it was.
+      return { path: `${found.path}.cjs`, namespace: resolved.namespace };
     });
-    bundler.onLoad({ filter: /^/, namespace: resolved.namespace }, async ({ path }) => {
+    bundler.onLoad({ filter: /^/, namespace: resolved.namespace }, async ({ path: named }) => {
+      const path = named.replace(/\.cjs$/u, '');
       const { outputFiles, metafile } = await build({
         ...common,
         entryPoints: [path],
@@ -91,5 +96,5 @@ export async function bundleProgram(
     legalComments: 'eof',
   });
   const imports = Object.values(metafile.outputs).flatMap((output) => output.imports);
-  return imports.filter(({ external }) => external === true).map((one) => one.path);
+  return imports.map(({ path }) => path).filter((path) => isBuiltin(path));
 }

@@ -1,5 +1,5 @@
 /**
- * Which `vault.json` files the user has accepted, each by its path and the SHA-256 of its bytes: a changed file is another one. One small
+ * Which `vault.json` files, and which hooks of vaults, the user has accepted, each by its path and the SHA-256 of its bytes: a changed file is another one. One small
  * file for each in the user's state folder, named after the path, so that two acceptances never get in each other's way.
  *
  * What is damaged there counts as not accepted.
@@ -36,9 +36,17 @@ export async function acceptedHash(bytes: Bytes): Promise<string> {
   return encodeHex(await sha256(bytes));
 }
 
-/** @param stateFolder the user's state folder for this program, or `null` where there is none */
-export function openTrustStore(fs: FileSystem, stateFolder: string | null, uid: number | null): TrustStore {
-  const folder = stateFolder === null ? null : join(stateFolder, 'trust');
+/**
+ * @param stateFolder the user's state folder for this program, or `null` where there is none
+ * @param name of the folder in it: projects' files are kept apart from hooks, whose path is none
+ */
+export function openTrustStore(
+  fs: FileSystem,
+  stateFolder: string | null,
+  uid: number | null,
+  name: 'trust' | 'hooks' = 'trust',
+): TrustStore {
+  const folder = stateFolder === null ? null : join(stateFolder, name);
   const placeOf = async (path: string): Promise<string | null> =>
     folder === null ? null : join(folder, `${await acceptedHash(utf8(path.toWellFormed()))}.json`);
   const read = (place: string): Acceptance | null => {
@@ -59,7 +67,8 @@ export function openTrustStore(fs: FileSystem, stateFolder: string | null, uid: 
     accept: async (wanted) => {
       const place = await placeOf(wanted.path);
       if (folder === null || place === null) {
-        const hint = 'set VAULT_TRUST_PROJECT to its SHA-256 instead';
+        const variable = name === 'trust' ? 'VAULT_TRUST_PROJECT' : 'VAULT_TRUST_HOOKS';
+        const hint = `set ${variable} to its SHA-256 instead`;
         throw new UsageError('there is no state folder here to remember it in', { hint });
       }
       onDisk('make the folder', folder, () => {
@@ -83,8 +92,8 @@ export function openTrustStore(fs: FileSystem, stateFolder: string | null, uid: 
     list: () => {
       if (folder === null) return [];
       return namesIn(fs, folder)
-        .filter((name) => fileForm.test(name))
-        .flatMap((name) => read(join(folder, name)) ?? [])
+        .filter((file) => fileForm.test(file))
+        .flatMap((file) => read(join(folder, file)) ?? [])
         .sort((a, b) => (a.path < b.path ? -1 : 1));
     },
   };

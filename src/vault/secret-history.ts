@@ -67,7 +67,7 @@ export async function readHistory(
  * @param by signer of the `changes` part that holds it, or `null` for the values part
  * @throws IntegrityError if anything of that is not so; no signature is checked
  */
-export function parseStored(
+function parseStored(
   part: EnvironmentPart,
   raw: Bytes,
   secret: string,

@@ -23,6 +23,8 @@ export interface SecretInfo {
   readonly graceUntil: string | null;
   /** After how many seconds it should be rotated, or `null`. */
   readonly rotateEverySeconds: number | null;
+  /** Id of the stored hook that rotates it, or `null`. */
+  readonly hook: string | null;
   /** When it was removed, or `null`. */
   readonly removed: string | null;
 }

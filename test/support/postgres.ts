@@ -1,6 +1,14 @@
 /** A real PostgreSQL server of a test's own, on loopback, from Debian's package. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { debianPackages } from './debian-packages.ts';
@@ -88,6 +96,37 @@ export class Postgres {
   sql(user: string, password: string, statement: string): string {
     const env = this.environment(user, password);
     return execFileSync('psql', ['-XAtqc', statement], { env, stdio: ['ignore', 'pipe', 'pipe'] }).toString();
+  }
+
+  /** What the server has written to its log. */
+  log(): string {
+    return readFileSync(path.join(this.#data, 'log'), 'utf8');
+  }
+
+  /** From now on also TLS, with a certificate for this name. @returns its file: it vouches for itself */
+  useTls(name: string): string {
+    const [key, certificate] = [path.join(this.#data, 'server.key'), path.join(this.#data, 'server.crt')];
+    const request = [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-days',
+      '2',
+      '-subj',
+      `/CN=${name}`,
+    ];
+    const names = ['-addext', `subjectAltName=DNS:${name}`];
+    execFileSync('openssl', [...request, ...names, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
+    chmodSync(key, 0o600);
+    const uid = Number(execFileSync('id', ['-u', 'postgres']).toString());
+    if (process.getuid?.() === 0) for (const file of [key, certificate]) chownSync(file, uid, -1);
+    const options = `-p ${this.port} -k ${this.#data} -c listen_addresses=127.0.0.1,::1 -c fsync=off -c ssl=on`;
+    this.#run('pg_ctl', '-w', '-D', this.#data, '-l', path.join(this.#data, 'log'), '-o', options, 'restart');
+    return certificate;
   }
 
   /** Whether somebody can log in by this password. */

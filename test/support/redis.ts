@@ -35,13 +35,20 @@ export class Redis {
     throw new Error('redis-server ended');
   }
 
-  /** Whether the default user can log in by this password. */
-  accepts(password: string): boolean {
+  /** Whether a user can log in by this password. */
+  accepts(password: string, user = 'default'): boolean {
+    return this.#run(password, ['--user', user, 'ping']) === 'PONG\n';
+  }
+
+  /** As the default user. @returns what the server answers */
+  command(password: string, ...words: readonly string[]): string {
+    return this.#run(password, words);
+  }
+
+  #run(password: string, words: readonly string[]): string {
     const env = { PATH: process.env['PATH'] ?? '', REDISCLI_AUTH: password };
-    const args = ['-s', this.socket, '--no-auth-warning', 'ping'];
-    return (
-      execFileSync('redis-cli', args, { env, stdio: ['ignore', 'pipe', 'ignore'] }).toString() === 'PONG\n'
-    );
+    const args = ['-s', this.socket, '--no-auth-warning', ...words];
+    return execFileSync('redis-cli', args, { env, stdio: ['ignore', 'pipe', 'ignore'] }).toString();
   }
 
   async stop(): Promise<void> {

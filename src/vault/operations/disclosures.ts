@@ -21,6 +21,7 @@ const received: ReadonlySet<string> = new Set([
   'sync',
   'rotate-resume',
   'rotate-old',
+  'rotate-use',
 ]);
 /** Operations whose principal brought the value, and so may know it. */
 const brought: ReadonlySet<string> = new Set(['put', 'edit', 'rotate', 'rotate-stage', 'import']);

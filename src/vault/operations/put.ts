@@ -2,6 +2,7 @@
 import { ConcurrencyError, SecretNotFoundError, UsageError } from '../../errors.ts';
 import { parseUtf8, type Bytes, utf8 } from '../../crypto/bytes.ts';
 import type { CatalogEntry, Note } from '../../format/catalog.ts';
+import { hookIdProblem } from '../../format/hook.ts';
 import type { Line } from '../../format/json-line.ts';
 import type { ValueLine } from '../../format/lines.ts';
 import { limits } from '../../format/limits.ts';
@@ -24,6 +25,8 @@ export interface Metadata {
   /** A moment, or `null` for none. */
   readonly expires?: Date | null | undefined;
   readonly intervalSeconds?: number | undefined;
+  /** Id of a stored hook; empty for none. */
+  readonly hook?: string | undefined;
 }
 
 export interface PutOptions {
@@ -146,7 +149,7 @@ function mergeEntry(
   time: string,
   metadata: Metadata,
 ): CatalogEntry {
-  const { type, description, tags, variable, intervalSeconds } = metadata;
+  const { type, description, tags, variable, intervalSeconds, hook } = metadata;
   if (description !== undefined && utf8(description).length > limits.description) {
     throw new UsageError(`a description has at most ${limits.description} bytes`);
   }
@@ -159,9 +162,15 @@ function mergeEntry(
     variable: checkVariable(variable ?? entry?.variable ?? ''),
     created: entry?.created ?? time,
     interval: intervalSeconds ?? entry?.interval ?? 0,
-    hook: entry?.hook ?? '',
+    hook: checkHook(hook ?? entry?.hook ?? ''),
     removed: '',
   };
+}
+
+function checkHook(id: string): string {
+  const problem = id === '' ? null : hookIdProblem(id);
+  if (problem !== null) throw new UsageError(`this cannot be the id of a hook: ${problem}`);
+  return id;
 }
 
 function checkVariable(variable: string): string {

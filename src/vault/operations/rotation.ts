@@ -20,6 +20,10 @@ export interface PendingRotation {
   /** Since when. */
   readonly since: string;
   readonly by: string;
+  /** Until when the value before stays in use once it is current, or `null`. */
+  readonly graceUntil: string | null;
+  /** Id of the stored hook of the secret, or `null`. */
+  readonly hook: string | null;
   /** Whether the principal that asks may end it. */
   readonly own: boolean;
 }
@@ -115,6 +119,16 @@ async function newestOf(reader: EnvironmentReader, secret: string): Promise<Line
   }
 }
 
+/** `""` too where its note does not open: it can still be taken back. */
+async function graceOf(reader: EnvironmentReader, line: Line<ValueLine>): Promise<string> {
+  try {
+    return (await reader.note(line)).graceUntil;
+  } catch (error) {
+    if (error instanceof IntegrityError) return '';
+    throw error;
+  }
+}
+
 /** Rotations that are under way, of one secret or of all that the principal can list. */
 export async function pendingRotations(
   scope: Scope,
@@ -131,12 +145,15 @@ export async function pendingRotations(
       const line = await newestOf(reader, entry.secret);
       if (line?.value.state !== 'pending') continue;
       const { version, time, author } = line.value;
+      const graceUntil = await graceOf(reader, line);
       found.push({
         name: entry.name,
         environment: where.name,
         version,
         since: time,
         by: authority.nameOf(author),
+        graceUntil: graceUntil === '' ? null : graceUntil,
+        hook: entry.hook === '' ? null : entry.hook,
         own: author === identity.principal || authority.isAdmin(identity.principal),
       });
     }

@@ -126,6 +126,7 @@ export function infoFrom(
     rotations: note.rotations,
     graceUntil: note.graceUntil === '' ? null : note.graceUntil,
     rotateEverySeconds: entry.interval === 0 ? null : entry.interval,
+    hook: entry.hook === '' ? null : entry.hook,
     removed: entry.removed === '' ? null : entry.removed,
   };
 }

@@ -19,6 +19,7 @@ const info: SecretInfo = {
   rotations: 0,
   graceUntil: null,
   rotateEverySeconds: null,
+  hook: null,
   removed: null,
 };
 const credential = new DatabaseCredential(info, {

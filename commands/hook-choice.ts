@@ -1,0 +1,176 @@
+/**
+ * Which hook rotates a secret: commands of the command line, else the stored hook that is named there or by the secret. A stored one is the
+ * user's own, or the environment's in the signed policy, whose commands run only once the user has accepted them; or one that the program brings.
+ */
+import { AccessDeniedError, SecretNotFoundError, UsageError } from '../src/errors.ts';
+import { encodeHook, isReadyHook, hookProblem, type HookDefinition } from '../src/format/hook.ts';
+import { noHook, type RotationHook } from '../src/hooks/rotation-hook.ts';
+import { readyHook } from '../src/hooks/ready.ts';
+import { shellHook } from '../src/hooks/shell.ts';
+import { acceptedHash } from '../src/storage/trust-store.ts';
+import { getSecret } from '../src/vault/operations/get.ts';
+import { findHook, type StoredHook } from '../src/vault/operations/hooks.ts';
+import type { SecretInfo } from '../src/vault/secret-info.ts';
+import type { Vault } from '../src/vault/vault.ts';
+import type { Context } from './context.ts';
+
+/** An open vault, or a queue before one. */
+export type TurnTaker = Pick<Vault, 'read' | 'write' | 'goOn'>;
+
+export interface HookFlags {
+  readonly apply?: string;
+  readonly check?: string;
+  readonly undo?: string;
+  /** Id of a stored hook, or `false`: none. */
+  readonly hook?: string | false;
+}
+
+export interface ChosenHook {
+  readonly hook: RotationHook;
+  /** Prints a new value. */
+  readonly command: string | null;
+}
+
+type Target = Pick<SecretInfo, 'name' | 'environment' | 'hook'>;
+
+/** Where a stored hook comes from. */
+export type HookOrigin = 'your configuration' | 'policy' | 'built in';
+
+export interface FoundHook {
+  readonly definition: HookDefinition;
+  readonly origin: HookOrigin;
+  /** In the policy: by what its acceptance is kept. */
+  readonly key: string | null;
+}
+
+/** By what the acceptance of an environment's hook is kept. */
+export function trustKey(
+  vaultId: string,
+  { environmentId, id }: Pick<StoredHook, 'environmentId' | 'id'>,
+): string {
+  return `${vaultId}/${environmentId}/${id}`;
+}
+
+/** The hash that is accepted: of everything that the hook says. */
+export async function hookHash(definition: HookDefinition): Promise<string> {
+  return acceptedHash(encodeHook(definition));
+}
+
+/** Whether it runs something that somebody else has written. */
+export const runsCommands = ({ definition, origin }: FoundHook): boolean =>
+  origin === 'policy' && definition.use === null;
+
+/** @throws SecretNotFoundError HOOK_NOT_FOUND */
+export async function findStoredHook(
+  context: Context,
+  vault: Pick<Vault, 'goOn'>,
+  environment: string | null,
+  id: string,
+): Promise<FoundHook> {
+  const own = context.settings.hooks.get(id);
+  if (own !== undefined) return { definition: own, origin: 'your configuration', key: null };
+  const found = await vault.goOn(async (scope) => {
+    const stored = await findHook(scope, environment, id);
+    return stored === null ? null : { stored, vaultId: scope.document.vaultId };
+  });
+  if (found !== null)
+    return {
+      definition: found.stored.definition,
+      origin: 'policy',
+      key: trustKey(found.vaultId, found.stored),
+    };
+  const ready: HookDefinition | null = isReadyHook(id) ? { use: id, settings: new Map() } : null;
+  if (ready !== null && hookProblem(ready) === null)
+    return { definition: ready, origin: 'built in', key: null };
+  if (ready !== null)
+    throw new UsageError(`the hook ${id} needs settings`, {
+      hint: `\`vault hook set ID --use ${id} --set …\` stores one with them`,
+    });
+  throw new SecretNotFoundError(`there is no hook ${id}`, {}, 'HOOK_NOT_FOUND');
+}
+
+export async function isTrusted(context: Context, { definition, key }: FoundHook): Promise<boolean> {
+  const hash = await hookHash(definition);
+  const named = (context.variable('VAULT_TRUST_HOOKS') ?? '').toLowerCase().split(/[\s,]+/u);
+  if (named.includes(hash)) return true;
+  return key !== null && (await context.settings.hookTrustStore.find(key))?.sha256 === hash;
+}
+
+/** Finds hooks, each once. */
+export class HookChoice {
+  readonly #context: Context;
+  readonly #vault: TurnTaker;
+  readonly #flags: HookFlags;
+  readonly #stored = new Map<string, Promise<FoundHook>>();
+
+  constructor(context: Context, vault: TurnTaker, flags: HookFlags) {
+    if (flags.undo !== undefined && flags.apply === undefined)
+      throw new UsageError('--undo takes back what --apply did: give both');
+    if (typeof flags.hook === 'string' && this.#given(flags))
+      throw new UsageError('--hook and hooks of your own exclude each other');
+    this.#context = context;
+    this.#vault = vault;
+    this.#flags = flags;
+  }
+
+  #given({ apply, check, undo }: HookFlags): boolean {
+    return [apply, check, undo].some((command) => command !== undefined);
+  }
+
+  /** @throws SecretNotFoundError HOOK_NOT_FOUND; AccessDeniedError UNTRUSTED_HOOK; UsageError */
+  async of(target: Target): Promise<ChosenHook> {
+    const { apply, check, undo, hook: named } = this.#flags;
+    if (this.#given(this.#flags)) return { hook: this.#shell({ apply, check, undo }), command: null };
+    const id = named === false ? null : (named ?? target.hook);
+    if (id === null) return { hook: noHook, command: null };
+    const { definition } = await this.#find(target.environment, id);
+    if (definition.use === null)
+      return { hook: this.#shell(definition.commands), command: definition.commands.command ?? null };
+    const { environment } = target;
+    const hook = await readyHook(definition.use, {
+      settings: definition.settings,
+      random: (length) => this.#context.random(length),
+      secrets: async (name) => this.#secret(environment, name),
+      warn: (message) => {
+        this.#context.warn(message);
+      },
+    });
+    return { hook, command: null };
+  }
+
+  #shell(commands: Readonly<Record<string, string | undefined>>): RotationHook {
+    const context = this.#context;
+    return shellHook(commands, context.host.env, context.writeTo('error'));
+  }
+
+  /** A value that a hook needs beside the one that it rotates; on record. */
+  async #secret(environment: string, name: string): Promise<Uint8Array<ArrayBuffer>> {
+    const options = { environment, name, version: null, field: null, allowExpired: false };
+    const { value } = await this.#vault.read('rotate-use', async (scope) => getSecret(scope, options));
+    try {
+      return Uint8Array.from(value.bytes);
+    } finally {
+      value.wipe();
+    }
+  }
+
+  async #find(environment: string, id: string): Promise<FoundHook> {
+    const key = `${environment}\n${id}`;
+    const known = this.#stored.get(key) ?? this.#look(environment, id);
+    this.#stored.set(key, known);
+    return known;
+  }
+
+  async #look(environment: string, id: string): Promise<FoundHook> {
+    const context = this.#context;
+    const found = await findStoredHook(context, this.#vault, environment, id);
+    if (!runsCommands(found) || (await isTrusted(context, found))) return found;
+    throw new AccessDeniedError(
+      `the hook ${id} of ${environment} runs commands, and you have not accepted them as they are`,
+      {
+        hint: `read them with \`vault hook show ${id} -e ${environment}\`, then \`vault hook trust ${id} -e ${environment}\``,
+      },
+      'UNTRUSTED_HOOK',
+    );
+  }
+}

@@ -1,0 +1,44 @@
+/** The hooks that the program brings. What they are made of is loaded when one is used. */
+import type { RandomSource } from '../crypto/aead.ts';
+import type { ReadyHook } from '../format/hook.ts';
+import type { RotationHook, SecretSource } from './rotation-hook.ts';
+
+export interface ReadyOptions {
+  readonly settings: ReadonlyMap<string, string>;
+  readonly secrets: SecretSource;
+  readonly random: RandomSource;
+  readonly warn: (message: string) => void;
+}
+
+/** @param options with the settings that format/hook.ts asks for. @throws UsageError for settings that will not do */
+export async function readyHook(
+  use: ReadyHook,
+  { settings, secrets, random, warn }: ReadyOptions,
+): Promise<RotationHook> {
+  const admin = settings.get('admin') ?? null;
+  switch (use) {
+    case 'postgres':
+      return (await import('./postgres.ts')).postgresHook({ admin, secrets, random });
+    case 'postgres-alternating':
+      return (await import('./postgres.ts')).alternatingPostgresHook(settings.get('roles') ?? '', {
+        admin: admin ?? '',
+        secrets,
+        random,
+      });
+    case 'redis':
+      return (await import('./redis.ts')).redisHook({
+        admin,
+        plain: settings.get('plain') === 'yes',
+        secrets,
+        warn,
+      });
+    case 'http':
+      return (await import('./http.ts')).httpHook({
+        urls: new Map([...settings].filter(([name]) => name !== 'token')),
+        token: settings.get('token') ?? null,
+        secrets,
+      });
+    default:
+      return use satisfies never;
+  }
+}

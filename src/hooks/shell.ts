@@ -1,0 +1,32 @@
+/** Hooks that are shell commands. */
+import { UsageError } from '../errors.ts';
+import type { Write } from '../exec/child-stdio.ts';
+import { runHook } from '../exec/hook.ts';
+import { StepFailure, type RotationHook, type Step, type StepWork } from './rotation-hook.ts';
+
+const steps: readonly Step[] = ['apply', 'check', 'undo', 'retire'];
+
+/**
+ * @param ours our environment; they get none of our credentials
+ * @param report takes what they print, masked
+ */
+export function shellHook(
+  commands: Readonly<Partial<Record<Step, string>>>,
+  ours: Readonly<Record<string, string | undefined>>,
+  report: Write,
+): RotationHook {
+  const work =
+    (command: string): StepWork =>
+    async (input) => {
+      const status = await runHook(command, input, ours, report).catch((cause: unknown) => {
+        const why = cause instanceof UsageError ? cause.message : 'it could not be started';
+        throw new StepFailure(`failed: ${why}`, { cause, isUntouched: true });
+      });
+      if (status !== 0) throw new StepFailure(`failed with status ${status}`);
+    };
+  const found = steps.flatMap((step) => {
+    const command = commands[step];
+    return command === undefined ? [] : [[step, work(command)] as const];
+  });
+  return { steps: Object.fromEntries(found), next: null, endsPrevious: false };
+}
