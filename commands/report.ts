@@ -1,5 +1,6 @@
 /** What a command shows: data on standard output, everything else on standard error. */
 import { BackendError } from '../src/errors.ts';
+import { warningDays } from '../src/lifecycle/due.ts';
 import type { FileSystem } from '../src/storage/file-system.ts';
 import { coloursAllowed, styleFor } from '../src/terminal/style.ts';
 import { renderPairs, renderTable, safeText } from '../src/terminal/table.ts';
@@ -34,7 +35,6 @@ export interface Host {
   readonly self: readonly string[];
 }
 
-const expiryWarningDays = 30;
 /** Data as `--json` shows it. */
 export const jsonText = (data: unknown): string => `${escapedJson(JSON.stringify(data, null, 2))}\n`;
 
@@ -160,11 +160,11 @@ export class Report {
     }
   }
 
-  /** A word in time, within 30 days of it. */
+  /** A word in time. */
   warnOfExpiry(name: string, expires: string): void {
     const days = Math.ceil((Date.parse(expires) - this.now().getTime()) / 86_400_000);
     if (days <= 0) this.warn(`${this.shown(name)} has expired`);
-    else if (days <= expiryWarningDays)
+    else if (days <= warningDays())
       this.warn(`${this.shown(name)} expires in ${days} ${days === 1 ? 'day' : 'days'}`);
   }
 

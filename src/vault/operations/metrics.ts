@@ -70,7 +70,7 @@ export const metrics: readonly Metric[] = [
   {
     name: 'vault_secrets_overdue',
     type: 'gauge',
-    help: 'Secrets past their rotation interval, whether expired or not.',
+    help: 'Secrets that are due for rotation, past their interval or certificates within 30 days of their end, whether expired or not.',
     read: ({ status }) =>
       status.environments.flatMap(({ name, overdue }) =>
         overdue === null ? [] : [sample(overdue, { environment: name })],

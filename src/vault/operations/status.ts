@@ -2,6 +2,7 @@
 import type { AuditStatistics } from '../../audit/statistics.ts';
 import { IntegrityError } from '../../errors.ts';
 import type { EnvironmentEntry, StoredKdf } from '../../format/lines.ts';
+import { expiryState, isDue, warningMs } from '../../lifecycle/due.ts';
 import { policyValue } from '../../lifecycle/policy.ts';
 import type { EnvironmentReader } from '../environment-reader.ts';
 import { currentVersion } from '../secret-history.ts';
@@ -54,7 +55,6 @@ export interface VaultStatus {
 }
 
 const dayMs = 86_400_000;
-const soonMs = 30 * dayMs;
 
 export async function vaultStatus(scope: Scope, place: Place): Promise<VaultStatus> {
   const { document, authority, identity } = scope;
@@ -115,11 +115,11 @@ async function settle<T>(work: Promise<T>): Promise<T | 'damaged'> {
 async function currentOf(
   reader: EnvironmentReader,
   secret: string,
-): Promise<{ readonly time: string; readonly expires: string } | null> {
+): Promise<{ readonly time: string; readonly expires: string | null } | null> {
   const current = currentVersion(await reader.history(secret));
-  return current === null
-    ? null
-    : { time: current.value.time, expires: (await reader.note(current)).expires };
+  if (current === null) return null;
+  const { expires } = await reader.note(current);
+  return { time: current.value.time, expires: expires === '' ? null : expires };
 }
 
 async function environmentStatus(
@@ -134,17 +134,19 @@ async function environmentStatus(
   const age = since === null ? 0 : scope.now.getTime() - Date.parse(since);
   const entries = await reader.entries();
   const present = entries.filter((one) => one.removed === '');
-  const soon = new Date(scope.now.getTime() + soonMs).toISOString();
-  const now = scope.now.toISOString();
+  const now = scope.now.getTime();
+  const windowMs = warningMs();
   let [expired, expiringSoon, overdue, damaged] = [0, 0, 0, 0];
-  for (const { secret, interval } of present) {
+  for (const { secret, interval, type } of present) {
     const current = await settle(currentOf(reader, secret));
     if (current === 'damaged') damaged += 1;
     if (current === null || current === 'damaged') continue;
     const { expires, time } = current;
-    if (expires !== '' && expires <= now) expired += 1;
-    else if (expires !== '' && expires <= soon) expiringSoon += 1;
-    if (interval > 0 && Date.parse(time) + interval * 1_000 <= scope.now.getTime()) overdue += 1;
+    const state = expiryState(expires, now, windowMs);
+    if (state === 'expired') expired += 1;
+    if (state === 'expiring') expiringSoon += 1;
+    const intervalSeconds = interval === 0 ? null : interval;
+    if (isDue({ type, updated: time, expires }, { intervalSeconds, windowMs }, now)) overdue += 1;
   }
   if (damaged > 0)
     place.warn(`${entry.name}: what does not hold together was not counted: \`vault verify\` says more`);
