@@ -2,7 +2,7 @@
 import { BackendError } from '../src/errors.ts';
 import { warningDays } from '../src/lifecycle/due.ts';
 import type { FileSystem } from '../src/storage/file-system.ts';
-import { coloursAllowed, styleFor } from '../src/terminal/style.ts';
+import { coloursAllowed, styleFor, type Style } from '../src/terminal/style.ts';
 import { renderPairs, renderTable, safeText } from '../src/terminal/table.ts';
 import { openProgress, type Progress } from '../src/terminal/progress.ts';
 import { errorIsTerminal, outputIsTerminal, say, writeError, writeOutput } from '../src/terminal/streams.ts';
@@ -140,10 +140,18 @@ export class Report {
     return `${time.slice(0, 10)} ${time.slice(11, 19)}Z`;
   }
 
+  /** Text that may have anything in it, for people. */
+  forTerminal(text: string): string {
+    return safeText(text);
+  }
+
+  /** Colours of standard output, where there is a person to see them. */
+  async style(): Promise<Style> {
+    return styleFor(outputIsTerminal() && coloursAllowed(this.host.env, this.globals.color !== false));
+  }
+
   async table(head: readonly string[], rows: readonly (readonly string[])[]): Promise<void> {
-    const style = await styleFor(
-      outputIsTerminal() && coloursAllowed(this.host.env, this.globals.color !== false),
-    );
+    const style = await this.style();
     writeOutput(await renderTable(head.map(style.heading), rows));
   }
 

@@ -67,3 +67,24 @@ export function expiryState(
   if (left <= 0) return 'expired';
   return left <= windowMs ? 'expiring' : 'live';
 }
+
+/** Types of values that are to be replaced now and then, whether somebody set an interval or not. */
+const perishable: ReadonlySet<SecretType> = new Set(['password', 'api-key', 'token', 'database-credential']);
+
+/** After so many days such a value is old. */
+const oldAfterDays = 90;
+
+/**
+ * Whether a secret was never rotated and should have been: its value was put there by hand, and is older than its interval, or than 90
+ * days where it has none and its type is one that perishes.
+ * @param now milliseconds since 1970
+ */
+export function isNeverRotated(
+  { type, updated, rotations }: Pick<DueFacts, 'type' | 'updated'> & { readonly rotations: number },
+  intervalSeconds: number | null,
+  now: number,
+): boolean {
+  if (rotations > 0 || (intervalSeconds === null && !perishable.has(type))) return false;
+  const allowedMs = intervalSeconds === null ? oldAfterDays * dayMs : intervalSeconds * 1_000;
+  return Date.parse(updated) + allowedMs <= now;
+}

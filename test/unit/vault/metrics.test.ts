@@ -89,6 +89,9 @@ describe('secrets', () => {
       expired: null,
       expiringSoon: null,
       overdue: null,
+      neverRotated: null,
+      pending: null,
+      nextExpiry: null,
       keysSince: null,
       rekeyDue: false,
     };
