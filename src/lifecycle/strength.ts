@@ -5,6 +5,7 @@
  * A character counts by the kinds of characters in the value; a common word, a year, what continues a row (`aaa`, `123`, `cba`) or repeats
  * what came before counts less; what could be a word of some language counts as one.
  */
+import { isUtf8 } from 'node:buffer';
 import type { Bytes } from '../crypto/bytes.ts';
 import { commonWords } from './common-words.ts';
 
@@ -18,6 +19,8 @@ const yearBits = 7;
 const letterBits = 2.2;
 const firstLetterBits = 4;
 const longestWord = 9;
+/** A sign after a word. */
+const separatorBits = 3;
 
 const code = (text: string): number => text.charCodeAt(0);
 const isDigit = (byte: number): boolean => byte >= code('0') && byte <= code('9');
@@ -47,7 +50,8 @@ export function estimateBits(value: Bytes): number {
   const looked = value.subarray(0, mostLooked);
   if (looked.length === 0) return 0;
   const period = periodOf(looked);
-  return bitsOf(looked.subarray(0, period)) + Math.log2(looked.length / period);
+  const once = looked.subarray(0, period);
+  return (isUtf8(looked) ? textBits(once) : binaryBits(once)) + Math.log2(looked.length / period);
 }
 
 /** Length of what is repeated to the end; all of it where nothing is. */
@@ -80,14 +84,21 @@ function alphabetOf(bytes: Uint8Array): number {
   return kinds.reduce((sum, [there, size]) => sum + (there ? size : 0), 0);
 }
 
-function bitsOf(bytes: Uint8Array): number {
+function binaryBits(bytes: Uint8Array): number {
+  return bytes.reduce((bits, _, at) => bits + characterAt(bytes, at, 8).bits, 0);
+}
+
+function textBits(bytes: Uint8Array): number {
   const each = Math.log2(Math.max(2, alphabetOf(bytes)));
   let bits = 0;
+  let afterWord = false;
   for (let at = 0; at < bytes.length;) {
-    const { length, bits: more } =
-      commonWordAt(bytes, at) ?? yearAt(bytes, at) ?? wordAt(bytes, at, each) ?? characterAt(bytes, at, each);
-    bits += more;
-    at += length;
+    const word = commonWordAt(bytes, at) ?? yearAt(bytes, at) ?? wordAt(bytes, at, each);
+    const separates = afterWord && !isLetter(bytes[at] ?? 0) && !isDigit(bytes[at] ?? 0);
+    const piece = word ?? characterAt(bytes, at, separates ? Math.min(each, separatorBits) : each);
+    bits += piece.bits;
+    at += piece.length;
+    afterWord = word !== null;
   }
   return bits;
 }
