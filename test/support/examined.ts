@@ -24,11 +24,11 @@ export class ExaminedVault {
     this.#clock = clock;
   }
 
-  /** With `development`, `staging` and `production`, and nothing in them. */
-  static async make(changes: Partial<Place> = {}): Promise<ExaminedVault> {
+  /** With `development`, `staging` and `production`, or others, and nothing in them. */
+  static async make(environments?: readonly string[]): Promise<ExaminedVault> {
     const clock = { now: begun };
     const now = (): Date => new Date(clock.now);
-    return new ExaminedVault(await teamVault(undefined, { now, ...changes }), clock);
+    return new ExaminedVault(await teamVault(environments, { now }), clock);
   }
 
   get place(): Place {

@@ -59,8 +59,6 @@ export async function examineVault(scope: Scope, place: Place, options: DoctorOp
   const { environments } = scope.authority.header;
   const open = new Set(scope.accessible());
   const named = environment === null ? null : scope.entry(environment);
-  // Says why it cannot be opened.
-  if (named !== null && !open.has(named)) await scope.readerOf(named);
   const wanted = named === null ? environments.filter((entry) => open.has(entry)) : [named];
   const closed = named === null ? environments.filter((entry) => !open.has(entry)) : [];
   const values = new ValueCheck(place.random);

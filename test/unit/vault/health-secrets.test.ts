@@ -1,6 +1,7 @@
 /** What `doctor` finds of secrets: each finding made to appear, and to go. docs/health.md. */
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { encodeHex, utf8 } from '../../../src/crypto/bytes.ts';
+import { SecretBytes } from '../../../src/crypto/secret-bytes.ts';
 import { pruneLog } from '../../../src/vault/operations/audit-prune.ts';
 import { putSecret } from '../../../src/vault/operations/put.ts';
 import { renameSecret } from '../../../src/vault/operations/move.ts';
@@ -163,6 +164,7 @@ describe('values', () => {
 
   test('settings that are the same are none of that', async () => {
     for (const name of ['DB_HOST', 'CACHE_HOST']) await vault.put(name, 'localhost');
+    for (const name of ['DB', 'DB_REPLICA']) await vault.put(name, 'database.internal.example.com');
     for (const name of ['A', 'B']) await vault.put(name, '');
     for (const name of ['text', 'copy']) await vault.put(name, strong(1), { type: 'note' });
     expect(await vault.found()).toEqual({});
@@ -184,6 +186,15 @@ describe('values', () => {
     expect((await vault.examine()).counts.reused).toBe(0);
   });
 
+  test('compartments of production are production', async () => {
+    vault = await ExaminedVault.make(['production', 'production/payments', 'prod', 'products']);
+    for (const environment of ['production', 'production/payments', 'prod'])
+      await vault.put('a', strong(1), { type: 'token' }, environment);
+    expect(Object.keys(await vault.found())).toEqual(['shared-between-environments']);
+    await vault.put('a', strong(1), { type: 'token' }, 'products');
+    expect(Object.keys(await vault.found())).toEqual(['shared-with-production']);
+  });
+
   test('binary values, and odd names', async () => {
     const bytes = Uint8Array.from({ length: 64 }, (_, index) => (index * 37) & 0xff);
     for (const name of ['größe/ä b', '%2f', '__proto__'])
@@ -195,6 +206,14 @@ describe('values', () => {
       'vault://development/gr%C3%B6%C3%9Fe/%C3%A4%20b',
       'vault://production/gr%C3%B6%C3%9Fe/%C3%A4%20b',
     ]);
+  });
+
+  test('each that is opened is wiped', async () => {
+    for (const name of ['a', 'b']) await vault.put(name, 'hunter2', { type: 'password' });
+    const wiped = vi.spyOn(SecretBytes.prototype, 'wipe');
+    await vault.examine();
+    expect(wiped).toHaveBeenCalledTimes(2);
+    vi.restoreAllMocks();
   });
 
   test('none is in what is told, nor in what is recorded; one record names no secret', async () => {
@@ -254,6 +273,7 @@ describe('use', () => {
     expect(await vault.found()).toEqual({ 'secret-unused': ['unread'] });
     expect((await vault.examine()).counts.unused).toBe(1);
     await vault.put('young', strong(20));
+    await vault.put('unread', strong(21));
     expect(await vault.found()).toEqual({ 'secret-unused': ['unread'] });
     vault.day = 180;
     expect(await vault.found()).toEqual({ 'secret-unused': ['read', 'unread'] });
@@ -282,18 +302,26 @@ describe('use', () => {
     expect(await other()).toMatchObject({ 'use-not-known': ['a'] });
     expect((await vault.examine({ known: null }, elsewhere)).counts.unused).toBeNull();
     expect(await vault.found()).toEqual({ 'secret-unused': ['a'] });
+  });
+
+  test('where it was pruned, it reaches back to the first record that is left', async () => {
+    for (const name of ['a', 'b']) await vault.put(name, strong(name.length));
     await vault.policy('audit.days', '1');
+    for (const time of [50, 106]) {
+      vault.day = time;
+      await read('a');
+    }
     vault.day = 110;
-    await read('a');
-    await vault.put('b', strong(2));
     await vault.owner(async (owner) => {
       const options = { before: new Date(begun + 105 * day), archive: null, known: owner.rememberedLog };
       await owner.write('audit-prune', async (scope) => pruneLog(scope, vault.place, options));
     });
-    vault.day = 111;
-    expect(await vault.found()).toEqual({});
-    vault.day = 200.5;
-    expect(await vault.found()).toEqual({ 'secret-unused': ['a', 'b'] });
+    expect(await vault.found()).toMatchObject({ 'use-not-known': ['b'] });
+    expect((await vault.examine()).counts.unused).toBeNull();
+    vault.day = 195.9;
+    expect(await vault.found()).toMatchObject({ 'use-not-known': ['b'] });
+    vault.day = 196.1;
+    expect(await vault.found()).toMatchObject({ 'secret-unused': ['a', 'b'] });
   });
 });
 
