@@ -30,12 +30,12 @@ export const findingKinds = {
   'file-writable-by-others': {
     severity: 'problem',
     meaning: 'Others may write to the vault, its log or the state folder.',
-    hint: '`chmod go-w FILE`',
+    hint: '`chmod go-w PATH`',
   },
   'folder-writable-by-others': {
     severity: 'problem',
     meaning: 'Everybody may put files in the place of the vault or its log.',
-    hint: '`chmod o-w FOLDER`',
+    hint: '`chmod o-w PATH`',
   },
   'secret-expiring': {
     severity: 'warning',
@@ -61,7 +61,7 @@ export const findingKinds = {
   'weak-value': {
     severity: 'warning',
     meaning: 'A value is empty or easy to guess.',
-    hint: '`vault rotate NAME -e ENVIRONMENT` generates a strong one',
+    hint: 'a strong one: `vault rotate NAME -e ENVIRONMENT`',
   },
   'reused-value': {
     severity: 'warning',
@@ -76,7 +76,7 @@ export const findingKinds = {
   'readable-by-others': {
     severity: 'warning',
     meaning: 'Others on this machine may read the vault, and guess at its passphrases, or its log.',
-    hint: '`chmod go-r FILE`',
+    hint: '`chmod go-r PATH`',
   },
   'other-owner': {
     severity: 'warning',
@@ -140,7 +140,7 @@ export const findingKinds = {
     severity: 'warning',
     meaning:
       'There is one administrator, without a recovery key: one lost passphrase, and nobody administers this vault any more.',
-    hint: '`vault slot add --recovery`, or a second one: `vault access add NAME --can admin`',
+    hint: '`vault slot add --recovery`, or a second one: `vault access add PERSON --can admin --invite`',
   },
   'vault-large': {
     severity: 'warning',
@@ -193,7 +193,7 @@ export const findingKinds = {
   'folder-writable-by-group': {
     severity: 'note',
     meaning: 'The group of the folder may put files in the place of the vault or its log.',
-    hint: '`chmod g-w FOLDER`, unless the group is yours alone',
+    hint: '`chmod g-w PATH`, unless the group is yours alone',
   },
   'temporary-file': {
     severity: 'note',
@@ -237,20 +237,32 @@ export interface Finding {
   readonly hint: string;
 }
 
-/** What can stand in a command as it is. */
-const plainWord = /^[\w.][\w./-]*$/u;
+/** What a finding is about; a hint in place of its kind's where something else mends it. */
+export type FindingDetails = Partial<Pick<Finding, 'environment' | 'names' | 'hint'>>;
 
-/** A command with what it is about in the place of NAME and ENVIRONMENT, where that is one plain word. */
+/** How a database credential gets a new password: a random text in its place would be none. */
+export const databaseHint = 'the password in it: `vault put NAME -e ENVIRONMENT --field password --generate`';
+
+/** What can stand in a command as it is. */
+const plainWord = /^[\w./][\w./-]*$/u;
+
+/** A command with what it is about in the place of PATH, NAME and ENVIRONMENT, as far as that is plain. */
 function filled(hint: string, environment: string | null, names: readonly string[]): string {
-  const put = (text: string, word: string, found: string | null | undefined): string =>
-    typeof found === 'string' && plainWord.test(found) ? text.replaceAll(word, found) : text;
-  return put(put(hint, 'ENVIRONMENT', environment), 'NAME', names.length === 1 ? names[0] : null);
+  const words: readonly (readonly [string, readonly string[]])[] = [
+    ['ENVIRONMENT', environment === null ? [] : [environment]],
+    ['NAME', names.length === 1 ? names : []],
+    ['PATH', names],
+  ];
+  return words.reduce((text, [word, found]) => {
+    const plain = found.length > 0 && found.every((one) => plainWord.test(one));
+    return plain ? text.replaceAll(word, () => found.join(' ')) : text;
+  }, hint);
 }
 
 export function finding(
   id: FindingId,
   message: string,
-  { environment = null, names = [], hint }: Partial<Pick<Finding, 'environment' | 'names' | 'hint'>> = {},
+  { environment = null, names = [], hint }: FindingDetails = {},
 ): Finding {
   const kind = findingKinds[id];
   return {
@@ -259,6 +271,6 @@ export function finding(
     environment,
     names,
     message,
-    hint: hint ?? filled(kind.hint, environment, names),
+    hint: filled(hint ?? kind.hint, environment, names),
   };
 }

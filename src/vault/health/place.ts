@@ -130,15 +130,19 @@ function sizeFindings({ document }: Scope, { fs, path, audit }: Place): Finding[
   const { size } = document.source;
   const log = statOf(fs, audit.path)?.size ?? 0;
   return [
-    ...(size > largeVault ? [finding('vault-large', `it has ${inMebibytes(size)}`, { names: [path] })] : []),
-    ...(log > largeLog ? [finding('log-large', `it has ${inMebibytes(log)}`, { names: [audit.path] })] : []),
+    ...(size > largeVault
+      ? [finding('vault-large', `the file has ${inMebibytes(size)}`, { names: [path] })]
+      : []),
+    ...(log > largeLog
+      ? [finding('log-large', `the log has ${inMebibytes(log)}`, { names: [audit.path] })]
+      : []),
   ];
 }
 
 async function logFindings(scope: Scope, place: Place, known: RememberedLog | null): Promise<Finding[]> {
   const names = [place.audit.path];
   if ((statOf(place.fs, place.audit.path)?.size ?? 0) > mostProven)
-    return [finding('log-not-proven', 'too long to be proven along', { names })];
+    return [finding('log-not-proven', 'the log is too long to be proven along', { names })];
   try {
     await proveLog(scope, place, { known });
     return [];

@@ -1,5 +1,5 @@
 /** Findings of an environment from what can be told of its secrets without their values. */
-import { finding, type Finding, type FindingId } from './finding.ts';
+import { databaseHint, finding, type Finding, type FindingDetails, type FindingId } from './finding.ts';
 import type { SecretState, Survey } from './survey.ts';
 
 const hourMs = 3_600_000;
@@ -10,8 +10,14 @@ function told(count: number, one: string, many: string): string {
 }
 
 export function secretFindings(environment: string, { states, damaged }: Survey, now: Date): Finding[] {
-  const named = (id: FindingId, one: string, many: string, names: readonly string[]): Finding[] =>
-    names.length === 0 ? [] : [finding(id, told(names.length, one, many), { environment, names })];
+  const named = (
+    id: FindingId,
+    one: string,
+    many: string,
+    names: readonly string[],
+    more: FindingDetails = {},
+  ): Finding[] =>
+    names.length === 0 ? [] : [finding(id, told(names.length, one, many), { environment, names, ...more })];
   const those = (is: (state: SecretState) => boolean): string[] => states.filter(is).map(({ name }) => name);
   return [
     ...named('secret-damaged', 'does not hold together', 'do not hold together', damaged),
@@ -33,11 +39,17 @@ export function secretFindings(environment: string, { states, damaged }: Survey,
       'are due for rotation',
       those(({ overdue }) => overdue),
     ),
-    ...named(
-      'never-rotated',
-      'was never rotated',
-      'were never rotated',
-      those(({ neverRotated, overdue }) => neverRotated && !overdue),
+    ...[false, true].flatMap((isDatabase) =>
+      named(
+        'never-rotated',
+        'was never rotated',
+        'were never rotated',
+        those(
+          ({ neverRotated, overdue, type }) =>
+            neverRotated && !overdue && isDatabase === (type === 'database-credential'),
+        ),
+        isDatabase ? { hint: databaseHint } : {},
+      ),
     ),
     ...pendingFindings(states, now),
   ];

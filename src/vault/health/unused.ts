@@ -38,10 +38,11 @@ export async function findUnused(
   const findings = environments.map((environment) => {
     const names = unused.filter((state) => state.environment === environment).map(({ name }) => name);
     const where = { environment, names };
-    if (reaches) return finding('secret-unused', `not read here for ${unusedDays} days`, where);
+    const secrets = names.length === 1 ? 'a secret was' : `${names.length} secrets were`;
+    if (reaches) return finding('secret-unused', `${secrets} not read here for ${unusedDays} days`, where);
     const log =
       begins === null ? 'there is no audit log here' : `the audit log here begins ${begins.slice(0, 10)}`;
-    return finding('use-not-known', `${log}: whether these are in use is not known`, where);
+    return finding('use-not-known', `${log}: whether this is in use is not known`, where);
   });
   return { count: reaches || unused.length === 0 ? unused.length : null, findings };
 }
@@ -67,16 +68,29 @@ async function usedSince(
       }),
     );
   }
-  const operations = [...receivedOperations].map((op) => Buffer.from(`"op":"${op}"`));
   const used = new Set<string>();
+  const use = (environment: string, secret: string): string =>
+    keyOf({ environment: environmentNames.get(environment) ?? '', secret });
+  const isNews = (record: Buffer): boolean =>
+    secretsIn(record).some(([environment, hash]) => {
+      const secret = names.secretOf(environment, hash);
+      return secret !== null && !used.has(use(environment, secret));
+    });
   const { head } = scope.document.snapshot.value;
-  const received = (record: Buffer): boolean => operations.some((op) => record.includes(op));
-  for (const { how, environment, secret, record } of disclosures(place, head, names, received, since)) {
-    if (how === 'received' && record.time >= since)
-      used.add(keyOf({ environment: environmentNames.get(environment) ?? '', secret }));
+  for (const { how, environment, secret, record } of disclosures(place, head, names, isNews, since)) {
+    if (how === 'received' && record.time >= since) used.add(use(environment, secret));
     if (used.size === states.length) break;
   }
   return used;
+}
+
+/** Environments and hashes of names that a record of something that hands out values has; from its bytes, for most are not worth parsing. */
+function secretsIn(record: Buffer): [string, string][] {
+  const text = record.toString('latin1');
+  const from = text.indexOf('"secrets":[');
+  if (!receivedOperations.has(/"op":"([\w-]{1,64})"/u.exec(text)?.[1] ?? '') || from < 0) return [];
+  const pairs = text.slice(from).matchAll(/\["([\w-]{11})","([\w-]{43})",\d+\]/gu);
+  return Array.from(pairs, ([, environment = '', hash = '']) => [environment, hash]);
 }
 
 function byEnvironment(states: readonly SecretState[]): ReadonlyMap<string, readonly SecretState[]> {

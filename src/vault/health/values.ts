@@ -6,12 +6,13 @@ import type { RandomSource } from '../../crypto/aead.ts';
 import { encodeBase64url, type Bytes } from '../../crypto/bytes.ts';
 import { hmacSha256 } from '../../crypto/hash.ts';
 import { judge } from '../../lifecycle/weakness.ts';
-import { finding, type Finding } from './finding.ts';
+import { databaseHint, finding, type Finding } from './finding.ts';
 import type { Looked } from './survey.ts';
 
 interface Place {
   readonly environment: string;
   readonly name: string;
+  readonly isDatabase: boolean;
 }
 
 interface Weak extends Place {
@@ -32,7 +33,8 @@ export class ValueCheck {
     await reader.checkVersion(history, current.value.version);
     const value = await reader.open(current);
     const { name, type } = entry;
-    const place = { environment: reader.part.entry.name, name };
+    const isDatabase = type === 'database-credential';
+    const place = { environment: reader.part.entry.name, name, isDatabase };
     try {
       const { weakness, compared } = judge(type, name, value.bytes);
       if (weakness !== null) this.#weak.push({ ...place, weakness });
@@ -76,17 +78,25 @@ export class ValueCheck {
   }
 
   #weakFindings(): Finding[] {
-    const environments = [...new Set(this.#weak.map(({ environment }) => environment))];
-    return environments.flatMap((environment) =>
-      (['empty', 'easy to guess'] as const).flatMap((weakness) => {
-        const own = this.#weak.filter((one) => one.environment === environment && one.weakness === weakness);
-        const names = own.map(({ name }) => name).sort();
-        if (names.length === 0) return [];
-        const message =
-          names.length === 1 ? `a value is ${weakness}` : `${names.length} values are ${weakness}`;
-        return [finding('weak-value', message, { environment, names })];
-      }),
-    );
+    const groups = new Map<string, Weak[]>();
+    for (const one of this.#weak) {
+      const key = JSON.stringify([one.environment, one.weakness, one.isDatabase]);
+      groups.set(key, [...(groups.get(key) ?? []), one]);
+    }
+    // They were seen in no order.
+    const inOrder = [...groups].sort(([a], [b]) => (a < b ? -1 : 1));
+    return inOrder.map(([, own]) => {
+      const [{ environment, weakness, isDatabase } = { environment: null, weakness: '', isDatabase: false }] =
+        own;
+      const names = own.map(({ name }) => name).sort();
+      const message =
+        names.length === 1 ? `a value is ${weakness}` : `${names.length} values are ${weakness}`;
+      return finding('weak-value', message, {
+        environment,
+        names,
+        ...(isDatabase ? { hint: databaseHint } : {}),
+      });
+    });
   }
 }
 
@@ -109,7 +119,10 @@ function sharedFinding(places: readonly Place[]): Finding {
   const names = places.map((place) => (within ? place.name : referenceTo(place)));
   const where = { environment: within ? environment : null, names };
   if (hasSeveralNames(places))
-    return finding('reused-value', `${places.length} secrets have the same value`, where);
+    return finding('reused-value', `${places.length} secrets have the same value`, {
+      ...where,
+      ...(places.every(({ isDatabase }) => isDatabase) ? { hint: databaseHint } : {}),
+    });
   const production = places.filter((place) => isProduction(place.environment)).length;
   return production > 0 && production < places.length
     ? finding('shared-with-production', 'the same value in production as elsewhere', where)

@@ -10,7 +10,8 @@ import type { Place } from '../../../src/vault/place.ts';
 import type { Vault } from '../../../src/vault/vault.ts';
 import { cheapKdf, placeIn, samplePassphrase } from '../../support/sample-vault.ts';
 import { begun, day, examine, ExaminedVault, foundIn, strong } from '../../support/examined.ts';
-import { add, openPassphrase, remove } from '../../support/team.ts';
+import { Forgery } from '../../support/forgery.ts';
+import { add, asOwner, openPassphrase, remove } from '../../support/team.ts';
 
 let vault: ExaminedVault;
 let folder: string;
@@ -194,6 +195,20 @@ describe('people and keys', () => {
     const owner = await openPassphrase(vault.place, samplePassphrase, 'owner');
     expect(foundIn(await examine(owner))).toHaveProperty('credential-due');
     owner.close();
+  });
+
+  test('somebody without anything to unlock with', async () => {
+    await vault.owner(async (owner) => {
+      await add(owner, 'ci', { can: 'read', env: 'development' });
+      const { principal, signing } = owner.identity;
+      const forgery = Forgery.read(vault.place.path);
+      const id = [...owner.authority.principals].find(({ name }) => name === 'ci')?.id;
+      for (const slot of forgery.all('slot')) if (slot.principal === id) forgery.remove(slot);
+      await forgery.write(vault.place.path, { principal, signing });
+    });
+    const place = { ...vault.place, stateFolder: null };
+    const found = await asOwner({ ...vault.sample, place }, examine);
+    expect(foundIn(found)).toEqual({ 'no-credential': ['ci'], 'no-memory': [] });
   });
 
   test('tokens that a former administrator may know', async () => {

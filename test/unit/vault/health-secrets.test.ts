@@ -120,9 +120,13 @@ describe('values', () => {
     const { findings, counts } = await vault.examine();
     const weak = findings.filter(({ id }) => id === 'weak-value');
     expect(weak.map(({ names, message }) => [message, names])).toEqual([
+      ['4 values are easy to guess', ['DB_PASSWORD', 'key in json', 'password', 'short key']],
+      ['a value is easy to guess', ['db']],
       ['a value is empty', ['empty']],
-      ['5 values are easy to guess', ['DB_PASSWORD', 'db', 'key in json', 'password', 'short key']],
     ]);
+    expect(weak.find(({ names }) => names[0] === 'db')?.hint).toContain(
+      'put db -e development --field password',
+    );
     expect(counts.weak).toBe(6);
     await vault.put('password', strong(7), {}, 'development', 'rotate');
     expect((await vault.examine()).counts.weak).toBe(5);
