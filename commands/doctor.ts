@@ -1,7 +1,8 @@
 /** `vault doctor`: what is wrong, and how to mend it. */
 import { InvalidArgumentError } from 'commander';
 import { IntegrityError } from '../src/errors.ts';
-import { findingIds, integrityFindings, type Finding, type FindingId } from '../src/vault/health/finding.ts';
+import type { Finding } from '../src/vault/health/finding.ts';
+import { findingIds, integrityFindings, type FindingId } from '../src/vault/health/finding-kinds.ts';
 import type { Examination } from '../src/vault/operations/doctor.ts';
 import { examples, oneOfWords, type Declare } from './command.ts';
 import type { Context } from './context.ts';

@@ -8,7 +8,7 @@ import type { Command, Option } from 'commander';
 import { makeProgram } from '../commands/program.ts';
 import { version } from '../commands/version.ts';
 import { outcomes } from '../src/errors.ts';
-import { findingKinds } from '../src/vault/health/finding.ts';
+import { findingKinds } from '../src/vault/health/finding-kinds.ts';
 import { metrics } from '../src/vault/operations/metrics.ts';
 import { renderErrors } from './error-page.ts';
 

@@ -1,6 +1,6 @@
 /** A vault under `doctor`, with a clock that tests set. */
 import { utf8 } from '../../src/crypto/bytes.ts';
-import type { FindingId } from '../../src/vault/health/finding.ts';
+import type { FindingId } from '../../src/vault/health/finding-kinds.ts';
 import { examineVault, type DoctorOptions, type Examination } from '../../src/vault/operations/doctor.ts';
 import { putSecret, type PutOptions } from '../../src/vault/operations/put.ts';
 import { setPolicy } from '../../src/vault/operations/policy.ts';

@@ -1,6 +1,7 @@
 /** The files of a vault and what is around them: who may write and read them, what killed processes left, the lock, the clock, the log. */
 import type { Stats } from 'node:fs';
 import { dirname } from 'node:path';
+import { encodeHex } from '../../crypto/bytes.ts';
 import { IntegrityError, SecretsManagerError } from '../../errors.ts';
 import { limits } from '../../format/limits.ts';
 import { callerId } from '../../storage/caller.ts';
@@ -20,7 +21,7 @@ const largeLog = 256 * mebibyte;
 const largeVault = limits.file / 2;
 const clockToleranceMs = 5 * 60 * 1000;
 /** Whoever writes right now is no finding. */
-const lockPatienceMs = 250;
+const lockPatienceMs = 2_000;
 
 function statOf(fs: FileSystem, path: string): Stats | null {
   try {
@@ -111,9 +112,9 @@ function temporaryFiles({ fs, path, audit }: Place): Finding[] {
   return left.length === 0 ? [] : [finding('temporary-file', 'left by a killed process', { names: left })];
 }
 
-function memoryFindings({ fs, stateFolder }: Place): Finding[] {
+function memoryFindings({ fs, stateFolder, random }: Place): Finding[] {
   if (stateFolder === null) return [finding('no-memory', 'this machine has no folder to remember vaults in')];
-  return canSave(fs, stateFolder)
+  return canSave(fs, stateFolder, encodeHex(random(8)))
     ? []
     : [finding('no-memory', 'this machine cannot write down what it has seen', { names: [stateFolder] })];
 }

@@ -1,5 +1,6 @@
 /** Findings of an environment from what can be told of its secrets without their values. */
-import { databaseHint, finding, type Finding, type FindingDetails, type FindingId } from './finding.ts';
+import { databaseHint, finding, type Finding, type FindingDetails } from './finding.ts';
+import type { FindingId } from './finding-kinds.ts';
 import type { SecretState, Survey } from './survey.ts';
 
 const hourMs = 3_600_000;

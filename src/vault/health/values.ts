@@ -105,7 +105,7 @@ const keyOf = ({ environment, name }: Place): string => `${environment}\n${name}
 const hasSeveralNames = (places: readonly Place[]): boolean =>
   places.some(({ name }) => name !== places[0]?.name);
 
-const isProduction = (environment: string): boolean => /^prod(?:uction)?(?:\/|$)/iu.test(environment);
+const isProduction = (environment: string): boolean => /^prod(?:uction)?(?![a-z])/iu.test(environment);
 
 /** As `vault://ENV/NAME`, which commands understand. */
 function referenceTo({ environment, name }: Place): string {

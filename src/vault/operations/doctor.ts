@@ -6,7 +6,8 @@ import { IntegrityError } from '../../errors.ts';
 import type { EnvironmentEntry } from '../../format/lines.ts';
 import type { RememberedLog } from '../../storage/state-store.ts';
 import { environmentKeys, examineAccess } from '../health/access.ts';
-import { finding, type Finding, type Severity } from '../health/finding.ts';
+import { finding, type Finding } from '../health/finding.ts';
+import type { Severity } from '../health/finding-kinds.ts';
 import { examinePlace, logDamage } from '../health/place.ts';
 import { secretFindings } from '../health/secrets.ts';
 import {
@@ -59,6 +60,7 @@ export async function examineVault(scope: Scope, place: Place, options: DoctorOp
   const { environments } = scope.authority.header;
   const open = new Set(scope.accessible());
   const named = environment === null ? null : scope.entry(environment);
+  if (named !== null) scope.trace.environment = named.id;
   const wanted = named === null ? environments.filter((entry) => open.has(entry)) : [named];
   const closed = named === null ? environments.filter((entry) => !open.has(entry)) : [];
   const values = new ValueCheck(place.random);
