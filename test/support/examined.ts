@@ -68,7 +68,7 @@ export class ExaminedVault {
   /** Begin a rotation. @returns what takes it back */
   async stage(name: string): Promise<() => Promise<void>> {
     const value = utf8(strong(99));
-    const options = { environment: 'development', name, value, ifVersion: null };
+    const options = { environment: 'development', name, value, ifVersion: null, graceUntil: null };
     const staged = await this.owner(async (vault) =>
       vault.write('rotate-stage', async (scope) => stageRotation(scope, options)),
     );
