@@ -37,7 +37,7 @@ export const declareLs: Declare = (program, act) => {
     .option('--type <type>', 'only of this type', oneOfWords(secretTypes))
     .option('--expiring <duration>', 'only what expires within this time, or has expired')
     .option('--expired', 'only what has expired')
-    .option('--due', 'only what is past its rotation interval')
+    .option('--due', 'only what is to be rotated: past its interval, or a certificate near its end')
     .action(act<ListFlags>(runLs));
   return examples(command, 'vault ls', "vault ls 'db/*' --long", 'vault ls --expiring 30d --json');
 };

@@ -5,6 +5,7 @@ import { declareBackup } from './backup.ts';
 import { declareClearClipboard } from './clipboard.ts';
 import { addGlobalOptions, withSubcommands, type Act, type Declare } from './command.ts';
 import { declareAccess } from './access.ts';
+import { declareDoctor } from './doctor.ts';
 import { declareEnv, declareRekey } from './env.ts';
 import { declareExec } from './exec.ts';
 import { declareGet } from './get.ts';
@@ -41,7 +42,16 @@ const groups: readonly (readonly [string, readonly Declare[]])[] = [
   ['Keys:', [declarePasswd, declareRecover, declareSlot, declareRekey]],
   [
     'Trust:',
-    [declareVerify, declareAudit, declareBackup, declareStatus, declareMetrics, declareMigrate, declareTrust],
+    [
+      declareVerify,
+      declareAudit,
+      declareBackup,
+      declareStatus,
+      declareDoctor,
+      declareMetrics,
+      declareMigrate,
+      declareTrust,
+    ],
   ],
 ];
 

@@ -1,7 +1,8 @@
 /** What a command shows: data on standard output, everything else on standard error. */
 import { BackendError } from '../src/errors.ts';
+import { warningDays } from '../src/lifecycle/due.ts';
 import type { FileSystem } from '../src/storage/file-system.ts';
-import { coloursAllowed, styleFor } from '../src/terminal/style.ts';
+import { coloursAllowed, styleFor, type Style } from '../src/terminal/style.ts';
 import { renderPairs, renderTable, safeText } from '../src/terminal/table.ts';
 import { openProgress, type Progress } from '../src/terminal/progress.ts';
 import { errorIsTerminal, outputIsTerminal, say, writeError, writeOutput } from '../src/terminal/streams.ts';
@@ -34,7 +35,6 @@ export interface Host {
   readonly self: readonly string[];
 }
 
-const expiryWarningDays = 30;
 /** Data as `--json` shows it. */
 export const jsonText = (data: unknown): string => `${escapedJson(JSON.stringify(data, null, 2))}\n`;
 
@@ -140,10 +140,18 @@ export class Report {
     return `${time.slice(0, 10)} ${time.slice(11, 19)}Z`;
   }
 
+  /** Text that may have anything in it, for people. */
+  forTerminal(text: string): string {
+    return safeText(text);
+  }
+
+  /** Colours of standard output, where there is a person to see them. */
+  async style(): Promise<Style> {
+    return styleFor(outputIsTerminal() && coloursAllowed(this.host.env, this.globals.color !== false));
+  }
+
   async table(head: readonly string[], rows: readonly (readonly string[])[]): Promise<void> {
-    const style = await styleFor(
-      outputIsTerminal() && coloursAllowed(this.host.env, this.globals.color !== false),
-    );
+    const style = await this.style();
     writeOutput(await renderTable(head.map(style.heading), rows));
   }
 
@@ -160,11 +168,11 @@ export class Report {
     }
   }
 
-  /** A word in time, within 30 days of it. */
+  /** A word in time. */
   warnOfExpiry(name: string, expires: string): void {
     const days = Math.ceil((Date.parse(expires) - this.now().getTime()) / 86_400_000);
     if (days <= 0) this.warn(`${this.shown(name)} has expired`);
-    else if (days <= expiryWarningDays)
+    else if (days <= warningDays())
       this.warn(`${this.shown(name)} expires in ${days} ${days === 1 ? 'day' : 'days'}`);
   }
 

@@ -60,7 +60,7 @@ export const declareRotate: Declare = (program, act) => {
       'only if the current version is this',
       wholeNumber(1, Number.MAX_SAFE_INTEGER),
     )
-    .option('--due', 'every secret that is past its rotation interval')
+    .option('--due', 'every secret that is past its interval, and certificates near their end')
     .option('--all', 'every secret')
     .option('--type <type>', 'with --due or --all: only of this type', oneOfWords(secretTypes))
     .option('--tag <key=value>', 'with --due or --all: only with this tag', collectPairs)

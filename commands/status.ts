@@ -34,6 +34,25 @@ function operationsText(context: Context, { statistics }: VaultStatus): string {
   return `${counts}; the last: ${last.operation}${result} at ${context.moment(last.time)}`;
 }
 
+const heads = ['ENVIRONMENT', 'SECRETS', 'EXPIRED', 'EXPIRING', 'DUE', 'NEVER ROTATED', 'PENDING', 'REMOVED'];
+const counted = [
+  'secrets',
+  'expired',
+  'expiringSoon',
+  'overdue',
+  'neverRotated',
+  'pending',
+  'removed',
+] as const;
+
+/** One row an environment, and their sums where there are several. */
+function countRows({ environments }: VaultStatus): string[][] {
+  const number = (count: number | null): string => (count === null ? 'no access' : String(count));
+  const rows = environments.map((one) => [one.name, ...counted.map((key) => number(one[key]))]);
+  const sums = counted.map((key) => environments.reduce((sum, one) => sum + (one[key] ?? 0), 0));
+  return rows.length < 2 ? rows : [...rows, ['(all)', ...sums.map(String)]];
+}
+
 export const declareStatus: Declare = (program, act) => {
   const command = program
     .command('status')
@@ -56,16 +75,7 @@ export const declareStatus: Declare = (program, act) => {
           ['operations', operationsText(context, status)],
         ]);
         context.output('\n');
-        const number = (count: number | null): string => (count === null ? 'no access' : String(count));
-        const rows = status.environments.map((environment) => [
-          environment.name,
-          number(environment.secrets),
-          number(environment.expired),
-          number(environment.expiringSoon),
-          number(environment.overdue),
-          number(environment.removed),
-        ]);
-        await context.table(['ENVIRONMENT', 'SECRETS', 'EXPIRED', 'EXPIRING', 'OVERDUE', 'REMOVED'], rows);
+        await context.table(heads, countRows(status));
         showDue(context, status);
       }),
     );

@@ -8,6 +8,7 @@ import type { Command, Option } from 'commander';
 import { makeProgram } from '../commands/program.ts';
 import { version } from '../commands/version.ts';
 import { outcomes } from '../src/errors.ts';
+import { findingKinds } from '../src/vault/health/finding-kinds.ts';
 import { metrics } from '../src/vault/operations/metrics.ts';
 import { renderErrors } from './error-page.ts';
 
@@ -16,6 +17,7 @@ const root = path.resolve(import.meta.dirname, '..');
 /** Where in a document something rendered stands. */
 const places = {
   commands: { start: '<!-- commands: written by `npm run docs` -->\n', end: '<!-- /commands -->' },
+  findings: { start: '<!-- findings: written by `npm run docs` -->\n', end: '<!-- /findings -->' },
   metrics: { start: '<!-- metrics: written by `npm run docs` -->\n', end: '<!-- /metrics -->' },
 } as const;
 
@@ -79,6 +81,18 @@ export function renderMetrics(document: string): string {
     document,
     'metrics',
     ['| metric | type | meaning |', '|---|---|---|', ...rows, ''].join('\n'),
+  );
+}
+
+/** docs/health.md with the table of what `doctor` can find. */
+export function renderHealth(document: string): string {
+  const rows = Object.entries(findingKinds).map(
+    ([id, { severity, meaning, hint }]) => `| \`${id}\` | ${severity} | ${meaning} | ${hint} |`,
+  );
+  return withRendered(
+    document,
+    'findings',
+    ['| id | severity | found when | mended by |', '|---|---|---|---|', ...rows, ''].join('\n'),
   );
 }
 
@@ -206,6 +220,8 @@ if (import.meta.main) {
   writeFileSync(readme, renderReadme(readFileSync(readme, 'utf8')));
   const metricsPage = path.join(root, 'docs/metrics.md');
   writeFileSync(metricsPage, renderMetrics(readFileSync(metricsPage, 'utf8')));
+  const healthPage = path.join(root, 'docs/health.md');
+  writeFileSync(healthPage, renderHealth(readFileSync(healthPage, 'utf8')));
   writeFileSync(path.join(root, 'docs/man/vault.1'), renderManual());
   writeFileSync(path.join(root, 'docs/schemas/error.schema.json'), renderErrorSchema());
   writeFileSync(path.join(root, 'docs/errors.md'), renderErrors());

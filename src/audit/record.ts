@@ -59,3 +59,9 @@ export function sequenceOf(raw: Bytes, log?: string): number | null {
   const [, id, digits] = /^\{"log":"([\w-]{22})","seq":(\d{1,16}),/.exec(start) ?? [];
   return digits === undefined || (log !== undefined && id !== log) ? null : Number(digits);
 }
+
+/** The time that a line says it has, without parsing the rest; `null` if it does not begin like a record. */
+export function timeOf(raw: Bytes): string | null {
+  const start = Buffer.from(raw.buffer, raw.byteOffset, Math.min(raw.length, 96)).toString('latin1');
+  return /^\{"log":"[\w-]{22}","seq":\d{1,16},"time":"([\dT:.-]{23}Z)",/.exec(start)?.[1] ?? null;
+}

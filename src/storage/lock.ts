@@ -111,7 +111,8 @@ function writeHolder(fs: FileSystem, path: string, holder: string): void {
   }
 }
 
-function readHolder(fs: FileSystem, path: string): string {
+/** Who held the lock last, in their own words. */
+export function readHolder(fs: FileSystem, path: string): string {
   try {
     const descriptor = openRegular(fs, holderPath(path), openFlags.read);
     if (descriptor === null) return 'another process';

@@ -80,3 +80,15 @@ export function openStateStore(fs: FileSystem, folder: string | null, key: strin
     },
   };
 }
+
+/** Whether something can be kept in this folder, tried by a file of no bytes. @param key of its name, that nobody else has */
+export function canSave(fs: FileSystem, folder: string, key: string): boolean {
+  const path = join(folder, `${key}.trial`);
+  try {
+    replaceOwnFile(fs, folder, path, new Uint8Array(0), false);
+    fs.unlinkSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

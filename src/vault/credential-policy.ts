@@ -18,6 +18,7 @@ const allowed: ReadonlySet<string> = new Set([
   'slot-ls',
   'slot-add',
   'status',
+  'doctor',
   'verify',
 ]);
 

@@ -238,7 +238,14 @@ const runs: Readonly<Record<string, readonly Run[]>> = {
         rekeyDue: [{ principal: 'ada' }],
         tokensToReissue: ['ci'],
         environments: expect.arrayContaining([
-          expect.objectContaining({ name: 'production', keysSince: null, rekeyDue: false }),
+          expect.objectContaining({
+            name: 'production',
+            neverRotated: null,
+            pending: null,
+            nextExpiry: null,
+            keysSince: null,
+            rekeyDue: false,
+          }),
         ]) as unknown,
       },
     },
@@ -253,6 +260,46 @@ const runs: Readonly<Record<string, readonly Run[]>> = {
         ]) as unknown,
         rekeyDue: [],
         tokensToReissue: [],
+      },
+    },
+  ],
+  doctor: [
+    {
+      before: async (vault) => {
+        await rich(vault);
+        await interrupt(vault);
+        await vault.put('other', 'two', '--type', 'token');
+      },
+      args: ['doctor'],
+      like: {
+        ok: false,
+        findings: expect.arrayContaining([
+          expect.objectContaining({ id: 'weak-value', severity: 'warning', names: ['other', 'rich'] }),
+          expect.objectContaining({
+            id: 'reused-value',
+            environment: 'development',
+            names: ['other', 'rich'],
+          }),
+          expect.objectContaining({ id: 'rotation-under-way', severity: 'note', names: ['canary'] }),
+        ]) as unknown,
+        counts: { environments: 4, secrets: 4, weak: 2, reused: 2, pending: 1, unused: 0 },
+        ignored: 0,
+      },
+    },
+    { args: ['doctor', '--strict'], status: 1, like: { ok: false } },
+    {
+      before: async (vault) => {
+        await vault.put('monitored', 'x', '-e', 'production');
+        const add = ['access', 'add', 'monitoring', '--can', 'list', '--env', 'production', '--token', '-q'];
+        writeFileSync(vault.in('token'), (await vault.ok(add)).stdout);
+      },
+      args: ['doctor'],
+      env: { VAULT_ACCESS_TOKEN_FILE: 'token', VAULT_PASSPHRASE: undefined },
+      like: {
+        findings: expect.arrayContaining([
+          expect.objectContaining({ id: 'values-not-read', environment: 'production', names: [] }),
+        ]) as unknown,
+        counts: { environments: 1, secrets: 1, weak: null, reused: null },
       },
     },
   ],

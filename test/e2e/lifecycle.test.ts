@@ -320,6 +320,9 @@ describe('status and audit', () => {
         expired: name === 'development' ? 1 : 0,
         expiringSoon: expect.any(Number) as unknown,
         overdue: 0,
+        neverRotated: 0,
+        pending: 0,
+        nextExpiry: null,
         keysSince: time,
         rekeyDue: false,
       })),
@@ -329,6 +332,9 @@ describe('status and audit', () => {
     });
     await vault.fails(3, ['get', 'absent']);
     const text = (await vault.ok(['status'])).stdout.toString();
+    expect(text).toMatch(/^ENVIRONMENT +SECRETS +EXPIRED +EXPIRING +DUE +NEVER ROTATED +PENDING +REMOVED$/mu);
+    expect(text).toMatch(/^development +2 +1 +0 +0 +0 +0 +1$/mu);
+    expect(text).toMatch(/^\(all\) +2 +1 +0 +0 +0 +0 +1$/mu);
     expect(text).toMatch(/^format .* bytes in a file$/mu);
     expect(text).toMatch(/^audit log .*\.audit\.jsonl, 8 records, \d+ bytes$/mu);
     expect(text).toMatch(

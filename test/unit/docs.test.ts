@@ -3,7 +3,13 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { renderErrors } from '../../scripts/error-page.ts';
-import { renderErrorSchema, renderManual, renderMetrics, renderReadme } from '../../scripts/docs.ts';
+import {
+  renderErrorSchema,
+  renderHealth,
+  renderManual,
+  renderMetrics,
+  renderReadme,
+} from '../../scripts/docs.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
@@ -15,6 +21,10 @@ describe('rendered documents (npm run docs writes them)', () => {
 
   it('docs/metrics.md has the metrics that there are', () => {
     expect(renderMetrics(read('docs/metrics.md'))).toBe(read('docs/metrics.md'));
+  });
+
+  it('docs/health.md has the findings that there are', () => {
+    expect(renderHealth(read('docs/health.md'))).toBe(read('docs/health.md'));
   });
 
   it('docs/man/vault.1 has the options that there are', () => {

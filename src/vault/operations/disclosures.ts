@@ -2,7 +2,7 @@
  * Who received or brought which value, as the audit log of this place has it: the one reading for `audit who-saw` and `offboard`. What was
  * copied to another name or environment goes on under that one.
  */
-import { isSigned, parseRecord } from '../../audit/record.ts';
+import { isSigned, parseRecord, timeOf } from '../../audit/record.ts';
 import { IntegrityError } from '../../errors.ts';
 import type { Bytes } from '../../crypto/bytes.ts';
 import type { Line } from '../../format/json-line.ts';
@@ -13,7 +13,7 @@ import type { Place } from '../place.ts';
 import type { SecretNames } from './secret-names.ts';
 
 /** Operations that hand a value out. */
-const received: ReadonlySet<string> = new Set([
+export const receivedOperations: ReadonlySet<string> = new Set([
   'get',
   'exec',
   'inject',
@@ -25,6 +25,8 @@ const received: ReadonlySet<string> = new Set([
 ]);
 /** Operations whose principal brought the value, and so may know it. */
 const brought: ReadonlySet<string> = new Set(['put', 'edit', 'rotate', 'rotate-stage', 'import']);
+/** By how much the clocks of machines that share a log may differ. */
+const clockToleranceMs = 24 * 3600 * 1000;
 const signed = Buffer.from(',"sig":"');
 const torn = Buffer.from('"op":"torn"');
 const noWrite = Buffer.from('"to":""');
@@ -43,23 +45,29 @@ export interface Disclosure {
  * Disclosures of these secrets, the latest first.
  * @param head D of the vault as it is now @param names of the secrets as they are now; used up
  * @param matters whether a record that is no write may be one: a look at its bytes, before it is parsed
+ * @param since how far back to read: records from before may be left out, and a day's worth of them is not, for clocks differ
  */
 export function* disclosures(
   place: Place,
   head: string,
   names: SecretNames,
   matters: (record: Buffer) => boolean,
+  since = '',
 ): Generator<Disclosure, undefined> {
   const log = openLogReader(place.fs, place.audit.path);
   if (log === null) return undefined;
   try {
-    for (const { raw, newer, older } of signedBackward(linesBackward(log))) {
+    for (const { raw, newer, older } of signedBackward(linesBackward(log), earliestFor(since))) {
       const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.length);
       if (bytes.includes(noWrite) && !matters(bytes)) continue;
       const { value } = parseSigned(raw);
       if (!value.ok) continue;
       const made = madeVault(value, newer, older, head);
-      const how = received.has(value.op) ? 'received' : brought.has(value.op) && made ? 'brought' : null;
+      const how = receivedOperations.has(value.op)
+        ? 'received'
+        : brought.has(value.op) && made
+          ? 'brought'
+          : null;
       for (const [environment, hash, version] of value.secrets) {
         const secret = names.secretOf(environment, hash);
         // An operation that found no version has handed out none.
@@ -74,6 +82,10 @@ export function* disclosures(
   return undefined;
 }
 
+function earliestFor(since: string): string {
+  return since === '' ? '' : new Date(Date.parse(since) - clockToleranceMs).toISOString();
+}
+
 /** A record and its neighbours. */
 interface Between {
   readonly raw: Bytes;
@@ -82,12 +94,13 @@ interface Between {
 }
 
 /** Signed records that say something of the vault, the last one first. */
-function* signedBackward(lines: Iterable<LogLine>): Generator<Between, undefined> {
+function* signedBackward(lines: Iterable<LogLine>, earliest: string): Generator<Between, undefined> {
   let newer: Bytes | null = null;
   let here: Bytes | null = null;
   for (const { raw: older } of lines) {
     const bytes = Buffer.from(older.buffer, older.byteOffset, older.length);
     if (!bytes.includes(signed) || bytes.includes(torn)) continue;
+    if (earliest !== '' && (timeOf(older) ?? earliest) < earliest) break;
     if (here !== null) yield { raw: here, newer, older };
     [newer, here] = [here, older];
   }

@@ -1,6 +1,7 @@
 /** Listing: names, and metadata where it is asked for. Never values. */
 import { IntegrityError } from '../../errors.ts';
 import type { CatalogEntry } from '../../format/catalog.ts';
+import { isDue, warningMs, type DueRules } from '../../lifecycle/due.ts';
 import { matchesPattern } from '../../lifecycle/glob.ts';
 import type { EnvironmentReader } from '../environment-reader.ts';
 import type { Scope } from '../scope.ts';
@@ -16,7 +17,7 @@ export interface ListOptions {
   /** Only those that expire before this moment. */
   readonly expiringBefore: Date | null;
   readonly expired: boolean;
-  /** Only those past their rotation interval. */
+  /** Only those that are to be rotated: past their interval, or certificates near their end. */
   readonly due: boolean;
 }
 
@@ -89,12 +90,11 @@ export async function listInfo(
   return infos.filter((info) => {
     if (options.expired && (info.expires === null || info.expires > now)) return false;
     if (before !== null && (info.expires === null || info.expires > before)) return false;
-    return !options.due || isDue(info, scope.now);
+    return !options.due || isDue(info, rulesOf(info), scope.now.getTime());
   });
 }
 
-/** Past its own rotation interval, counted from its newest version. */
-function isDue(info: SecretInfo, now: Date): boolean {
-  if (info.rotateEverySeconds === null) return false;
-  return Date.parse(info.updated) + info.rotateEverySeconds * 1_000 <= now.getTime();
-}
+const rulesOf = ({ rotateEverySeconds }: SecretInfo): DueRules => ({
+  intervalSeconds: rotateEverySeconds,
+  windowMs: warningMs(),
+});

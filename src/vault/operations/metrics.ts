@@ -70,11 +70,27 @@ export const metrics: readonly Metric[] = [
   {
     name: 'vault_secrets_overdue',
     type: 'gauge',
-    help: 'Secrets past their rotation interval, whether expired or not.',
+    help: 'Secrets that are due for rotation, past their interval or certificates within 30 days of their end, whether expired or not.',
+    read: ({ status }) => byEnvironment(status, ({ overdue }) => overdue),
+  },
+  {
+    name: 'vault_secrets_never_rotated',
+    type: 'gauge',
+    help: 'Secrets that were never rotated and should have been: past their interval, or without one passwords, API keys, tokens and database credentials older than 90 days.',
+    read: ({ status }) => byEnvironment(status, ({ neverRotated }) => neverRotated),
+  },
+  {
+    name: 'vault_secrets_next_expiry_timestamp_seconds',
+    type: 'gauge',
+    help: 'When the next secret expires, of those that have not. Missing where none will.',
     read: ({ status }) =>
-      status.environments.flatMap(({ name, overdue }) =>
-        overdue === null ? [] : [sample(overdue, { environment: name })],
-      ),
+      byEnvironment(status, ({ nextExpiry }) => (nextExpiry === null ? null : seconds(nextExpiry))),
+  },
+  {
+    name: 'vault_rotations_pending',
+    type: 'gauge',
+    help: 'Rotations that were begun and have not ended.',
+    read: ({ status }) => byEnvironment(status, ({ pending }) => pending),
   },
   {
     name: 'vault_operations_total',
@@ -124,6 +140,17 @@ export const metrics: readonly Metric[] = [
     read: ({ stretchSeconds }) => one(stretchSeconds),
   },
 ];
+
+/** One sample an environment; none for those that the reader has no access to. */
+function byEnvironment(
+  { environments }: VaultStatus,
+  read: (environment: VaultStatus['environments'][number]) => number | null,
+): readonly Sample[] {
+  return environments.flatMap((environment) => {
+    const value = read(environment);
+    return value === null ? [] : [sample(value, { environment: environment.name })];
+  });
+}
 
 function secretsByState(environment: VaultStatus['environments'][number]): readonly Sample[] {
   const { name, secrets, removed, expired, expiringSoon } = environment;

@@ -1,18 +1,14 @@
 /** Health at a glance. Counts and times, nothing that needs a value. */
 import type { AuditStatistics } from '../../audit/statistics.ts';
-import { IntegrityError } from '../../errors.ts';
 import type { EnvironmentEntry, StoredKdf } from '../../format/lines.ts';
-import { policyValue } from '../../lifecycle/policy.ts';
-import type { EnvironmentReader } from '../environment-reader.ts';
-import { currentVersion } from '../secret-history.ts';
-import { keysSince } from '../exposure.ts';
-import { openCarry } from '../new-environment.ts';
+import { environmentKeys } from '../health/access.ts';
+import { countsOf, surveyEnvironment } from '../health/survey.ts';
 import type { Place } from '../place.ts';
 import type { Scope } from '../scope.ts';
 import { auditStatistics } from '../statistics.ts';
 import { listAccess } from './access-list.ts';
 import { tokensToReissue } from './offboard.ts';
-import { pendingRotations, type PendingRotation } from './rotation.ts';
+import type { PendingRotation } from './rotation.ts';
 
 export interface EnvironmentStatus {
   readonly name: string;
@@ -20,7 +16,14 @@ export interface EnvironmentStatus {
   readonly removed: number | null;
   readonly expired: number | null;
   readonly expiringSoon: number | null;
+  /** Due for rotation. */
   readonly overdue: number | null;
+  /** Never rotated, and old enough that they should have been. */
+  readonly neverRotated: number | null;
+  /** With a rotation that is under way. */
+  readonly pending: number | null;
+  /** When the next secret expires, of those that have not. */
+  readonly nextExpiry: string | null;
   /** Since when it has its present keys, where that is known. */
   readonly keysSince: string | null;
   /** Whether the policy wants new ones. */
@@ -53,19 +56,19 @@ export interface VaultStatus {
   readonly rotationsUnderWay: readonly PendingRotation[];
 }
 
-const dayMs = 86_400_000;
-const soonMs = 30 * dayMs;
-
 export async function vaultStatus(scope: Scope, place: Place): Promise<VaultStatus> {
   const { document, authority, identity } = scope;
   const { n, time, by } = document.snapshot.value;
   const environments: EnvironmentStatus[] = [];
+  const rotationsUnderWay: PendingRotation[] = [];
   for (const { entry } of document.environments) {
-    environments.push(
-      authority.grantLevel(identity.principal, entry.id) === null
-        ? { name: entry.name, ...unknown }
-        : await environmentStatus(scope, place, entry),
-    );
+    if (authority.grantLevel(identity.principal, entry.id) === null) {
+      environments.push({ name: entry.name, ...unknown });
+      continue;
+    }
+    const { status, pending } = await environmentStatus(scope, place, entry);
+    environments.push(status);
+    rotationsUnderWay.push(...pending);
   }
   return {
     path: place.path,
@@ -87,7 +90,7 @@ export async function vaultStatus(scope: Scope, place: Place): Promise<VaultStat
       rekeyDue === null ? [] : [{ principal: name, since: rekeyDue }],
     ),
     tokensToReissue: tokensToReissue(scope),
-    rotationsUnderWay: await pendingRotations(scope, null, null),
+    rotationsUnderWay,
   };
 }
 
@@ -97,65 +100,35 @@ const unknown = {
   expired: null,
   expiringSoon: null,
   overdue: null,
+  neverRotated: null,
+  pending: null,
+  nextExpiry: null,
   keysSince: null,
   rekeyDue: false,
 } as const;
 
-/** What one secret comes to: what is wrong with it, reading it or verifying says; the others are counted. */
-async function settle<T>(work: Promise<T>): Promise<T | 'damaged'> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof IntegrityError) return 'damaged';
-    throw error;
-  }
-}
-
-/** The current version of a secret and when it expires; `null` where there is none. */
-async function currentOf(
-  reader: EnvironmentReader,
-  secret: string,
-): Promise<{ readonly time: string; readonly expires: string } | null> {
-  const current = currentVersion(await reader.history(secret));
-  return current === null
-    ? null
-    : { time: current.value.time, expires: (await reader.note(current)).expires };
-}
-
+/** What is wrong with one secret, reading it or `doctor` says; the others are counted. */
 async function environmentStatus(
   scope: Scope,
   place: Place,
   entry: EnvironmentEntry,
-): Promise<EnvironmentStatus> {
-  const reader = await scope.readerOf(entry);
-  const { policy } = await openCarry(scope.authority.domain, entry, reader.keys);
-  const since = keysSince(policy);
-  const days = Number(policyValue(scope.policy, 'rekey.days'));
-  const age = since === null ? 0 : scope.now.getTime() - Date.parse(since);
-  const entries = await reader.entries();
-  const present = entries.filter((one) => one.removed === '');
-  const soon = new Date(scope.now.getTime() + soonMs).toISOString();
-  const now = scope.now.toISOString();
-  let [expired, expiringSoon, overdue, damaged] = [0, 0, 0, 0];
-  for (const { secret, interval } of present) {
-    const current = await settle(currentOf(reader, secret));
-    if (current === 'damaged') damaged += 1;
-    if (current === null || current === 'damaged') continue;
-    const { expires, time } = current;
-    if (expires !== '' && expires <= now) expired += 1;
-    else if (expires !== '' && expires <= soon) expiringSoon += 1;
-    if (interval > 0 && Date.parse(time) + interval * 1_000 <= scope.now.getTime()) overdue += 1;
-  }
-  if (damaged > 0)
-    place.warn(`${entry.name}: what does not hold together was not counted: \`vault verify\` says more`);
-  return {
+): Promise<{ readonly status: EnvironmentStatus; readonly pending: readonly PendingRotation[] }> {
+  const survey = await surveyEnvironment(scope, entry);
+  const { secrets, expired, expiring, overdue, neverRotated, pending } = countsOf(survey);
+  if (survey.damaged.length > 0)
+    place.warn(`${entry.name}: what does not hold together was not counted: \`vault doctor\` names it`);
+  const ahead = survey.states.flatMap(({ expiry, expires }) => (expiry === 'expired' ? [] : (expires ?? [])));
+  const status = {
     name: entry.name,
-    secrets: present.length,
-    removed: entries.length - present.length,
+    secrets,
+    removed: survey.removed,
     expired,
-    expiringSoon,
+    expiringSoon: expiring,
     overdue,
-    keysSince: since,
-    rekeyDue: days > 0 && age > days * dayMs,
+    neverRotated,
+    pending,
+    nextExpiry: ahead.reduce<string | null>((a, b) => (a === null || b < a ? b : a), null),
+    ...(await environmentKeys(scope, entry)),
   };
+  return { status, pending: survey.states.flatMap((state) => state.pending ?? []) };
 }

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parseUtf8, utf8 } from '../../../src/crypto/bytes.ts';
 import { certificateExpiry, certificateField } from '../../../src/lifecycle/certificate.ts';
+import { listInfo, type ListOptions } from '../../../src/vault/operations/list.ts';
 import { showSecret } from '../../../src/vault/operations/history.ts';
 import { attempt, failureOf } from '../../support/failure.ts';
 import { get, makeVault, placeIn, put, withVault } from '../../support/sample-vault.ts';
@@ -12,6 +13,17 @@ import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { lacking, skipped } from '../../support/tools.ts';
 
 const reason = lacking('openssl');
+const everything: ListOptions = {
+  environment: null,
+  allEnvironments: false,
+  pattern: null,
+  removed: false,
+  type: null,
+  tags: new Map(),
+  expiringBefore: null,
+  expired: false,
+  due: false,
+};
 
 describe.skipIf(reason !== '')(`certificates${skipped(reason)}`, () => {
   let folder: string;
@@ -148,6 +160,38 @@ describe.skipIf(reason !== '')(`certificates${skipped(reason)}`, () => {
       );
       expect(await stored({ metadata: { expires: null } })).toBeNull();
       expect(await get(vault, 'tls')).toContain('BEGIN PRIVATE KEY');
+    });
+  });
+
+  test('its end drives what ls lists as expiring, and as due, without any interval', async () => {
+    const ends = Date.parse(certificateExpiry(utf8(pem('site.pem')))?.toISOString() ?? '');
+    let now = ends - 60 * 86_400_000;
+    const sample = await makeVault(placeIn(temporaryFolder(), { now: () => new Date(now) }));
+    await withVault(sample, async (vault) => {
+      await put(vault, 'tls', pem('site.pem'), { metadata: { type: 'certificate' } });
+      await put(vault, 'token', 'x', { metadata: { type: 'token', expires: new Date(ends) } });
+      const listed = async (wanted: Partial<ListOptions>): Promise<string[]> => {
+        const all = await vault.read('ls', async (scope) => listInfo(scope, { ...everything, ...wanted }));
+        return all.map(({ name }) => name);
+      };
+      const within = async (days: number): Promise<string[]> =>
+        listed({ expiringBefore: new Date(now + days * 86_400_000) });
+      expect([await within(59), await within(60), await listed({ due: true })]).toEqual([
+        [],
+        ['tls', 'token'],
+        [],
+      ]);
+      now = ends - 30 * 86_400_000;
+      expect([await within(29), await within(30), await listed({ due: true })]).toEqual([
+        [],
+        ['tls', 'token'],
+        ['tls'],
+      ]);
+      now = ends;
+      expect([await listed({ expired: true }), await listed({ due: true })]).toEqual([
+        ['tls', 'token'],
+        ['tls'],
+      ]);
     });
   });
 

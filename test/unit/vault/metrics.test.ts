@@ -79,6 +79,13 @@ describe('secrets', () => {
       labels: { environment: 'development' },
       value: 2,
     });
+    const development = (name: string): unknown =>
+      all.get(name)?.samples.find(({ labels }) => labels['environment'] === 'development')?.value;
+    expect(development('vault_secrets_never_rotated')).toBe(2);
+    expect(development('vault_rotations_pending')).toBe(0);
+    expect(all.get('vault_secrets_next_expiry_timestamp_seconds')?.samples).toEqual([
+      { labels: { environment: 'development' }, value: (begun + 20 * day) / 1_000 },
+    ]);
   });
 
   test('of an environment that one has no access to are not there', () => {
@@ -89,6 +96,9 @@ describe('secrets', () => {
       expired: null,
       expiringSoon: null,
       overdue: null,
+      neverRotated: null,
+      pending: null,
+      nextExpiry: null,
       keysSince: null,
       rekeyDue: false,
     };
@@ -99,7 +109,9 @@ describe('secrets', () => {
         stretchSeconds: null,
       });
       expect(
-        closed.filter(({ name }) => name.startsWith('vault_secrets')).flatMap(({ samples }) => samples),
+        closed
+          .filter(({ name }) => /^vault_(?:secrets|rotations)/u.test(name))
+          .flatMap(({ samples }) => samples),
       ).toEqual([]);
     });
   });
