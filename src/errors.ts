@@ -18,6 +18,7 @@ export const outcomes = {
   VERSION_NOT_FOUND: { exit: 3, hint: '`vault history NAME` lists the versions that are kept' },
   VAULT_NOT_FOUND: { exit: 3, hint: 'make one with `vault init`, or name it with --vault or VAULT_PATH' },
   FIELD_NOT_FOUND: { exit: 3, hint: '`vault show NAME` says what kind of secret it is' },
+  NOTHING_TO_UNDO: { exit: 3, hint: '`vault rollback NAME --to N` goes back to any version that is kept' },
   UNLOCK_FAILED: {
     exit: 4,
     hint: 'check the credential; `vault recover` lets you back in with the recovery key',
@@ -92,7 +93,11 @@ export class SecretNotFoundError extends SecretsManagerError {
     message: string,
     details?: ErrorDetails,
     code:
-      'SECRET_NOT_FOUND' | 'VERSION_NOT_FOUND' | 'VAULT_NOT_FOUND' | 'FIELD_NOT_FOUND' = 'SECRET_NOT_FOUND',
+      | 'SECRET_NOT_FOUND'
+      | 'VERSION_NOT_FOUND'
+      | 'VAULT_NOT_FOUND'
+      | 'FIELD_NOT_FOUND'
+      | 'NOTHING_TO_UNDO' = 'SECRET_NOT_FOUND',
   ) {
     super(code, message, details);
   }

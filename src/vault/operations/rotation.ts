@@ -91,10 +91,21 @@ export async function settleRotation(
   { environment, name, version }: Pick<PendingRotation, 'environment' | 'name' | 'version'>,
   state: 'live' | 'withdrawn',
 ): Promise<void> {
-  const { entry } = await findSecret(scope, environment, name);
+  const { entry, history } = await findSecret(scope, environment, name);
+  const from = currentVersion(history)?.value.version ?? 0;
   const draft = await scope.draft(environment);
   await draft.settleVersion(entry.secret, version, state);
   await scope.trace.name(draft.reader, name, version);
+  const { secret } = entry;
+  scope.reversal.hooks = true;
+  scope.reversal.note({
+    environment: draft.reader.id,
+    secret,
+    before: entry,
+    after: entry,
+    from,
+    to: version,
+  });
   if (state === 'live') await retain(scope, draft, entry.secret);
 }
 
