@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { utf8 } from '../../../src/crypto/bytes.ts';
 import { addEnvironment, removeEnvironment } from '../../../src/vault/operations/environments.ts';
 import { placeKey } from '../../../src/vault/memory.ts';
+import { removeSecret } from '../../../src/vault/operations/move.ts';
 import { setPolicy } from '../../../src/vault/operations/policy.ts';
 import { settleRotation, stageRotation } from '../../../src/vault/operations/rotation.ts';
 import { lastOwnWrite } from '../../../src/vault/operations/last-write.ts';
@@ -198,7 +199,10 @@ describe('what was changed since', () => {
     await by('ada', async (ada) => {
       await change.put(ada, 'db', 'two');
       await failureOf(change.rm(ada, 'absent'));
-      await ada.write('rm', async (scope) => Promise.resolve(scope.discard()));
+      await ada.write('rm', async (scope) => {
+        await removeSecret(scope, environment, 'cache');
+        scope.discard();
+      });
       await getIn(ada, environment, 'cache');
     });
     await by('bob', async (bob) => change.put(bob, 'cache', 'x'));
