@@ -18,9 +18,10 @@ export const declareUndo: Declare = (program, act) => {
   command.addHelpText(
     'after',
     `
-The last put, edit, rm, restore, mv, cp, rotate, rollback or import that you did with this vault on this machine is taken back, all of it or
-nothing. Nothing is lost: the value of before is a new version, and what was made is removed, not purged. If somebody has changed one of the
-secrets since, nothing happens (exit 8). Access, keys, policy, purges and rotations by hooks are not taken back (exit 2).`,
+The last put, rm, restore, mv, cp, rotate, rollback or import that you did with this vault on this machine is taken back, all of it or nothing.
+Nothing is lost: the value of before is a new version, and what was made is removed, not purged. If somebody has changed one of the
+secrets since, nothing happens (exit 8). Access, keys, policy, purges and rotations by hooks are not taken back (exit 2). Of rotate --all
+and --due, each environment is a change of its own. With --env, nothing happens unless the change was there.`,
   );
   return examples(command, 'vault undo --dry-run', 'vault undo', 'vault undo --redo');
 };
