@@ -2,6 +2,8 @@
 import { SecretNotFoundError, UsageError } from '../../errors.ts';
 import type { SignedRecord } from '../../format/audit-record.ts';
 import type { Step } from '../reversal.ts';
+import type { Scope } from '../scope.ts';
+import { namesOf } from './audit-names.ts';
 import { shown } from './secret.ts';
 
 const access = '`vault access` gives what was taken, and takes what was given';
@@ -49,6 +51,19 @@ export function changedByHooks(record: SignedRecord, step: Step | undefined): Us
   const name = step === undefined ? 'NAME' : shown(step.after.name);
   const hint = `rotate to the old value, with the same hooks: \`vault get ${name} --version ${from} | vault rotate ${name} --apply … --check …\``;
   return new UsageError(message, { hint });
+}
+
+/** What was before is not here; where the log names one secret, how it goes back by hand. */
+export async function notKept(scope: Scope, record: SignedRecord): Promise<SecretNotFoundError> {
+  const message = `what was before ${changeOf(record)}, is not kept on this machine`;
+  const [[, hash, version] = ['', '', 0], ...more] = record.secrets;
+  const name = more.length > 0 ? undefined : (await namesOf(scope, new Set([hash]))).get(hash);
+  if (name === undefined) return nothingToUndo(message);
+  const said = shown(name);
+  if (record.op === 'rm') return nothingToUndo(message, `\`vault restore ${said}\` brings it back`);
+  if (version === 1) return nothingToUndo(message, `\`vault rm ${said}\` removes it`);
+  const hint = `go back by hand: \`vault history ${said}\`, \`vault rollback ${said} --to N\``;
+  return nothingToUndo(message, hint);
 }
 
 export function nothingToUndo(message: string, hint = bySecret): SecretNotFoundError {

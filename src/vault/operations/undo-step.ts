@@ -1,5 +1,6 @@
 /** One secret of a write that is taken back: whether it is still as that write left it, and the way back to what was before. */
 import { AccessDeniedError, ConcurrencyError, SecretNotFoundError } from '../../errors.ts';
+import type { SignedRecord } from '../../format/audit-record.ts';
 import type { CatalogEntry } from '../../format/catalog.ts';
 import type { Draft } from '../draft.ts';
 import type { Reversal, Step } from '../reversal.ts';
@@ -8,6 +9,7 @@ import { currentVersion } from '../secret-history.ts';
 import { hashesOf } from './audit-names.ts';
 import { retain } from './put.ts';
 import { shown } from './secret.ts';
+import { changeOf } from './undo-refusal.ts';
 
 /** What became of a secret. */
 export interface TakenBack {
@@ -31,7 +33,11 @@ const mostNamed = 5;
  * Every secret must be as the write left it.
  * @throws ConcurrencyError that names those which are not, and what happened
  */
-export async function checkUnchanged(scope: WriteScope, reversal: Reversal): Promise<void> {
+export async function checkUnchanged(
+  scope: WriteScope,
+  reversal: Reversal,
+  record: SignedRecord,
+): Promise<void> {
   const moved: string[] = [];
   for (const step of reversal.steps) {
     const draft = await draftOf(scope, step);
@@ -41,10 +47,9 @@ export async function checkUnchanged(scope: WriteScope, reversal: Reversal): Pro
   }
   if (moved.length === 0) return;
   const more = moved.length > mostNamed ? `; and ${moved.length - mostNamed} more` : '';
-  const hint =
-    'nothing was changed; `vault history NAME` has what was before, `vault rollback NAME --to N` brings it back';
-  throw new ConcurrencyError(`it has moved on since: ${moved.slice(0, mostNamed).join('; ')}${more}`, {
-    hint,
+  const what = `${moved.slice(0, mostNamed).join('; ')}${more}`;
+  throw new ConcurrencyError(`${changeOf(record)}, cannot be taken back any more: ${what}`, {
+    hint: '`vault history NAME` has what was before, and `vault rollback NAME --to N` brings it back',
   });
 }
 
@@ -75,7 +80,7 @@ async function changeSince(
   if (current === undefined) return 'has no value any more';
   const own = from === to || (current.author === identity.principal && current.time === time);
   if (current.version !== to || !own)
-    return `is at version ${current.version} by ${authority.nameOf(current.author)}, of ${current.time}`;
+    return `is at version ${current.version}, which ${authority.nameOf(current.author)} wrote at ${current.time}`;
   if (found.removed !== after.removed)
     return found.removed === '' ? 'was restored' : `was removed at ${found.removed}`;
   return sameMetadata(found, after) ? null : 'has other metadata';

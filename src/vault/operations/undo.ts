@@ -9,7 +9,7 @@ import { isReversible, type Reversal } from '../reversal.ts';
 import type { Place } from '../place.ts';
 import type { WriteScope } from '../scope.ts';
 import { lastOwnWrite } from './last-write.ts';
-import { changedByHooks, changeOf, nothingToUndo, notReversible, spoken } from './undo-refusal.ts';
+import { changedByHooks, changeOf, nothingToUndo, notKept, notReversible, spoken } from './undo-refusal.ts';
 import { checkUnchanged, takeBack, type TakenBack } from './undo-step.ts';
 
 export type { TakenBack } from './undo-step.ts';
@@ -50,8 +50,7 @@ export async function undoLast(scope: WriteScope, place: Place, options: UndoOpt
     );
   if (!isReversible(record.op)) throw notReversible(record);
   const reversal = await loadReversal(place, scope.authority.domain, scope.identity, record);
-  if (reversal === null)
-    throw nothingToUndo(`what was before ${changeOf(record)}, is not kept on this machine`);
+  if (reversal === null) throw await notKept(scope, record);
   if (reversal.hooks) throw changedByHooks(record, reversal.steps[0]);
   checkDirection(reversal, record, options.redo);
   if (reversal.steps.length === 0)
@@ -60,7 +59,7 @@ export async function undoLast(scope: WriteScope, place: Place, options: UndoOpt
 
   const operation = reversal.undone?.operation ?? reversal.operation;
   const { redo } = options;
-  await checkUnchanged(scope, reversal);
+  await checkUnchanged(scope, reversal, record);
   const secrets: TakenBack[] = [];
   for (const step of reversal.steps) secrets.push(await takeBack(scope, step));
   scope.reversal.undone = { operation, redo };

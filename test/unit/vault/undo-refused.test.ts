@@ -68,7 +68,7 @@ describe('what was changed since', () => {
     [
       'a new version',
       async (vault) => change.put(vault, 'db', 'theirs'),
-      /"db" in production is at version 3 by bob/,
+      /"db" in production is at version 3, which bob wrote at 2/,
     ],
     ['a removal', async (vault) => change.rm(vault, 'db'), /"db" in production was removed at 2/],
     [
@@ -164,7 +164,11 @@ describe('what was changed since', () => {
     await by('ada', async (ada) => change.mv(ada, 'db', 'database'));
     await by('bob', async (bob) => change.put(bob, 'database', 'theirs'));
     await by('ada', async (ada) => {
-      expect(await refused(ada)).toEqual(['CONFLICT', expect.stringContaining('is at version 2 by bob'), 8]);
+      expect(await refused(ada)).toEqual([
+        'CONFLICT',
+        expect.stringContaining('is at version 2, which bob wrote'),
+        8,
+      ]);
     });
   });
 
@@ -176,11 +180,11 @@ describe('what was changed since', () => {
         const { authority, identity } = scope;
         const kept =
           record === null ? null : await loadReversal(ada.place, authority.domain, identity, record);
-        if (kept === null) throw new Error('nothing is kept');
-        await checkUnchanged(scope, kept);
+        if (record === null || kept === null) throw new Error('nothing is kept');
+        await checkUnchanged(scope, kept, record);
         const time = new Date(Date.parse(kept.time) - 1).toISOString();
-        expect((await failureOf(checkUnchanged(scope, { ...kept, time }))).message).toContain(
-          '"db" in production is at version 2 by ada',
+        expect((await failureOf(checkUnchanged(scope, { ...kept, time }, record))).message).toContain(
+          '"db" in production is at version 2, which ada wrote',
         );
       });
     });
@@ -324,6 +328,22 @@ describe('where there is nothing', () => {
       await as(place, tokens.ada, async (ada) => {
         expect(await refused(ada)).toEqual(nothing('not kept on this machine'));
       });
+  });
+
+  test('and the way by hand is told, where the log names one secret', async () => {
+    const elsewhere = otherMachine(team);
+    const hintAfter = async (act: (vault: Vault) => Promise<unknown>): Promise<string> => {
+      await by('ada', act);
+      return as(elsewhere, tokens.ada, async (ada) => (await failureOf(undo(ada))).hint);
+    };
+    expect(await hintAfter(async (ada) => change.put(ada, 'db', 'two'))).toContain(
+      '`vault rollback "db" --to N`',
+    );
+    expect(await hintAfter(async (ada) => change.put(ada, 'new', 'x'))).toContain('`vault rm "new"`');
+    expect(await hintAfter(async (ada) => change.rm(ada, 'new'))).toContain('`vault restore "new"`');
+    expect(await hintAfter(async (ada) => change.mv(ada, 'db', 'database'))).toContain(
+      '`vault rollback NAME',
+    );
   });
 
   test('in a log that was lost: what is kept belongs to another one', async () => {
