@@ -27,6 +27,7 @@ import { declareHistory, declareShow } from './show.ts';
 import { declareSlot } from './slot.ts';
 import { declareStatus } from './status.ts';
 import { declareTrust } from './trust.ts';
+import { declareUndo } from './undo.ts';
 import { declareVerify } from './verify.ts';
 import { version } from './version.ts';
 
@@ -36,7 +37,7 @@ const groups: readonly (readonly [string, readonly Declare[]])[] = [
     'Secrets:',
     [declareGet, declarePut, declareLs, declareShow, declareRm, declareRestore, declareMv, declareCp],
   ],
-  ['Versions:', [declareHistory, declareRollback, declareRotate, declareHook, declareGenerate]],
+  ['Versions:', [declareHistory, declareRollback, declareUndo, declareRotate, declareHook, declareGenerate]],
   ['Use:', [declareExec]],
   ['Sharing:', [declareAccess, declareEnv, declareJoin, declareOffboard, declarePolicy]],
   ['Keys:', [declarePasswd, declareRecover, declareSlot, declareRekey]],

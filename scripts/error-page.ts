@@ -57,6 +57,11 @@ const meanings: Readonly<Record<ErrorCode, Meaning>> = {
     one: new SecretNotFoundError('', {}, 'HOOK_NOT_FOUND'),
     cause: 'no hook of this id is stored in the environment, nor in the user’s configuration',
   },
+  NOTHING_TO_UNDO: {
+    one: new SecretNotFoundError('', {}, 'NOTHING_TO_UNDO'),
+    cause:
+      '`undo`: the log of this place has no change of this principal, or what was before it is not kept on this machine',
+  },
   UNLOCK_FAILED: {
     one: new UnlockError(''),
     cause: 'no credential, a wrong, mistyped or revoked one, or one of another vault',

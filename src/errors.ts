@@ -19,6 +19,7 @@ export const outcomes = {
   VAULT_NOT_FOUND: { exit: 3, hint: 'make one with `vault init`, or name it with --vault or VAULT_PATH' },
   FIELD_NOT_FOUND: { exit: 3, hint: '`vault show NAME` says what kind of secret it is' },
   HOOK_NOT_FOUND: { exit: 3, hint: '`vault hook ls` lists those that there are' },
+  NOTHING_TO_UNDO: { exit: 3, hint: '`vault rollback NAME --to N` goes back to any version that is kept' },
   UNLOCK_FAILED: {
     exit: 4,
     hint: 'check the credential; `vault recover` lets you back in with the recovery key',
@@ -101,7 +102,8 @@ export class SecretNotFoundError extends SecretsManagerError {
       | 'VERSION_NOT_FOUND'
       | 'VAULT_NOT_FOUND'
       | 'FIELD_NOT_FOUND'
-      | 'HOOK_NOT_FOUND' = 'SECRET_NOT_FOUND',
+      | 'HOOK_NOT_FOUND'
+      | 'NOTHING_TO_UNDO' = 'SECRET_NOT_FOUND',
   ) {
     super(code, message, details);
   }

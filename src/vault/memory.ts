@@ -24,10 +24,14 @@ export interface Memory {
   readonly givenUp: Remembered | null;
 }
 
+/** By what a place's files in the state folder are called. */
+export async function placeKey({ path }: Pick<Place, 'path'>): Promise<string> {
+  return encodeHex(await sha256(utf8(path.toWellFormed()))).slice(0, 32);
+}
+
 /** @param accept give up what is remembered, on the record */
 export async function openMemory(place: Place, accept = false): Promise<Memory> {
-  const key = encodeHex(await sha256(utf8(place.path.toWellFormed()))).slice(0, 32);
-  const store = openStateStore(place.fs, place.stateFolder, key);
+  const store = openStateStore(place.fs, place.stateFolder, await placeKey(place));
   const known = store.load();
   return accept ? { store, state: null, givenUp: known } : { store, state: known, givenUp: null };
 }

@@ -18,6 +18,7 @@ import type { Draft } from './draft.ts';
 import { EnvironmentDraft } from './environment-draft.ts';
 import type { WriteStamp } from './environment-layout.ts';
 import { EnvironmentReader } from './environment-reader.ts';
+import { StagedReversal } from './reversal.ts';
 
 /** What the audit record of an operation names, collected while it works, so that a failed one names it too. */
 class Trace {
@@ -173,6 +174,8 @@ export class WriteScope extends Scope {
   slots: readonly Line<SlotLine>[] | null = null;
   /** Line by which an invited principal takes its place. */
   succession: Line<SuccessionLine> | null = null;
+  /** What the operation does to secrets, told by it, for `undo`. */
+  readonly reversal = new StagedReversal();
   /** What the person should hear of once it is written. */
   readonly notices: string[] = [];
   /** What is to be done once the change is committed, before anybody else comes. What it throws undoes nothing. */

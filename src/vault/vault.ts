@@ -28,6 +28,7 @@ import { openMemory, remember, type Memory } from './memory.ts';
 import { load, openWithCredential, type Loaded, type Opened, type OpenOptions } from './opening.ts';
 import { settle, type Outcome } from './outcome.ts';
 import type { Place } from './place.ts';
+import { keepReversal } from './reversal-memory.ts';
 import { checkOwnTime } from './proof.ts';
 import { Scope, WriteScope } from './scope.ts';
 import { identityFor } from './unlock.ts';
@@ -313,6 +314,7 @@ export class Vault {
     const kept = await remember(this.#memory, place, written, checked, next, journal.head, true);
     if (!kept && place.stateFolder !== null)
       place.warn('this machine could not remember the new state: a rollback would go unnoticed');
+    await keepReversal(place, scope, next, op, journal.head, built.headDigest);
   }
 
   /** What has just been written, read again. The change stands, whatever happens here. */

@@ -162,6 +162,15 @@ describe('errors under --json', () => {
     expect(await problem(vault, 3, ['get', 'object', '--field', 'x'])).toMatchObject({
       code: 'FIELD_NOT_FOUND',
     });
+    await vault.ok(['undo']);
+    await vault.ok(['policy', 'set', 'retention.versions', '9']);
+    expect(await problem(vault, 2, ['undo'])).toMatchObject({ code: 'USAGE' });
+    await vault.put('object', '{"a":1}');
+    expect(
+      await problem(vault, 3, ['undo'], { env: { XDG_STATE_HOME: vault.in('elsewhere') } }),
+    ).toMatchObject({
+      code: 'NOTHING_TO_UNDO',
+    });
     expect(await problem(vault, 4, ['get', 'canary'], wrong)).toMatchObject({ code: 'UNLOCK_FAILED' });
     expect(await problem(vault, 6, ['get', 'old'])).toMatchObject({ code: 'SECRET_EXPIRED' });
     expect(await problem(vault, 8, ['put', 'canary', '--if-absent'], { input: 'x' })).toMatchObject({

@@ -120,6 +120,25 @@ const runs: Readonly<Record<string, readonly Run[]>> = {
       like: { dryRun: true, results: [{ name: 'tls', version: null, code: 'USAGE' }] },
     },
   ],
+  undo: [
+    {
+      before: async (vault) => vault.put('fresh', 'x'),
+      args: ['undo', '--dry-run'],
+      like: { operation: 'put', redo: false, dryRun: true, secrets: [{ name: 'fresh', state: 'removed' }] },
+    },
+    { args: ['undo'], like: { operation: 'put', dryRun: false, secrets: [{ version: 1, valueOf: null }] } },
+    { args: ['undo', '--redo'], like: { redo: true, secrets: [{ name: 'fresh', state: 'restored' }] } },
+    {
+      before: async (vault) => vault.ok(['mv', 'fresh', 'new']),
+      args: ['undo'],
+      like: { operation: 'mv', secrets: [{ name: 'fresh', renamedFrom: 'new' }] },
+    },
+    {
+      before: async (vault) => vault.put('fresh', 'y', '--tag', 'a=b'),
+      args: ['undo'],
+      like: { secrets: [{ version: 3, valueOf: 1, metadata: true, state: 'there' }] },
+    },
+  ],
   rollback: [{ before: rich, args: ['rollback', 'rich', '--to', '1'], like: { version: 3 } }],
   verify: [
     { args: ['verify'], like: { secrets: 1 } },

@@ -20,7 +20,11 @@ const commitOf = (calls: readonly Call[]): number =>
 
 function stateLeftovers(vault: BinaryVault): string[] {
   const folder = path.join(vault.state, 'vault');
-  return !existsSync(folder) ? [] : readdirSync(folder).filter((name) => !name.endsWith('.json'));
+  return !existsSync(folder)
+    ? []
+    : readdirSync(folder, { recursive: true })
+        .map(String)
+        .filter((name) => name !== 'undo' && !name.endsWith('.json'));
 }
 
 describe.skipIf(reason !== '')(`kill -9 at each storage call${skipped(reason)}`, () => {
@@ -56,6 +60,37 @@ describe.skipIf(reason !== '')(`kill -9 at each storage call${skipped(reason)}`,
         expect([at, vault.leftovers(), stateLeftovers(vault)]).toEqual([at, [], []]);
       }
       await vault.ok(['verify']);
+      vault.expectNoLeak();
+    },
+  );
+
+  test.concurrent(
+    'of undo: the change is there before the rename and can be taken back again, it is taken back after it',
+    { timeout: 120_000 },
+    async () => {
+      const vault = await BinaryVault.make();
+      await vault.put('canary', 'changed', '--description', 'changed');
+      const restore = vault.keep();
+      const calls = chosen(await callsOf(vault, ['undo']));
+      const commit = commitOf(calls);
+      expect(commit).toBeGreaterThan(15);
+      expect(calls.slice(commit).some(({ text }) => text.includes('undo/'))).toBe(true);
+      for (const [index, call] of calls.entries()) {
+        const at = `${index} ${call.text}`;
+        restore();
+        const ended = await withFault(vault, call, 'signal=KILL', ['undo']);
+        expect([at, ended.status]).toEqual([at, killed]);
+        const happened = index > commit;
+        expect([at, await vault.text('canary')]).toEqual([at, happened ? vault.canary.value : 'changed']);
+        // Taken back already, or not yet: never twice, which would bring the change back.
+        const again = await vault.run(['undo']);
+        const refusals = /took back put already|what was before .* is not kept/u;
+        expect([at, again.status === 0 || refusals.test(again.stderr)]).toEqual([at, true]);
+        expect([at, again.status === 0]).toEqual([at, !happened]);
+        expect([at, await vault.text('canary')]).toEqual([at, vault.canary.value]);
+        await vault.ok(['verify']);
+        expect([at, vault.leftovers()]).toEqual([at, []]);
+      }
       vault.expectNoLeak();
     },
   );

@@ -22,7 +22,7 @@ function paths(vault: BinaryVault): string[] {
   const state = path.join(vault.state, 'vault');
   let files: string[];
   try {
-    files = readdirSync(state).map((name) => path.join(state, name));
+    files = readdirSync(state, { recursive: true }).map((name) => path.join(state, String(name)));
   } catch {
     files = [];
   }

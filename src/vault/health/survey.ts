@@ -10,7 +10,7 @@ import type { SecretType } from '../../format/secret-type.ts';
 import { expiryState, isDue, isNeverRotated, warningMs } from '../../lifecycle/due.ts';
 import type { EnvironmentReader } from '../environment-reader.ts';
 import { inParallel } from '../in-parallel.ts';
-import type { PendingRotation } from '../operations/rotation.ts';
+import { pendingOf, type PendingRotation } from '../operations/rotation.ts';
 import type { Scope } from '../scope.ts';
 import { currentVersion, type SecretHistory } from '../secret-history.ts';
 
@@ -82,7 +82,10 @@ async function stateOf(
   look?: (secret: Looked) => Promise<void>,
 ): Promise<SecretState | undefined> {
   const history = await reader.history(entry.secret);
-  const pending = await pendingOf(scope, reader, entry, history);
+  const newest = history.versions.at(-1);
+  const isPending = newest?.value.state === 'pending';
+  if (isPending) await reader.checkValueLine(newest);
+  const pending = isPending ? await pendingOf(scope, reader, entry, newest) : null;
   const current = currentVersion(history);
   if (current === null) {
     if (history.versions.length === 0) throw new IntegrityError('it is in the catalog and has no version');
@@ -107,26 +110,6 @@ async function stateOf(
     overdue: isDue({ type, updated, expires }, { intervalSeconds, windowMs }, now),
     neverRotated: isNeverRotated({ type, updated, rotations: note.rotations }, intervalSeconds, now),
     pending,
-  };
-}
-
-async function pendingOf(
-  { authority, identity }: Scope,
-  reader: EnvironmentReader,
-  { name }: CatalogEntry,
-  history: SecretHistory,
-): Promise<PendingRotation | null> {
-  const line = history.versions.at(-1);
-  if (line?.value.state !== 'pending') return null;
-  await reader.checkValueLine(line);
-  const { version, time, author } = line.value;
-  return {
-    name,
-    environment: reader.part.entry.name,
-    version,
-    since: time,
-    by: authority.nameOf(author),
-    own: author === identity.principal || authority.isAdmin(identity.principal),
   };
 }
 

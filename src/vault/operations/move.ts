@@ -4,6 +4,7 @@ import type { CatalogEntry } from '../../format/catalog.ts';
 import type { Draft } from '../draft.ts';
 import type { WriteScope } from '../scope.ts';
 import { hashesOf } from './audit-names.ts';
+import { currentVersion } from '../secret-history.ts';
 import { putSecret, type PutResult } from './put.ts';
 import { checkName, findSecret, pickVersion, shown } from './secret.ts';
 
@@ -50,6 +51,18 @@ async function checkSettled(draft: Draft, entry: CatalogEntry): Promise<void> {
   throw new ConcurrencyError(`a rotation of ${shown(entry.name)} is under way`, { hint });
 }
 
+/** For `undo`: an entry was changed, and no version. */
+async function noteEntry(
+  { reversal }: WriteScope,
+  draft: Draft,
+  before: CatalogEntry,
+  after: CatalogEntry,
+): Promise<void> {
+  const { secret } = before;
+  const version = currentVersion(await draft.history(secret))?.value.version ?? 0;
+  reversal.note({ environment: draft.reader.id, secret, before, after, from: version, to: version });
+}
+
 /** Remove: the name is gone from listings, its versions stay until they are purged. */
 export async function removeSecret(
   scope: WriteScope,
@@ -61,6 +74,7 @@ export async function removeSecret(
   const entry = await presentEntry(scope, environment, name);
   await checkSettled(draft, entry);
   await draft.remove(entry);
+  await noteEntry(scope, draft, entry, { ...entry, removed: scope.stamp.time });
   return moved(draft, name);
 }
 
@@ -91,7 +105,9 @@ export async function restoreSecret(
   await scope.trace.name(draft.reader, name);
   const entry = await anyEntry(draft, name);
   if (entry.removed === '') throw new UsageError(`${shown(name)} is there; nothing to restore`);
-  await draft.setEntry({ ...entry, removed: '' });
+  const restored = { ...entry, removed: '' };
+  await draft.setEntry(restored);
+  await noteEntry(scope, draft, entry, restored);
   return moved(draft, name);
 }
 
@@ -111,7 +127,9 @@ export async function renameSecret(
   await scope.trace.name(draft.reader, to);
   await refuseOccupied(draft, to);
   await draft.deleteEntry(from);
-  await draft.setEntry({ ...entry, name: to });
+  const renamed = { ...entry, name: to };
+  await draft.setEntry(renamed);
+  await noteEntry(scope, draft, entry, renamed);
   return moved(draft, to);
 }
 

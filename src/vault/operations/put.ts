@@ -111,6 +111,16 @@ export async function putSecret(scope: WriteScope, options: PutOptions): Promise
   if (state === 'live') await retain(scope, draft, changed.secret);
   const { version } = line.value;
   await scope.trace.name(reader, name, version);
+  const from = current?.value.version ?? 0;
+  if (state === 'live')
+    scope.reversal.note({
+      environment: reader.id,
+      secret: changed.secret,
+      before: entry,
+      after: changed,
+      from,
+      to: version,
+    });
   const environment = reader.part.entry.name;
   return {
     name,

@@ -5,6 +5,7 @@
 import { ConcurrencyError, IntegrityError } from '../../errors.ts';
 import type { Bytes } from '../../crypto/bytes.ts';
 import type { SecretBytes } from '../../crypto/secret-bytes.ts';
+import type { CatalogEntry } from '../../format/catalog.ts';
 import type { Line } from '../../format/json-line.ts';
 import type { ValueLine } from '../../format/lines.ts';
 import type { EnvironmentReader } from '../environment-reader.ts';
@@ -101,9 +102,20 @@ export async function settleRotation(
   state: 'live' | 'withdrawn',
 ): Promise<void> {
   const draft = await scope.draft(environment);
-  const { entry } = await findSecret(scope, environment, name);
+  const { entry, history } = await findSecret(scope, environment, name);
+  const from = currentVersion(history)?.value.version ?? 0;
   await draft.settleVersion(entry.secret, version, state);
   await scope.trace.name(draft.reader, name, version);
+  const { secret } = entry;
+  scope.reversal.hooks = true;
+  scope.reversal.note({
+    environment: draft.reader.id,
+    secret,
+    before: entry,
+    after: entry,
+    from,
+    to: version,
+  });
   if (state === 'live') await retain(scope, draft, entry.secret);
 }
 
@@ -129,13 +141,34 @@ async function graceOf(reader: EnvironmentReader, line: Line<ValueLine>): Promis
   }
 }
 
+/** The rotation that is under way by a secret's newest version, or `null`. The line is checked by the caller. */
+export async function pendingOf(
+  { authority, identity }: Pick<Scope, 'authority' | 'identity'>,
+  reader: EnvironmentReader,
+  entry: CatalogEntry,
+  line: Line<ValueLine>,
+): Promise<PendingRotation | null> {
+  const { version, time, author, state } = line.value;
+  if (state !== 'pending') return null;
+  const graceUntil = await graceOf(reader, line);
+  return {
+    name: entry.name,
+    environment: reader.part.entry.name,
+    version,
+    since: time,
+    by: authority.nameOf(author),
+    graceUntil: graceUntil === '' ? null : graceUntil,
+    hook: entry.hook === '' ? null : entry.hook,
+    own: author === identity.principal || authority.isAdmin(identity.principal),
+  };
+}
+
 /** Rotations that are under way, of one secret or of all that the principal can list. */
 export async function pendingRotations(
   scope: Scope,
   environment: string | null,
   name: string | null,
 ): Promise<PendingRotation[]> {
-  const { authority, identity } = scope;
   const entries = name === null && environment === null ? scope.accessible() : [scope.entry(environment)];
   const found: PendingRotation[] = [];
   for (const where of entries) {
@@ -143,19 +176,8 @@ export async function pendingRotations(
     for (const entry of await reader.entries()) {
       if (entry.removed !== '' || (name !== null && entry.name !== name)) continue;
       const line = await newestOf(reader, entry.secret);
-      if (line?.value.state !== 'pending') continue;
-      const { version, time, author } = line.value;
-      const graceUntil = await graceOf(reader, line);
-      found.push({
-        name: entry.name,
-        environment: where.name,
-        version,
-        since: time,
-        by: authority.nameOf(author),
-        graceUntil: graceUntil === '' ? null : graceUntil,
-        hook: entry.hook === '' ? null : entry.hook,
-        own: author === identity.principal || authority.isAdmin(identity.principal),
-      });
+      const pending = line === null ? null : await pendingOf(scope, reader, entry, line);
+      if (pending !== null) found.push(pending);
     }
   }
   return found;

@@ -26,8 +26,9 @@ export class SecretNames {
   }
 
   /** Go on to what is older than a write. */
-  before({ op, secrets }: SignedRecord): void {
-    if (op === 'mv') this.#beforeRename(secrets);
+  before({ op, detail, secrets }: SignedRecord): void {
+    // An `undo` says of itself what it took back: `mv 12`, and `redo mv 13` where it was brought back.
+    if (op === 'mv' || (op === 'undo' && /^(redo )?mv \d/.test(detail))) this.#beforeRename(secrets);
     // The first version makes the secret; a read that names it changes nothing.
     else
       for (const [environment, hash, version] of secrets) if (version === 1) this.#forget(environment, hash);

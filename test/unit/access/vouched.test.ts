@@ -41,7 +41,7 @@ const read = async (): Promise<string> =>
 
 function stateFile(): string {
   const folder = sample.place.stateFolder ?? '';
-  const [only = '', ...more] = readdirSync(folder);
+  const [only = '', ...more] = readdirSync(folder).filter((name) => name.endsWith('.json'));
   expect(more).toEqual([]);
   return path.join(folder, only);
 }
