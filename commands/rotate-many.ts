@@ -1,6 +1,7 @@
 /** `vault rotate --due` and `--all`: many secrets in one run, with one unlock and one report. */
 import { SecretsManagerError, UsageError } from '../src/errors.ts';
 import type { SecretType } from '../src/format/secret-type.ts';
+import { fitsGenerator } from '../src/lifecycle/generate.ts';
 import { listInfo, type ListedName, type ListOptions } from '../src/vault/operations/list.ts';
 import { putSecret } from '../src/vault/operations/put.ts';
 import type { SecretInfo } from '../src/vault/secret-info.ts';
@@ -31,9 +32,6 @@ interface Result {
   readonly reason: string | null;
 }
 
-/** Types that random characters make sense for. */
-const random: ReadonlySet<SecretType> = new Set(['password', 'token', 'api-key', 'other']);
-
 /** @returns the exit status: 1 if any failed */
 export async function rotateMany(context: Context, options: ManyOptions): Promise<number> {
   const vault = await context.openVault();
@@ -62,7 +60,8 @@ function unfit({ name, environment, type }: SecretInfo): Result {
   return { name, environment, version: null, code: 'USAGE', reason };
 }
 
-const isFit = ({ type }: SecretInfo, { value }: ManyOptions): boolean => value !== null || random.has(type);
+const isFit = ({ type }: SecretInfo, { value }: ManyOptions): boolean =>
+  value !== null || fitsGenerator(type);
 
 function listOptions(context: Context, { which, type, tags }: ManyOptions): ListOptions {
   const environment = context.globals.env ?? null;
@@ -180,7 +179,7 @@ async function rotateOne(
 }
 
 /** An open vault does one thing at a time. */
-function inTurns(vault: Vault): TurnTaker {
+export function inTurns(vault: Vault): TurnTaker {
   let last: Promise<unknown> = Promise.resolve();
   const turn = async <T>(work: () => Promise<T>): Promise<T> => {
     const mine = last.then(work, work);

@@ -24,3 +24,11 @@ export interface SecretInfo {
   /** When it was removed, or `null`. */
   readonly removed: string | null;
 }
+
+/** When its rotation is due: its interval after the current version was written; `null` without an interval. */
+export function rotationDue({ updated, rotateEverySeconds }: SecretInfo): string | null {
+  if (rotateEverySeconds === null) return null;
+  const due = new Date(Date.parse(updated) + rotateEverySeconds * 1_000);
+  // An interval may reach beyond the years that are written in four digits, or that there are.
+  return due.getTime() < Date.UTC(10_000) ? due.toISOString() : null;
+}

@@ -4,6 +4,7 @@ import type { CatalogEntry } from '../../format/catalog.ts';
 import { matchesPattern } from '../../lifecycle/glob.ts';
 import type { EnvironmentReader } from '../environment-reader.ts';
 import type { Scope } from '../scope.ts';
+import { rotationDue } from '../secret-info.ts';
 import { infoOf, type SecretInfo } from './secret.ts';
 
 export interface ListOptions {
@@ -95,6 +96,6 @@ export async function listInfo(
 
 /** Past its own rotation interval, counted from its newest version. */
 function isDue(info: SecretInfo, now: Date): boolean {
-  if (info.rotateEverySeconds === null) return false;
-  return Date.parse(info.updated) + info.rotateEverySeconds * 1_000 <= now.getTime();
+  const due = rotationDue(info);
+  return due !== null && due <= now.toISOString();
 }
