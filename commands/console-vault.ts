@@ -48,7 +48,7 @@ export class ConsoleVault implements ConsoleActions {
   async load(asked: boolean): Promise<ConsoleData> {
     const { place } = this.#vault;
     const spoiled: ListedName[] = [];
-    const options = { environment: this.#environment, name: null, last: trailLength };
+    const options = { environment: this.#environment, name: null, last: 0 };
     const look = async (scope: Parameters<typeof overviewOf>[0]): Promise<Overview> => {
       spoiled.length = 0;
       return overviewOf(scope, place, options, (secret) => spoiled.push(secret));
@@ -68,14 +68,14 @@ export class ConsoleVault implements ConsoleActions {
       secrets: overview.secrets.map((secret) => this.#row(secret, urgent)),
       due: overdue,
       expiring,
-      trail: overview.audit.map(trailRow),
       problem: spoiled.length === 0 ? null : spoiledText(this.#context, spoiled),
     };
   }
 
   /** Going on with what was put on record when the console began. */
-  async trail(row: SecretRow): Promise<readonly TrailRow[]> {
-    const { name, environment } = this.#secret(row);
+  async trail(row: SecretRow | null): Promise<readonly TrailRow[]> {
+    const whole = { name: null, environment: this.#environment };
+    const { name, environment } = row === null ? whole : this.#secret(row);
     const { place } = this.#vault;
     const options = { environment, name, last: trailLength };
     return (await this.#turns.goOn(async (scope) => trailOf(scope, place, options))).map(trailRow);

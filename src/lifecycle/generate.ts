@@ -15,10 +15,10 @@ const classes: Readonly<Record<string, string>> = {
 export const defaultGenerator = 'password:32';
 
 /** Types that random characters make sense for. */
-const random: ReadonlySet<SecretType> = new Set(['password', 'token', 'api-key', 'other']);
+const fit: ReadonlySet<SecretType> = new Set(['password', 'token', 'api-key', 'other']);
 
 /** Whether the default generator makes values of this type. */
-export const fitsGenerator = (type: SecretType): boolean => random.has(type);
+export const fitsGenerator = (type: SecretType): boolean => fit.has(type);
 
 const sizeless: ReadonlySet<string> = new Set(['uuid', 'ed25519']);
 

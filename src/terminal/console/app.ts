@@ -13,11 +13,15 @@ export interface Listener {
 /** The terminal while the console has it. */
 export interface Screen {
   draw(view: ReactNode): void;
+  /** Forget what is on the screen, and draw all of it: after a change of size nobody knows where the cursor is. */
+  drawAnew(view: ReactNode): void;
   /** Give the terminal back for as long as something else has it; everything is drawn again afterwards. */
   suspend(meanwhile: () => Promise<void>): Promise<void>;
   /** Leave the terminal as it was. Does nothing the second time. */
   restore(): void;
 }
+
+const clearScreen = '\u001b[H\u001b[2J';
 
 /**
  * The layout engine. In the binary, whose modules cannot wait for anything while they are loaded, the library is given an empty one
@@ -70,6 +74,12 @@ export async function openScreen(
   return {
     draw: (now) => {
       if (isOpen) app.rerender(tree(now));
+    },
+    drawAnew: (now) => {
+      if (!isOpen) return;
+      app.clear();
+      output.write(clearScreen);
+      app.rerender(tree(now));
     },
     suspend: async (meanwhile) => {
       if (isOpen) await suspending.by?.(meanwhile);

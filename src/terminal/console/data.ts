@@ -38,8 +38,6 @@ export interface ConsoleData {
   /** Keys of those that need attention, most urgent first. */
   readonly due: readonly string[];
   readonly expiring: readonly string[];
-  /** Of the whole vault, newest last. */
-  readonly trail: readonly TrailRow[];
   /** What could not be shown. */
   readonly problem: string | null;
 }
@@ -55,8 +53,8 @@ export interface ShownValue {
 export interface ConsoleActions {
   /** @param asked whether the person asked for it, which is an operation of its own */
   load(asked: boolean): Promise<ConsoleData>;
-  /** Of one secret, newest last. */
-  trail(secret: SecretRow): Promise<readonly TrailRow[]>;
+  /** Of one secret, or of all; newest last. */
+  trail(secret: SecretRow | null): Promise<readonly TrailRow[]>;
   reveal(secret: SecretRow): Promise<ShownValue>;
   /** @returns what to tell the person */
   copy(secret: SecretRow): Promise<string>;

@@ -32,7 +32,7 @@ export function layoutFor(rows: number, columns: number, valueRows: number): Lay
   const value = take(1);
   const [hasTabs, hasKeys, hasHeading, hasTitle, hasDetails] = Array.from({ length: 5 }, () => take(1) === 1);
   const more = take(Math.min(valueRows - 1, Math.floor(left * 0.75)));
-  const trail = left > 2 * leastTrail ? Math.floor((left - 1) * 0.45) : 0;
+  const trail = left > 2 * leastTrail ? Math.floor((left - 1) * 0.35) : 0;
   if (trail > 0) take(trail + 1);
   return {
     rows,

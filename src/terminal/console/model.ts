@@ -16,8 +16,8 @@ export interface State {
   readonly index: number;
   /** Whether the trail is that of the whole vault. */
   readonly isWholeTrail: boolean;
-  /** The trail of one secret, by its key. */
-  readonly trail: { readonly key: string; readonly rows: readonly TrailRow[] } | null;
+  /** A trail, and of which secret, by its key; `null` is the whole vault. */
+  readonly trail: { readonly key: string | null; readonly rows: readonly TrailRow[] } | null;
   readonly shown: {
     readonly key: string;
     readonly value: ShownValue;
@@ -37,7 +37,7 @@ export type Happening =
   | { readonly type: 'paste'; readonly text: string }
   | { readonly type: 'page'; readonly rows: number }
   | { readonly type: 'loaded'; readonly data: ConsoleData }
-  | { readonly type: 'trail'; readonly key: string; readonly rows: readonly TrailRow[] }
+  | { readonly type: 'trail'; readonly key: string | null; readonly rows: readonly TrailRow[] }
   | { readonly type: 'revealed'; readonly key: string; readonly value: ShownValue }
   | { readonly type: 'seconds'; readonly left: number }
   | { readonly type: 'told'; readonly message: string; readonly isError: boolean }
@@ -46,7 +46,7 @@ export type Happening =
 
 export type Effect =
   | { readonly type: 'load'; readonly asked: boolean }
-  | { readonly type: 'trail'; readonly secret: SecretRow }
+  | { readonly type: 'trail'; readonly secret: SecretRow | null }
   | { readonly type: 'reveal' | 'copy' | 'rotate'; readonly secret: SecretRow }
   | { readonly type: 'count' }
   | { readonly type: 'wipe'; readonly value: ShownValue }
@@ -94,8 +94,9 @@ export function selected(state: State): SecretRow | null {
 }
 
 function trailOf(state: State): Effect[] {
+  if (state.isWholeTrail) return [{ type: 'trail', secret: null }];
   const secret = selected(state);
-  return secret === null || state.isWholeTrail ? [] : [{ type: 'trail', secret }];
+  return secret === null ? [] : [{ type: 'trail', secret }];
 }
 
 /** What follows from something that happened. */
@@ -148,6 +149,7 @@ function next(state: State, happening: Happening): Step {
     case 'told':
       return only(tell(state, happening.message, happening.isError));
     case 'ended':
+    default:
       return only({ ...state, busy: null });
   }
 }
@@ -162,8 +164,8 @@ function loaded(state: State, data: ConsoleData): Step {
   const key = selected(state)?.key;
   const now = { ...state, data };
   const place = visible(now).findIndex((secret) => secret.key === key);
-  const moved = place >= 0 ? { ...now, index: place } : clamp(now, state.index);
-  const told = data.problem === null ? moved : tell(moved, data.problem, true);
+  const there = place >= 0 ? { ...now, index: place } : clamp(now, state.index);
+  const told = data.problem === null ? there : tell(there, data.problem, true);
   return only(told, ...trailOf(told));
 }
 
@@ -174,8 +176,9 @@ function revealed(state: State, key: string, value: ShownValue): Step {
   const shown = { key, value, secondsLeft: revealSeconds };
   const isNewer = value.version !== secret.version;
   return only(
-    { ...state, shown },
+    { ...state, shown, busy: null },
     { type: 'count' },
+    ...trailOf(state),
     ...(isNewer ? [{ type: 'load', asked: false } as const] : []),
   );
 }
@@ -211,6 +214,7 @@ function pressed(state: State, key: string): Step {
     case 'search':
       return typed(state, key);
     case 'list':
+    default:
       return commanded(tell(state, ''), key);
   }
 }

@@ -48,7 +48,7 @@ class Session {
   #pending: readonly Effect[];
   /** What is being done, one after the other. */
   #work: Promise<void> = Promise.resolve();
-  #left = Promise.withResolvers<void>();
+  #left = Promise.withResolvers<null>();
   #isLeaving = false;
   /** What went wrong when the terminal had been given back already. */
   #late: { readonly error: unknown } | null = null;
@@ -74,7 +74,7 @@ class Session {
       },
     };
     const resized = (): void => {
-      this.#draw();
+      this.#draw(true);
     };
     const gone = (): void => {
       this.#leave();
@@ -144,12 +144,13 @@ class Session {
     this.#draw();
   }
 
-  #draw(): void {
+  #draw(anew = false): void {
     if (this.#screen === null || this.#isLeaving) return;
     try {
       const rows = pageOf(this.#state, this.#size());
       if (rows !== this.#state.page) this.#state = update(this.#state, { type: 'page', rows }).state;
-      this.#screen.draw(this.#view());
+      if (anew) this.#screen.drawAnew(this.#view());
+      else this.#screen.draw(this.#view());
     } catch (error) {
       this.#fail(error);
     }
@@ -202,7 +203,6 @@ class Session {
     const { secret } = effect;
     if (effect.type === 'reveal') {
       this.#happen({ type: 'revealed', key: secret.key, value: await actions.reveal(secret) });
-      this.#askTrail(secret);
       return;
     }
     const message = await (effect.type === 'copy' ? actions.copy(secret) : actions.rotate(secret));
@@ -217,21 +217,25 @@ class Session {
       try {
         await work();
       } catch (error) {
-        const message = this.#actions.explain(error);
-        if (this.#isLeaving) this.#late = { error };
-        else if (message === null) this.#fail(error);
-        else this.#happen({ type: 'told', message, isError: true });
+        this.#failed(error);
       }
     });
   }
 
+  #failed(error: unknown): void {
+    const message = this.#actions.explain(error);
+    if (this.#isLeaving) this.#late = { error };
+    else if (message === null) this.#fail(error);
+    else this.#happen({ type: 'told', message, isError: true });
+  }
+
   /** Soon, and only of the last one that was passed on the way. */
-  #askTrail(secret: SecretRow): void {
+  #askTrail(secret: SecretRow | null): void {
     clearTimeout(this.#trailTimer);
     this.#trailTimer = setTimeout(() => {
       this.#do(async () => {
         const rows = await this.#actions.trail(secret);
-        this.#happen({ type: 'trail', key: secret.key, rows });
+        this.#happen({ type: 'trail', key: secret?.key ?? null, rows });
       });
     }, trailDelayMs);
   }
@@ -262,7 +266,7 @@ class Session {
 
   #leave(): void {
     this.#restore();
-    this.#left.resolve();
+    this.#left.resolve(null);
   }
 
   #fail(error: unknown): void {

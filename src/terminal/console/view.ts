@@ -174,26 +174,32 @@ function valuePane(
   );
 }
 
-function trailLine(
-  { time, operation, result, by, environment, secrets }: TrailRow,
-  isWhole: boolean,
-): string {
-  const words = [time, operation.padEnd(12), result.padEnd(6), by];
-  return [...words, ...(isWhole ? [environment] : []), secrets].join('  ');
+/** Records as lines, in columns that are as wide as these records need. */
+function trailLines(records: readonly TrailRow[], isWhole: boolean): string[] {
+  const cells = records.map(({ time, operation, result, by, environment, secrets }) => [
+    time,
+    operation,
+    result,
+    by,
+    ...(isWhole ? [environment] : []),
+    secrets,
+  ]);
+  const widthOf = (column: number): number => Math.max(0, ...cells.map((cell) => cell[column]?.length ?? 0));
+  return cells.map((words) => words.map((word, column) => word.padEnd(widthOf(column))).join('  '));
 }
 
 function trailPane(state: State, { trail: rows }: Layout, paint: Paint): ReactNode {
   const secret = selected(state);
-  const { data, isWholeTrail, trail } = state;
-  const own = secret !== null && trail?.key === secret.key ? trail.rows : null;
-  const all = isWholeTrail ? data.trail : own;
+  const { isWholeTrail, trail } = state;
+  const wanted = isWholeTrail ? null : secret?.key;
+  const all = trail !== null && trail.key === wanted ? trail.rows : null;
   const whose = isWholeTrail ? 'of the vault' : `of ${secret?.name ?? 'no secret'}`;
   const last = (all ?? []).slice(-rows);
   return box(
     { flexDirection: 'column', height: rows + 1 },
     row(`AUDIT TRAIL ${whose}`, paint({ bold: true })),
-    ...last.map((record) =>
-      row(trailLine(record, isWholeTrail), record.failed ? paint({ color: 'red' }) : {}),
+    ...trailLines(last, isWholeTrail).map((line, place) =>
+      row(line, last[place]?.failed === true ? paint({ color: 'red' }) : {}),
     ),
     all?.length === 0 && row('nothing on record here'),
   );
@@ -212,7 +218,7 @@ function keysLine({ mode, shown }: State): string {
   if (mode === 'search') return 'type to search  Enter keep  Esc clear';
   if (mode === 'confirm') return 'y rotate  n leave it as it is';
   const reveal = shown === null ? 'Enter show' : 'Enter mask';
-  return `/ search  ${reveal}  c copy  r rotate  Tab due  a trail  R reload  ? help  q quit`;
+  return `q quit  ? help  / search  ${reveal}  c copy  r rotate  Tab due  a trail  R reload`;
 }
 
 function helpView(rows: number, columns: number, paint: Paint): ReactNode {
