@@ -1,5 +1,5 @@
 /** The keys of the console, told on its screen. */
-import { revealSeconds } from './model.ts';
+import { revealSeconds } from './state.ts';
 
 export const helpLines: readonly string[] = [
   'Keys (any key goes back)',

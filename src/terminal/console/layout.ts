@@ -23,7 +23,7 @@ const leastTrail = 3;
 /** @param valueRows how many rows the value would like to have */
 export function layoutFor(rows: number, columns: number, valueRows: number): Layout {
   // The list and the status line are always there.
-  let left = rows - 2;
+  let left = Math.max(0, rows - 2);
   const take = (wanted: number): number => {
     const given = Math.max(0, Math.min(wanted, left));
     left -= given;

@@ -1,132 +1,121 @@
 /**
  * A console from its first screen to its last: keys in, frames out, and in between what the model wants done.
  *
- * Invariants: whatever ends it, the terminal is as it was before anything else is written to it, and no value is left. A value is
- * masked by the clock that came further, so that neither a machine that slept nor a clock that was set keeps it on the screen.
+ * Invariants: whatever ends it, the terminal is as it was before anything else is written to it, and no value is left.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { openScreen, type Screen } from './app.ts';
+import { Countdown, type Clocks } from './countdown.ts';
 import type { ConsoleActions, ConsoleData, SecretRow } from './data.ts';
-import { begin, revealSeconds, update, type Effect, type Happening, type State } from './model.ts';
+import { guard } from './guard.ts';
+import { begin, update, type Effect, type Happening } from './model.ts';
+import { revealSeconds, type State } from './state.ts';
 import { pageOf, viewOf, type Size } from './view.ts';
 
-export interface SessionOptions {
+export interface SessionOptions extends Clocks {
   readonly input: NodeJS.ReadStream;
   readonly output: NodeJS.WriteStream;
   readonly colours: boolean;
-  /** Milliseconds: of a clock that never goes back, and of the day. */
-  readonly monotonic: () => number;
-  readonly wallClock: () => number;
   /** Told where messages go while the console has the terminal; `null` gives them back. */
   readonly divert: (tell: ((message: string) => void) | null) => void;
 }
 
-const ending = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+type Action = Extract<Effect, { readonly type: 'load' | 'reveal' | 'copy' | 'rotate' }>;
+
 const trailDelayMs = 100;
 /** Within this time a process that was told to stop has stopped. */
 const stopMs = 50;
-const tickMs = 200;
+const usual: Size = { rows: 24, columns: 80 };
 
 /**
  * Show the console until somebody leaves it. What was begun by then is finished before this returns.
- * @throws what an action throws and cannot explain, with the terminal restored
+ * @throws what an action throws and cannot explain, or throws once the screen is gone
  */
 export async function runSession(
   data: ConsoleData,
   actions: ConsoleActions,
   options: SessionOptions,
 ): Promise<void> {
-  const session = new Session(data, actions, options);
-  await session.run();
+  await new Session(data, actions, options).run();
 }
 
 class Session {
   readonly #actions: ConsoleActions;
   readonly #options: SessionOptions;
+  readonly #countdown: Countdown;
+  readonly #left = Promise.withResolvers<null>();
   #state: State;
   #screen: Screen | null = null;
-  #pending: readonly Effect[];
+  /** What the first screen wants done. */
+  readonly #first: readonly Effect[];
   /** What is being done, one after the other. */
   #work: Promise<void> = Promise.resolve();
-  #left = Promise.withResolvers<null>();
+  #trailTimer: NodeJS.Timeout | undefined;
   #isLeaving = false;
   /** What went wrong when the terminal had been given back already. */
   #late: { readonly error: unknown } | null = null;
-  #counting: NodeJS.Timeout | undefined;
-  #trailTimer: NodeJS.Timeout | undefined;
 
   constructor(data: ConsoleData, actions: ConsoleActions, options: SessionOptions) {
     this.#actions = actions;
     this.#options = options;
+    this.#countdown = new Countdown(options);
     const { state, effects } = begin(data);
     this.#state = state;
-    this.#pending = effects;
+    this.#first = effects;
   }
 
   async run(): Promise<void> {
     const { input, output, divert } = this.#options;
-    const listener = {
-      key: (key: string) => {
-        this.#happen({ type: 'key', key });
-      },
-      paste: (text: string) => {
-        this.#happen({ type: 'paste', text });
-      },
+    const happen = (happening: Happening): void => {
+      this.#happen(happening);
     };
     const resized = (): void => {
       this.#draw(true);
     };
-    const gone = (): void => {
-      this.#leave();
-    };
-    const crashed = (): void => {
-      this.#restore();
-    };
-    const stopped = (): void => {
-      this.#happen({ type: 'key', key: '<ctrl-z>' });
-    };
-    for (const signal of ending) process.on(signal, this.#onSignal);
-    // Before whoever reports it writes to the terminal.
-    process.prependListener('uncaughtException', crashed);
-    process.prependListener('unhandledRejection', crashed);
-    process.on('SIGTSTP', stopped);
+    const release = guard({
+      input,
+      output,
+      restore: () => {
+        this.#restore();
+      },
+      leave: () => {
+        this.#leave();
+      },
+      stop: () => {
+        happen({ type: 'key', key: '<ctrl-z>' });
+      },
+    });
     output.on('resize', resized);
-    input.on('end', gone);
-    input.on('error', gone);
-    output.on('error', gone);
     divert((message) => {
-      this.#happen({ type: 'told', message, isError: false });
+      happen({ type: 'told', message, isError: false });
     });
     try {
+      const listener = {
+        key: (key: string) => {
+          happen({ type: 'key', key });
+        },
+        paste: (text: string) => {
+          happen({ type: 'paste', text });
+        },
+      };
       this.#screen = await openScreen(input, output, listener, () => this.#view());
       if (this.#isLeaving) this.#screen.restore();
-      this.#carryOut(this.#pending);
+      this.#carryOut(this.#first);
       this.#draw();
       await this.#left.promise;
     } finally {
       this.#restore();
       divert(null);
-      for (const signal of ending) process.off(signal, this.#onSignal);
-      process.off('uncaughtException', crashed);
-      process.off('unhandledRejection', crashed);
-      process.off('SIGTSTP', stopped);
       output.off('resize', resized);
-      input.off('end', gone);
-      input.off('error', gone);
+      release();
       await this.#work;
     }
     if (this.#late !== null) throw this.#late.error;
   }
 
-  readonly #onSignal = (signal: NodeJS.Signals): void => {
-    this.#restore();
-    for (const other of ending) process.off(other, this.#onSignal);
-    process.kill(process.pid, signal);
-  };
-
   #size(): Size {
     const { rows, columns } = this.#options.output;
-    return { rows: rows > 0 ? rows : 24, columns: columns > 0 ? columns : 80 };
+    return rows > 0 && columns > 0 ? { rows, columns } : usual;
   }
 
   #view(): ReturnType<typeof viewOf> {
@@ -144,6 +133,7 @@ class Session {
     this.#draw();
   }
 
+  /** @param anew whether nobody knows what is on the screen */
   #draw(anew = false): void {
     if (this.#screen === null || this.#isLeaving) return;
     try {
@@ -163,11 +153,13 @@ class Session {
   #carryOutOne(effect: Effect): void {
     switch (effect.type) {
       case 'wipe':
-        clearInterval(this.#counting);
+        this.#countdown.stop();
         effect.value.wipe();
         return;
       case 'count':
-        this.#count();
+        this.#countdown.start(revealSeconds, (left) => {
+          this.#happen({ type: 'seconds', left });
+        });
         return;
       case 'quit':
         this.#leave();
@@ -191,13 +183,12 @@ class Session {
     }
   }
 
-  async #act(
-    effect: Exclude<Effect, { type: 'wipe' | 'count' | 'quit' | 'suspend' | 'trail' }>,
-  ): Promise<void> {
+  async #act(effect: Action): Promise<void> {
     const actions = this.#actions;
     if (effect.type === 'load') {
-      this.#happen({ type: 'loaded', data: await actions.load(effect.asked) });
+      const data = await actions.load(effect.asked);
       if (effect.asked) this.#happen({ type: 'told', message: 'read again', isError: false });
+      this.#happen({ type: 'loaded', data });
       return;
     }
     const { secret } = effect;
@@ -240,17 +231,6 @@ class Session {
     }, trailDelayMs);
   }
 
-  #count(): void {
-    const { monotonic, wallClock } = this.#options;
-    const [since, sinceByDay] = [monotonic(), wallClock()];
-    clearInterval(this.#counting);
-    this.#counting = setInterval(() => {
-      const passed = Math.max(monotonic() - since, wallClock() - sinceByDay);
-      const left = Math.ceil(revealSeconds - passed / 1_000);
-      if (left !== this.#state.shown?.secondsLeft) this.#happen({ type: 'seconds', left });
-    }, tickMs);
-  }
-
   /** To the shell, as any other program at Ctrl-Z, until it brings us back. */
   async #suspend(): Promise<void> {
     this.#draw();
@@ -261,7 +241,7 @@ class Session {
       await pause(stopMs);
       for (const handler of handlers) process.on('SIGTSTP', handler);
     });
-    this.#draw();
+    this.#draw(true);
   }
 
   #leave(): void {
@@ -277,7 +257,7 @@ class Session {
   #restore(): void {
     if (this.#isLeaving) return;
     this.#isLeaving = true;
-    clearInterval(this.#counting);
+    this.#countdown.stop();
     clearTimeout(this.#trailTimer);
     const { shown } = this.#state;
     this.#state = { ...this.#state, shown: null };

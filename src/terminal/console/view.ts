@@ -3,7 +3,8 @@ import { Box, Text, type BoxProps, type TextProps } from 'ink';
 import { createElement, type ReactNode } from 'react';
 import type { SecretRow, TrailRow } from './data.ts';
 import { columnsFor, firstRow, labelWidth, layoutFor, type Column, type Layout } from './layout.ts';
-import { selected, tabs, visible, type State, type Tab } from './model.ts';
+import { selected, tabs, visible, type State, type Tab } from './state.ts';
+import { safeText } from '../safe-text.ts';
 import { valueText, type ValueText } from './value-text.ts';
 import { helpLines } from './help.ts';
 
@@ -40,7 +41,7 @@ export function viewOf(state: State, { rows, columns }: Size, colours: boolean):
     layout.hasTabs && tabLine(state, paint),
     list(state, layout, paint),
     layout.hasDetails && details(secret, paint),
-    valuePane(state, value, layout, paint),
+    layout.value > 0 && valuePane(state, value, layout, paint),
     layout.trail > 0 && trailPane(state, layout, paint),
     statusLine(state, paint),
     layout.hasKeys && row(keysLine(state), paint({ dimColor: true })),
@@ -66,7 +67,7 @@ function tabLine(state: State, paint: Paint): ReactNode {
     return tab === state.tab ? `[${tabNames[tab]} ${count}]` : ` ${tabNames[tab]} ${count} `;
   };
   const isSearching = mode === 'search';
-  const search = isSearching || filter !== '' ? `/${filter}${isSearching ? '_' : ''}` : '';
+  const search = isSearching || filter !== '' ? `/${safeText(filter)}${isSearching ? '_' : ''}` : '';
   return box(
     { height: 1 },
     ...tabs.map((tab) => row(`${label(tab)} `, tab === state.tab ? paint({ bold: true }) : {})),
@@ -128,7 +129,7 @@ function list(state: State, layout: Layout, paint: Paint): ReactNode {
 }
 
 function nothing({ tab, filter }: State): ReactNode {
-  if (filter !== '') return row(`  nothing matches ${filter}`);
+  if (filter !== '') return row(`  nothing matches ${safeText(filter)}`);
   if (tab === 'due') return row('  no rotation is due');
   return row(tab === 'expiring' ? '  nothing expires within 30 days' : '  no secrets');
 }
@@ -184,7 +185,8 @@ function trailLines(records: readonly TrailRow[], isWhole: boolean): string[] {
     ...(isWhole ? [environment] : []),
     secrets,
   ]);
-  const widthOf = (column: number): number => Math.max(0, ...cells.map((cell) => cell[column]?.length ?? 0));
+  const widthOf = (column: number): number =>
+    Math.max(0, ...cells.map((words) => words[column]?.length ?? 0));
   return cells.map((words) => words.map((word, column) => word.padEnd(widthOf(column))).join('  '));
 }
 
