@@ -67,8 +67,12 @@ const withoutWaiting: Plugin = {
   },
 };
 
-/** What the console's packages need beside. Where their modules are is asked for by those who develop them alone. */
+/**
+ * What the console's packages need beside. Where their modules are is asked for by those who develop them alone. All text is in the heap that
+ * every command copies, and this is the longest piece of it: its names are short ones.
+ */
 const forScreen = {
+  minifyIdentifiers: true,
   define: {
     'process.env.NODE_ENV': '"production"',
     'import.meta.url': '"file:///"',

@@ -68,7 +68,7 @@ describe('a session', () => {
     const before = await operations(vault);
     screen.type('v');
     const shown = await screen.until((text) => text.includes(vault.canary.value));
-    expect(shown).toMatch(/^10 s {3}canary/mu);
+    expect(shown).toMatch(/^\d+ s +canary/mu);
     // It is on record by then, and in the trail a moment later.
     expect((await operations(vault)).slice(before.length)).toEqual(['get']);
     await screen.until(/ get +ok +owner +canary v1/u);
@@ -160,7 +160,7 @@ describe('a session', () => {
     screen.type('v');
     await screen.until(/"old" expired at 2020-01-01/u);
     screen.type(`${down}v`);
-    await screen.until(/^10 s {3}x$/mu);
+    await screen.until(/^\d+ s +x$/mu);
     expect(screen.text).toContain('"soon" expires in 7 days');
     screen.type('q');
     expect(await terminal.end()).toBe(0);
@@ -194,7 +194,7 @@ describe('a session', () => {
     await vault.put('canary', vault.watch('the second value'));
     await vault.put('newcomer', 'x');
     screen.type('v');
-    await screen.until(/^10 s {3}the second value$/mu);
+    await screen.until(/^\d+ s +the second value$/mu);
     await screen.until(/newcomer/u);
     await vault.ok(['rm', 'canary']);
     screen.type('\rv');
@@ -260,15 +260,15 @@ describe('what is shown', () => {
     await vault.put('d/empty', '', '-e', 'testing');
     const { screen, terminal } = await open(vault, ['-e', 'testing']);
     screen.type('v');
-    await screen.until(/^10 s {3}line 1\n {7}line 2\n[^]*there is more of it/mu);
+    await screen.until(/^\d+ s +line 1\n {7}line 2\n[^]*there is more of it/mu);
     expect(screen.text).toContain('q quit');
     screen.type(`${down}v`);
-    await screen.until(/^10 s {3}00 01 02 .* 0f\n {7}10 11 /mu);
+    await screen.until(/^\d+ s +00 01 02 .* 0f\n {7}10 11 /mu);
     screen.type(`${down}v`);
-    const wide = await screen.until(/^10 s {3}値{36}\n {7}値{36}\n {7}値{28}$/mu);
+    const wide = await screen.until(/^\d+ s +値{36}\n {7}値{36}\n {7}値{28}$/mu);
     expect(wide).toContain('c/wide 秘密');
     screen.type(`${down}v`);
-    await screen.until(/^10 s {3}\(empty\)$/mu);
+    await screen.until(/^\d+ s +\(empty\)$/mu);
     screen.type('q');
     expect(await terminal.end()).toBe(0);
   });
@@ -382,6 +382,22 @@ describe('the terminal is as it was', () => {
     expect(screen.scrollback).not.toContain(vault.canary.value);
     screen.type('exit\r');
     await terminal.end();
+  });
+
+  scenario('after it was stopped without being told, it has the terminal again', async (vault) => {
+    const console = await open(vault);
+    const { screen, terminal } = console;
+    screen.type('v');
+    await screen.until((text) => text.includes(vault.canary.value));
+    const before = terminal.screen.length;
+    terminal.signal(constants.signals.SIGSTOP);
+    terminal.signal(constants.signals.SIGCONT);
+    await screen.until(() => terminal.screen.slice(before).includes('\u001b[?1049h'));
+    screen.type('?');
+    await screen.until(/any key goes back/u);
+    screen.type('xq');
+    expect(await terminal.end()).toBe(0);
+    await expectRestored(console);
   });
 
   scenario('when it is stopped where no shell could bring it back, it goes on', async (vault) => {

@@ -7,6 +7,8 @@ export interface Layout {
   readonly list: number;
   /** Rows of the value. */
   readonly value: number;
+  /** Rows of what is told. */
+  readonly status: number;
   /** Rows of the audit trail below its heading; 0 without one. */
   readonly trail: number;
   readonly hasTitle: boolean;
@@ -20,18 +22,23 @@ export interface Layout {
 export const labelWidth = 7;
 const leastTrail = 3;
 
-/** @param valueRows how many rows the value would like to have */
-export function layoutFor(rows: number, columns: number, valueRows: number): Layout {
-  // The list and the status line are always there.
+/** @param wanted how many rows the value and what is told would like to have */
+export function layoutFor(
+  rows: number,
+  columns: number,
+  wanted: { readonly value: number; readonly status: number },
+): Layout {
+  // A row of the list and one of what is told are always there.
   let left = Math.max(0, rows - 2);
-  const take = (wanted: number): number => {
-    const given = Math.max(0, Math.min(wanted, left));
+  const take = (most: number): number => {
+    const given = Math.max(0, Math.min(most, left));
     left -= given;
     return given;
   };
   const value = take(1);
   const [hasTabs, hasKeys, hasHeading, hasTitle, hasDetails] = Array.from({ length: 5 }, () => take(1) === 1);
-  const more = take(Math.min(valueRows - 1, Math.floor(left * 0.75)));
+  const status = 1 + take(Math.min(wanted.status - 1, Math.floor(left * 0.25)));
+  const more = take(Math.min(wanted.value - 1, Math.floor(left * 0.75)));
   const trail = left > 2 * leastTrail ? Math.floor((left - 1) * 0.35) : 0;
   if (trail > 0) take(trail + 1);
   return {
@@ -39,6 +46,7 @@ export function layoutFor(rows: number, columns: number, valueRows: number): Lay
     columns,
     list: 1 + left,
     value: value + more,
+    status,
     trail,
     hasTitle: hasTitle === true,
     hasTabs: hasTabs === true,

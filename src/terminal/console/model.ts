@@ -24,7 +24,7 @@ export type Effect =
   | { readonly type: 'reveal' | 'copy' | 'rotate'; readonly secret: SecretRow }
   | { readonly type: 'count' }
   | { readonly type: 'wipe'; readonly value: ShownValue }
-  | { readonly type: 'quit' | 'suspend' };
+  | { readonly type: 'quit' | 'suspend' | 'redraw' };
 
 export interface Step {
   readonly state: State;
@@ -162,6 +162,7 @@ const search = (state: State, filter: string): State => narrowed(state, { filter
 function pressed(state: State, key: string): Step {
   if (key === '<ctrl-c>') return only(state, { type: 'quit' });
   if (key === '<ctrl-z>') return only({ ...state, shown: null }, { type: 'suspend' });
+  if (key === '<ctrl-l>') return only(state, { type: 'redraw' });
   switch (state.mode) {
     case 'help':
       return only({ ...state, mode: 'list' });

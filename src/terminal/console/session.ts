@@ -3,11 +3,10 @@
  *
  * Invariants: whatever ends it, the terminal is as it was before anything else is written to it, and no value is left.
  */
-import { setTimeout as pause } from 'node:timers/promises';
 import { openScreen, type Screen } from './app.ts';
 import { Countdown, type Clocks } from './countdown.ts';
 import type { ConsoleActions, ConsoleData, SecretRow } from './data.ts';
-import { guard } from './guard.ts';
+import { guard, stopHere } from './guard.ts';
 import { begin, update, type Effect, type Happening } from './model.ts';
 import { revealSeconds, type State } from './state.ts';
 import { pageOf, viewOf, type Size } from './view.ts';
@@ -23,8 +22,7 @@ export interface SessionOptions extends Clocks {
 type Action = Extract<Effect, { readonly type: 'load' | 'reveal' | 'copy' | 'rotate' }>;
 
 const trailDelayMs = 100;
-/** Within this time a process that was told to stop has stopped. */
-const stopMs = 50;
+const nothing = async (): Promise<void> => Promise.resolve();
 const usual: Size = { rows: 24, columns: 80 };
 
 /**
@@ -52,6 +50,7 @@ class Session {
   #work: Promise<void> = Promise.resolve();
   #trailTimer: NodeJS.Timeout | undefined;
   #isLeaving = false;
+  #isAway = false;
   /** What went wrong when the terminal had been given back already. */
   #late: { readonly error: unknown } | null = null;
 
@@ -83,6 +82,9 @@ class Session {
       },
       stop: () => {
         happen({ type: 'key', key: '<ctrl-z>' });
+      },
+      resumed: () => {
+        this.#giveAway(nothing);
       },
     });
     output.on('resize', resized);
@@ -164,10 +166,11 @@ class Session {
       case 'quit':
         this.#leave();
         return;
+      case 'redraw':
+        this.#draw(true);
+        return;
       case 'suspend':
-        void this.#suspend().catch((error: unknown) => {
-          this.#fail(error);
-        });
+        this.#giveAway(stopHere);
         return;
       case 'trail':
         this.#askTrail(effect.secret);
@@ -231,17 +234,21 @@ class Session {
     }, trailDelayMs);
   }
 
-  /** To the shell, as any other program at Ctrl-Z, until it brings us back. */
-  async #suspend(): Promise<void> {
+  /** Let somebody else have the terminal for a while, and set it up again afterwards. */
+  #giveAway(meanwhile: () => Promise<void>): void {
+    if (this.#isAway) return;
+    this.#isAway = true;
     this.#draw();
-    await this.#screen?.suspend(async () => {
-      const handlers = process.listeners('SIGTSTP');
-      for (const handler of handlers) process.off('SIGTSTP', handler);
-      process.kill(0, 'SIGTSTP');
-      await pause(stopMs);
-      for (const handler of handlers) process.on('SIGTSTP', handler);
-    });
-    this.#draw(true);
+    void (async () => {
+      try {
+        await this.#screen?.suspend(meanwhile);
+        this.#draw(true);
+      } catch (error) {
+        this.#fail(error);
+      } finally {
+        this.#isAway = false;
+      }
+    })();
   }
 
   #leave(): void {

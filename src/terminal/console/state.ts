@@ -32,6 +32,7 @@ export const revealSeconds = 10;
 
 /** Secrets of the tab that match what is searched for. */
 export function visible({ data, tab, filter }: State): readonly SecretRow[] {
+  if (tab === 'all' && filter === '') return data.secrets;
   const words = filter.toLowerCase().split(/\s+/u);
   const matches = ({ name, environment, type, remarks }: SecretRow): boolean => {
     const text = [name, environment, type, ...remarks].join(' ').toLowerCase();

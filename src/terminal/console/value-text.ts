@@ -21,6 +21,11 @@ export function valueText(bytes: Uint8Array, columns: number, most: number): Val
   return { lines: all.slice(0, most), isCut: all.length > most, kind: text === null ? 'binary' : 'text' };
 }
 
+/** Safe text as lines of a screen, between words where that is possible. */
+export function wrapLines(text: string, columns: number): string[] {
+  return wrapAnsi(text, columns, { hard: true }).split('\n');
+}
+
 function textOf(bytes: Uint8Array): string | null {
   if (bytes.includes(0)) return null;
   try {

@@ -5,7 +5,7 @@ import type { SecretRow, TrailRow } from './data.ts';
 import { columnsFor, firstRow, labelWidth, layoutFor, type Column, type Layout } from './layout.ts';
 import { selected, tabs, visible, type State, type Tab } from './state.ts';
 import { safeText } from '../safe-text.ts';
-import { valueText, type ValueText } from './value-text.ts';
+import { valueText, wrapLines, type ValueText } from './value-text.ts';
 import { helpLines } from './help.ts';
 
 export interface Size {
@@ -18,6 +18,8 @@ type Look = Pick<TextProps, 'bold' | 'inverse' | 'color' | 'dimColor'>;
 type Paint = (look: Look) => Look;
 
 const mask = '********';
+/** Rows for what is told, at most. */
+const mostTold = 3;
 
 const box = (props: BoxProps, ...children: ReactNode[]): ReactNode =>
   createElement(Box, { flexShrink: 0, ...props }, ...children);
@@ -33,7 +35,7 @@ export function viewOf(state: State, { rows, columns }: Size, colours: boolean):
   const paint: Paint = (look) => (colours ? look : {});
   if (state.mode === 'help') return helpView(rows, columns, paint);
   const value = state.shown === null ? null : shownText(state, rows, columns);
-  const layout = layoutFor(rows, columns, value?.lines.length ?? 1);
+  const layout = layoutFor(rows, columns, wantedRows(state, columns, value));
   const secret = selected(state);
   return box(
     { width: columns, height: rows, flexDirection: 'column', overflow: 'hidden' },
@@ -43,7 +45,7 @@ export function viewOf(state: State, { rows, columns }: Size, colours: boolean):
     layout.hasDetails && details(secret, paint),
     layout.value > 0 && valuePane(state, value, layout, paint),
     layout.trail > 0 && trailPane(state, layout, paint),
-    statusLine(state, paint),
+    statusPane(state, layout, paint),
     layout.hasKeys && row(keysLine(state), paint({ dimColor: true })),
   );
 }
@@ -51,7 +53,15 @@ export function viewOf(state: State, { rows, columns }: Size, colours: boolean):
 /** Page of the list under this state, for keys that move by pages. */
 export function pageOf(state: State, { rows, columns }: Size): number {
   const value = state.shown === null ? null : shownText(state, rows, columns);
-  return layoutFor(rows, columns, value?.lines.length ?? 1).list;
+  return layoutFor(rows, columns, wantedRows(state, columns, value)).list;
+}
+
+function wantedRows(
+  { message }: State,
+  columns: number,
+  value: ValueText | null,
+): { readonly value: number; readonly status: number } {
+  return { value: value?.lines.length ?? 1, status: Math.min(mostTold, wrapLines(message, columns).length) };
 }
 
 function title({ data }: State, paint: Paint): ReactNode {
@@ -207,13 +217,18 @@ function trailPane(state: State, { trail: rows }: Layout, paint: Paint): ReactNo
   );
 }
 
-function statusLine(state: State, paint: Paint): ReactNode {
+function statusPane(state: State, { status: rows, columns }: Layout, paint: Paint): ReactNode {
   const { mode, busy, message, isError } = state;
   const secret = selected(state);
-  if (mode === 'confirm' && secret !== null)
-    return row(`rotate ${secret.name} in ${secret.environment}? y/n`, paint({ color: 'yellow', bold: true }));
-  if (busy !== null) return row(`${busy}…`);
-  return row(message, isError ? paint({ color: 'red' }) : {});
+  const [told, look]: [string, Look] =
+    mode === 'confirm' && secret !== null
+      ? [`rotate ${secret.name} in ${secret.environment}? y/n`, { color: 'yellow', bold: true }]
+      : [busy === null ? message : `${busy}…`, isError && busy === null ? { color: 'red' } : {}];
+  const lines = wrapLines(told, columns).slice(0, rows);
+  return box(
+    { flexDirection: 'column', height: rows },
+    ...(rows === 1 ? [told] : lines).map((line) => row(line, paint(look))),
+  );
 }
 
 function keysLine({ mode, shown }: State): string {

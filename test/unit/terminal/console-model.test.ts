@@ -286,6 +286,16 @@ describe('leaving', () => {
     expect(driven.press('<ctrl-c>').wanted()).toEqual(['quit']);
   });
 
+  test('or stopping, or drawing anew, is not taken for an answer', () => {
+    for (const key of ['/', '?', 'r']) {
+      const driven = new Driven(many).press(key);
+      const { mode } = driven.state;
+      driven.wanted();
+      expect(driven.press('<ctrl-z>', '<ctrl-l>').wanted()).toEqual(['suspend', 'redraw']);
+      expect(driven.state.mode).toBe(mode);
+    }
+  });
+
   test('by q is for the list alone', () => {
     expect(new Driven(many).press('q').wanted()).toContain('quit');
     expect(new Driven(many).press('?', 'q').wanted()).not.toContain('quit');

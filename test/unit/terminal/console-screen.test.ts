@@ -63,13 +63,15 @@ describe('a value as lines', () => {
   });
 });
 
+const usual = { value: 1, status: 1 };
+
 describe('a screen', () => {
   test('is never more than there are rows, and always has a list and a status line', () => {
     for (let rows = 1; rows <= 80; rows += 1)
       for (const wanted of [1, 3, 200]) {
-        const { list, value, trail, ...has } = layoutFor(rows, 80, wanted);
+        const { list, value, status, trail, ...has } = layoutFor(rows, 80, { value: wanted, status: 1 });
         const lines = Object.values(has).filter((part) => part === true).length;
-        const used = list + value + (trail === 0 ? 0 : trail + 1) + lines + 1;
+        const used = list + value + (trail === 0 ? 0 : trail + 1) + lines + status;
         expect([rows, wanted, used]).toEqual([rows, wanted, Math.max(rows, 2)]);
         expect(list).toBeGreaterThanOrEqual(1);
         expect(value).toBeLessThanOrEqual(wanted);
@@ -78,10 +80,10 @@ describe('a screen', () => {
 
   test('has all parts at 24 rows, and the value before other comforts', () => {
     const all = { hasTitle: true, hasTabs: true, hasHeading: true, hasDetails: true, hasKeys: true };
-    expect(layoutFor(24, 80, 1)).toMatchObject({ ...all, value: 1 });
-    expect(layoutFor(24, 80, 1).trail).toBeGreaterThanOrEqual(3);
-    expect(layoutFor(10, 40, 1)).toMatchObject({ ...all, trail: 0 });
-    expect(layoutFor(3, 40, 1)).toMatchObject({ value: 1, hasTabs: false, hasKeys: false });
+    expect(layoutFor(24, 80, usual)).toMatchObject({ ...all, value: 1 });
+    expect(layoutFor(24, 80, usual).trail).toBeGreaterThanOrEqual(3);
+    expect(layoutFor(10, 40, usual)).toMatchObject({ ...all, trail: 0 });
+    expect(layoutFor(3, 40, usual)).toMatchObject({ value: 1, hasTabs: false, hasKeys: false });
   });
 
   test('has the columns that fit, and no more', () => {
