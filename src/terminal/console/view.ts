@@ -192,8 +192,8 @@ function trailLines(records: readonly TrailRow[], isWhole: boolean): string[] {
     operation,
     result,
     by,
-    ...(isWhole ? [environment] : []),
     secrets,
+    ...(isWhole ? [environment] : []),
   ]);
   const widthOf = (column: number): number =>
     Math.max(0, ...cells.map((words) => words[column]?.length ?? 0));
