@@ -77,7 +77,7 @@ describe('a session', () => {
     expect(screen.text).not.toContain(vault.canary.value);
 
     screen.type('r');
-    await screen.until(/rotate canary in development\? y\/n/u);
+    await screen.until(/rotate canary in development, to a generated value\? y\/n/u);
     screen.type('y');
     await screen.until(/"canary" rotated in development, version 2/u);
     await screen.until(/ rotate +ok +owner +canary v2/u);
@@ -280,7 +280,8 @@ describe('what is shown', () => {
     await screen.until((text) => text.includes(vault.canary.value));
     // The top row has the title, and the last one the keys: nothing is left of another size, and nothing is beyond.
     const isWhole = (text: string): boolean =>
-      text.startsWith('vault console  /') && (text.split('\n').at(-1) ?? '').startsWith('q quit  ? help');
+      text.startsWith('vault console  owner  /') &&
+      (text.split('\n').at(-1) ?? '').startsWith('q quit  ? help');
     screen.resize(10, 40);
     await screen.until(isWhole);
     expect(screen.lines).toHaveLength(10);

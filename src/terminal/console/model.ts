@@ -222,6 +222,7 @@ const sameAs: Readonly<Record<string, string>> = {
   '<right>': '<tab>',
   '<left>': '<backtab>',
   v: '<enter>',
+  '<ctrl-r>': 'R',
 };
 
 function commanded(state: State, given: string): Step {

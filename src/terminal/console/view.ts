@@ -65,7 +65,7 @@ function wantedRows(
 }
 
 function title({ data }: State, paint: Paint): ReactNode {
-  return row(`vault console  ${data.vault}  ${data.principal}`, paint({ bold: true }));
+  return row(`vault console  ${data.principal}  ${data.vault}`, paint({ bold: true }));
 }
 
 const tabNames: Readonly<Record<Tab, string>> = { all: 'All', due: 'Due', expiring: 'Expiring' };
@@ -222,7 +222,10 @@ function statusPane(state: State, { status: rows, columns }: Layout, paint: Pain
   const secret = selected(state);
   const [told, look]: [string, Look] =
     mode === 'confirm' && secret !== null
-      ? [`rotate ${secret.name} in ${secret.environment}? y/n`, { color: 'yellow', bold: true }]
+      ? [
+          `rotate ${secret.name} in ${secret.environment}, to a generated value? y/n`,
+          { color: 'yellow', bold: true },
+        ]
       : [busy === null ? message : `${busy}…`, isError && busy === null ? { color: 'red' } : {}];
   const lines = wrapLines(told, columns).slice(0, rows);
   return box(

@@ -275,7 +275,8 @@ describe('rotating', () => {
     driven.wanted();
     expect(driven.press('c', 'r', 'v', 'R', 'y').wanted()).toEqual([]);
     driven.happen({ type: 'ended' });
-    expect(driven.press('R').wanted()).toEqual(['load']);
+    for (const key of ['R', '<ctrl-r>'])
+      expect(driven.press(key).happen({ type: 'ended' }).wanted()).toEqual(['load']);
   });
 });
 
