@@ -24,6 +24,7 @@ interface ExecFlags {
   readonly mask?: boolean;
   readonly file?: readonly string[];
   readonly stdin?: string;
+  readonly withPrevious?: boolean;
   readonly timeout?: string;
   readonly allowExpired?: boolean;
 }
@@ -47,6 +48,7 @@ export const declareExec: Declare = (program, act) => {
     .option('--mask', 'replace the values in what the program prints')
     .option('--file <var=name>', 'this secret as a temporary file, its path as this variable', collect)
     .option('--stdin <name>', 'this secret as the program’s standard input')
+    .option('--with-previous', 'also the value before, as VARIABLE_PREVIOUS, where `rotate --grace` keeps it')
     .option('--timeout <duration>', 'end the program after this time, with status 124')
     .option('--allow-expired', 'also secrets that have expired')
     .action(act<ExecFlags>(runExec));
@@ -125,22 +127,28 @@ async function runExec(context: Context, flags: ExecFlags, ...words: string[]): 
   // Nobody chose: what the project says that it needs, if it says so.
   const required = only.length > 0 || wishes.length > 0 ? [] : context.settings.required;
   const names = [...wishes, ...required.map(({ name }) => ({ name, field: null, environment }))];
-  const options = { environment, only, names, allowExpired: flags.allowExpired === true };
+  const options = {
+    environment,
+    only,
+    names,
+    allowExpired: flags.allowExpired === true,
+    withPrevious: flags.withPrevious === true,
+  };
   const vault = await context.openVault();
   const { matching, named, warnings } = await vault.read('exec', async (scope) => ({
     warnings: await checkRequired(scope, environment, required),
     ...(await selectSecrets(scope, options)),
   }));
   for (const warning of warnings) context.warn(warning);
-  const all = [...matching, ...named];
+  const values = [...matching, ...named].flatMap(({ value, previous }) => [value, previous ?? []].flat());
   const wipe = (): void => {
-    for (const { value } of all) value.wipe();
+    for (const value of values) value.wipe();
   };
   let files: ReturnType<typeof fileSecrets> = null;
   try {
     files = fileSecrets(context, wishes, named);
     const secrets = [
-      ...matching.map((secret) => asVariable(secret, only.length > 0)),
+      ...matching.flatMap((secret) => asVariables(secret, only.length > 0)),
       ...(required.length > 0 ? forProject(required, named) : mapped(wishes, named)),
     ];
     const built = buildEnvironment({
@@ -153,7 +161,7 @@ async function runExec(context: Context, flags: ExecFlags, ...words: string[]): 
     });
     for (const warning of built.warnings) context.warn(warning);
     const stdin = named.find((_, index) => wishes[index]?.use === 'stdin');
-    const mask = flags.mask === true ? all.map(({ value }) => value.bytes) : null;
+    const mask = flags.mask === true ? values.map(({ bytes }) => bytes) : null;
     const short = mask === null ? 0 : tooShortToMask(mask);
     if (short > 0) context.warn(`${short} ${short === 1 ? 'value is' : 'values are'} too short to be masked`);
     return await launch({
@@ -184,14 +192,19 @@ async function runExec(context: Context, flags: ExecFlags, ...words: string[]): 
   }
 }
 
-function asVariable(secret: SelectedSecret, selected: boolean): SecretVariable {
-  return { name: secret.name, variable: secret.variable, value: secret.value.bytes, selected };
+function asVariables(
+  { name, variable, value, previous }: SelectedSecret,
+  selected: boolean,
+  isMapped = false,
+): SecretVariable[] {
+  const now = { name, variable, mapped: isMapped, selected, value: value.bytes };
+  return previous === null ? [now] : [now, { ...now, previous: true, value: previous.bytes }];
 }
 
 /** What the project requires, under the variables that it names; else under those recorded with the secrets. */
 function forProject(required: readonly RequiredSecret[], named: readonly SelectedSecret[]): SecretVariable[] {
-  return named.map((secret, index) =>
-    asVariable({ ...secret, variable: required[index]?.variable ?? secret.variable }, true),
+  return named.flatMap((secret, index) =>
+    asVariables({ ...secret, variable: required[index]?.variable ?? secret.variable }, true),
   );
 }
 
@@ -199,9 +212,7 @@ function mapped(wishes: readonly Wish[], named: readonly SelectedSecret[]): Secr
   return named.flatMap((secret, index) => {
     const wish = wishes[index];
     if (wish?.use !== 'variable') return [];
-    return [
-      { name: secret.name, variable: wish.variable, mapped: true, value: secret.value.bytes, selected: true },
-    ];
+    return asVariables({ ...secret, variable: wish.variable }, true, true);
   });
 }
 
@@ -212,9 +223,10 @@ function fileSecrets(
 ): ReturnType<typeof createSecretFiles> | null {
   const files = named.flatMap((secret, index) => {
     const wish = wishes[index];
-    return wish?.use === 'file' && wish.variable !== null
-      ? [{ variable: wish.variable, value: secret.value.bytes }]
-      : [];
+    if (wish?.use !== 'file' || wish.variable === null) return [];
+    const file = { variable: wish.variable, value: secret.value.bytes };
+    if (secret.previous === null) return [file];
+    return [file, { variable: `${wish.variable}_PREVIOUS`, value: secret.previous.bytes }];
   });
   return files.length === 0 ? null : createSecretFiles(files, context.host.env);
 }

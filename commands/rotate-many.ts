@@ -20,6 +20,8 @@ export interface ManyOptions {
   readonly hooks: Hooks;
   /** Makes a value; `null` for the default generator, which does not fit every type. Caller wipes. */
   readonly value: ((secret: SecretInfo) => Promise<Uint8Array<ArrayBuffer>>) | null;
+  /** Until when values before stay in use. */
+  readonly graceUntil: Date | null;
   readonly fallback: () => Promise<Uint8Array<ArrayBuffer>>;
 }
 
@@ -106,7 +108,9 @@ async function atOnce(vault: Vault, secrets: readonly SecretInfo[], options: Man
           results.push(failed(secret, error));
         }
       }
-      results.push(...(await vault.write('rotate', async (scope) => stageAll(scope, values))));
+      results.push(
+        ...(await vault.write('rotate', async (scope) => stageAll(scope, values, options.graceUntil))),
+      );
     } catch (error) {
       results.push(...values.map(([secret]) => failed(secret, error)));
     } finally {
@@ -119,12 +123,14 @@ async function atOnce(vault: Vault, secrets: readonly SecretInfo[], options: Man
 async function stageAll(
   scope: WriteScope,
   values: readonly (readonly [SecretInfo, Uint8Array<ArrayBuffer>])[],
+  graceUntil: Date | null,
 ): Promise<Result[]> {
   const results: Result[] = [];
   for (const [secret, value] of values) {
     const { name, environment, version: ifVersion } = secret;
     try {
-      const options = { environment, name, value, ifVersion, operation: 'rotate', mustExist: true } as const;
+      const rotation = { operation: 'rotate', mustExist: true, graceUntil } as const;
+      const options = { environment, name, value, ifVersion, ...rotation };
       const { version } = await putSecret(scope, options);
       results.push({ name, environment, version, code: null, reason: null });
     } catch (error) {
@@ -169,6 +175,7 @@ async function rotateOne(
       environment,
       value,
       ifVersion,
+      graceUntil: options.graceUntil,
     });
     return { name, environment, version, code: null, reason: null };
   } catch (error) {

@@ -4,6 +4,7 @@ import { runForOutput } from '../src/exec/output-of.ts';
 import { withoutOurCredentials } from '../src/exec/variables.ts';
 import { secretTypes, type SecretType } from '../src/format/secret-type.ts';
 import { defaultGenerator, generate } from '../src/lifecycle/generate.ts';
+import { parseDuration } from '../src/lifecycle/time.ts';
 import { rollbackSecret } from '../src/vault/operations/history.ts';
 import { putSecret } from '../src/vault/operations/put.ts';
 import { pendingRotations, type PendingRotation } from '../src/vault/operations/rotation.ts';
@@ -24,6 +25,7 @@ interface RotateFlags {
   readonly apply?: string;
   readonly check?: string;
   readonly undo?: string;
+  readonly grace?: string;
   readonly resume?: boolean;
   readonly abandon?: boolean;
   readonly ifVersion?: number;
@@ -45,6 +47,10 @@ export const declareRotate: Declare = (program, act) => {
     .option('--apply <command>', 'bring the new value to where it is used, before it becomes the current one')
     .option('--check <command>', 'see whether it works there; if not, the old one stays current')
     .option('--undo <command>', 'bring the old value back where --apply or --check has failed')
+    .option(
+      '--grace <duration>',
+      'how long the value before stays in use: `exec --with-previous` hands out both',
+    )
     .option('--resume', 'go on with rotations that were interrupted, with the same hooks')
     .option('--abandon', 'take back one that was interrupted, by --undo if there is one')
     .option(
@@ -69,6 +75,7 @@ export const declareRotate: Declare = (program, act) => {
     'vault rotate session/key --generate hex:32',
     './new-token | vault rotate api/token',
     'vault rotate db/password --apply ./set-password --check ./try-login --undo ./reset-password',
+    'vault rotate api/token --grace 24h',
     'vault rotate --due --dry-run',
     'vault rotate --resume --apply ./set-password --check ./try-login --undo ./reset-password',
   );
@@ -96,6 +103,10 @@ async function newValue(
     if (value.length > 0) return value;
   }
   return generate(random, defaultGenerator);
+}
+
+function graceOf(context: Context, { grace }: RotateFlags): Date | null {
+  return grace === undefined ? null : new Date(context.now().getTime() + parseDuration(grace) * 1_000);
 }
 
 async function outputOf(
@@ -148,6 +159,7 @@ async function many(
     hooks,
     value: spec === undefined && command === undefined ? null : made,
     fallback: async () => generate(random, defaultGenerator),
+    graceUntil: graceOf(context, flags),
   });
 }
 
@@ -165,7 +177,9 @@ async function runRotate(context: Context, flags: RotateFlags, name?: string): P
   if (name === undefined) throw new UsageError('which secret?');
   const vault = await context.openVault();
   const value = await newValue(context, vault, flags, name);
-  const options = { environment: context.environment, name, value, ifVersion: flags.ifVersion ?? null };
+  const graceUntil = graceOf(context, flags);
+  const ifVersion = flags.ifVersion ?? null;
+  const options = { environment: context.environment, name, value, ifVersion, graceUntil };
   try {
     if ((apply === null && check === null) || flags.dryRun === true)
       reportPut(

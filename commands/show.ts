@@ -48,6 +48,9 @@ async function runShow(context: Context, _flags: unknown, name = ''): Promise<vo
     ['updated', context.moment(info.updated)],
     ['expires', info.expires === null ? 'never' : context.moment(info.expires)],
     ['rotations', String(info.rotations)],
+    ...(info.graceUntil === null || info.graceUntil <= context.now().toISOString()
+      ? []
+      : [['previous', `in use until ${context.moment(info.graceUntil)}`] as const]),
     ...(every === null ? [] : [['rotate every', `${every / 86_400} days`] as const]),
     ['value', `not shown; \`vault get\` prints it`],
   ]);

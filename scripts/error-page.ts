@@ -53,6 +53,10 @@ const meanings: Readonly<Record<ErrorCode, Meaning>> = {
     one: new SecretNotFoundError('', {}, 'FIELD_NOT_FOUND'),
     cause: 'the value is JSON, and has no such field',
   },
+  HOOK_NOT_FOUND: {
+    one: new SecretNotFoundError('', {}, 'HOOK_NOT_FOUND'),
+    cause: 'no hook of this id is stored in the environment, nor in the user’s configuration',
+  },
   UNLOCK_FAILED: {
     one: new UnlockError(''),
     cause: 'no credential, a wrong, mistyped or revoked one, or one of another vault',
@@ -68,6 +72,10 @@ const meanings: Readonly<Record<ErrorCode, Meaning>> = {
   UNTRUSTED_PROJECT: {
     one: new AccessDeniedError('', {}, 'UNTRUSTED_PROJECT'),
     cause: 'a `vault.json` chooses the vault, and the user has not accepted it as it is',
+  },
+  UNTRUSTED_HOOK: {
+    one: new AccessDeniedError('', {}, 'UNTRUSTED_HOOK'),
+    cause: 'a hook of the vault’s policy runs commands, and the user has not accepted it as it is',
   },
   SECRET_EXPIRED: {
     one: new SecretExpiredError(''),

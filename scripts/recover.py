@@ -446,6 +446,7 @@ class Vault:
         """Keys and body of one environment (sections 4, 5, 6.6 to 6.8): all is checked, and opened where possible."""
         id, epoch, grant = env["id"], env["epoch"], self.grants.get((me["id"], env["id"]))
         here = {"name": env["name"], "epoch": epoch, "key": None, "catalog": None, "secrets": {}, "policy": []}
+        here["passed over"] = []
         if grant and grant["form"] == "wrap":
             key = unseal(wrap_key, grant["ct"], self.P("grant", me["id"], id, epoch, grant["level"]))
             here["catalog"] = key
@@ -475,17 +476,29 @@ class Vault:
             raw, name = self.data[start:min(self.at, self.tail)], part["by"] if kind == "changes" else shard
             same = len(raw) == size and self.digest("shard", kind, id, name, raw) == want
             need(same, f"{kind}: wrong digest or size of a shard")
-            found = [*lines(raw, *BODY[kind])]
-            self.check_order(found)
-            need(kind != "names" or [line["shard"] for line in found] == [shard], "not one block for each shard")
+            try:
+                found = self.lines_of(part, shard, raw)
+            except (Fail, *STUMBLES) as error:
+                if kind != "changes":
+                    raise
+                found = []  # what are no lines there says nothing
+                here["passed over"].append(error.args[1] if isinstance(error, Fail) else f"({type(error).__name__})")
             for line in found:
-                fits = (line["environment"], line.get("epoch", part["epoch"])) == (id, part["epoch"])
-                fits = fits and (kind == "names" or shard_of(unbase64(line["secret"]), bits) == shard)
-                need(fits, f"{line['kind']}: of another environment, epoch or shard")
                 if kind != "names":
                     self.read_line(here, line, part)
                 elif here["catalog"]:
                     self.read_block(here, line, bits)
+
+    def lines_of(self, part, shard, raw):
+        kind, id, bits = part["kind"], part["environment"], part.get("bits", 0)
+        found = [*lines(raw, *BODY[kind])]
+        self.check_order(found)
+        need(kind != "names" or [line["shard"] for line in found] == [shard], "not one block for each shard")
+        for line in found:
+            fits = (line["environment"], line.get("epoch", part["epoch"])) == (id, part["epoch"])
+            fits = fits and (kind == "names" or shard_of(unbase64(line["secret"]), bits) == shard)
+            need(fits, f"{line['kind']}: of another environment, epoch or shard")
+        return found
 
     def read_block(self, here, line, bits):
         entries = parse(self.open(here["catalog"], "block", line, line["sealed"], bits, line["shard"]), BLOCK, "names")
@@ -784,6 +797,8 @@ def run():
     sys.stdout.buffer.flush()
     spoiled = [f"environment {here['name']}, secret {id}: {s['spoiled']}" for here in opened.values()
                for id, s in here["secrets"].items() if s["spoiled"]]
+    spoiled += [f"changes of environment {here['name']}: {why}" for here in opened.values()
+                for why in here["passed over"]]
     need(args.get is not None or not spoiled, "the rest is sound, but damaged is " + "; ".join(spoiled))
 
 def main():

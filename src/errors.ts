@@ -18,6 +18,7 @@ export const outcomes = {
   VERSION_NOT_FOUND: { exit: 3, hint: '`vault history NAME` lists the versions that are kept' },
   VAULT_NOT_FOUND: { exit: 3, hint: 'make one with `vault init`, or name it with --vault or VAULT_PATH' },
   FIELD_NOT_FOUND: { exit: 3, hint: '`vault show NAME` says what kind of secret it is' },
+  HOOK_NOT_FOUND: { exit: 3, hint: '`vault hook ls` lists those that there are' },
   UNLOCK_FAILED: {
     exit: 4,
     hint: 'check the credential; `vault recover` lets you back in with the recovery key',
@@ -25,6 +26,10 @@ export const outcomes = {
   LOCKED_OUT: { exit: 4, hint: 'wait, or use a session, a token or the recovery key' },
   ACCESS_DENIED: { exit: 5, hint: 'ask an administrator of the vault for the right' },
   UNTRUSTED_PROJECT: { exit: 5, hint: 'read vault.json, then accept it with `vault trust`' },
+  UNTRUSTED_HOOK: {
+    exit: 5,
+    hint: 'read it with `vault hook show ID`, then accept it with `vault hook trust ID`',
+  },
   SECRET_EXPIRED: { exit: 6, hint: 'rotate it, or read it once more with --allow-expired' },
   INTEGRITY: {
     exit: 7,
@@ -92,7 +97,11 @@ export class SecretNotFoundError extends SecretsManagerError {
     message: string,
     details?: ErrorDetails,
     code:
-      'SECRET_NOT_FOUND' | 'VERSION_NOT_FOUND' | 'VAULT_NOT_FOUND' | 'FIELD_NOT_FOUND' = 'SECRET_NOT_FOUND',
+      | 'SECRET_NOT_FOUND'
+      | 'VERSION_NOT_FOUND'
+      | 'VAULT_NOT_FOUND'
+      | 'FIELD_NOT_FOUND'
+      | 'HOOK_NOT_FOUND' = 'SECRET_NOT_FOUND',
   ) {
     super(code, message, details);
   }
@@ -112,7 +121,7 @@ export class AccessDeniedError extends SecretsManagerError {
   constructor(
     message: string,
     details?: ErrorDetails,
-    code: 'ACCESS_DENIED' | 'UNTRUSTED_PROJECT' = 'ACCESS_DENIED',
+    code: 'ACCESS_DENIED' | 'UNTRUSTED_PROJECT' | 'UNTRUSTED_HOOK' = 'ACCESS_DENIED',
   ) {
     super(code, message, details);
   }

@@ -18,6 +18,8 @@ export interface SecretVariable {
   readonly variable: string | null;
   /** Whether `variable` was chosen with --map: it is then used as it stands, without the prefix. */
   readonly mapped?: boolean;
+  /** Whether it is the value before the current one: its variable ends in `_PREVIOUS`. */
+  readonly previous?: boolean;
   /** Borrowed; strings of the environment outlive it. */
   readonly value: Uint8Array;
   /** Whether someone asked for this secret: without a valid variable it is then an error, else it is skipped. */
@@ -158,8 +160,10 @@ function fromSecrets(
 ): Assignment[] {
   const assignments: Assignment[] = [];
   for (const secret of options.secrets) {
-    const source = JSON.stringify(secret.name);
-    const variable = prefixed(secret, options.prefix);
+    const quoted = JSON.stringify(secret.name);
+    const source = secret.previous === true ? `the previous value of ${quoted}` : quoted;
+    const own = prefixed(secret, options.prefix);
+    const variable = secret.previous === true && own !== null ? `${own}_PREVIOUS` : own;
     if (variable !== null && isVariable(variable)) {
       assignments.push({ variable, value: text(secret, variable, platform), source });
       continue;

@@ -188,11 +188,16 @@ export class VaultDocument {
       const names = next('names', lines.namesLine);
       const values = next('values', lines.valuesLine);
       const changes: Line<lines.ChangesLine>[] = [];
+      let last = -1;
       for (
         let line = next('changes', lines.changesLine);
         line !== null;
         line = next('changes', lines.changesLine)
       ) {
+        const { by } = line.value;
+        const signer = this.header.value.principals.findIndex(({ id }) => id === by);
+        if (signer <= last) throw malformed('a changes line is out of order');
+        last = signer;
         changes.push(line);
       }
       if (names === null || values === null)

@@ -34,3 +34,11 @@ export function newLabelProblem(label: string): string | null {
   if (/[*?,]/u.test(label)) return 'it has a comma or a wildcard';
   return labelProblem(label);
 }
+
+/** A name as it may stand in a message: nothing in it can move the cursor or reorder the line. */
+export function shown(name: string): string {
+  return JSON.stringify(name).replace(
+    /[\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

@@ -8,22 +8,24 @@
 import { AccessDeniedError, IntegrityError, UsageError } from '../errors.ts';
 import type { Authority } from '../access/authority.ts';
 import type { Identity } from '../access/bundle.ts';
-import { closeEnvironmentKeys } from '../access/environment-key.ts';
+import { closeEnvironmentKeys, type EnvironmentKeys } from '../access/environment-key.ts';
 import { isAwaited } from '../access/header-rules.ts';
 import { listsOf, lostBetween, rightsOf, type Rights } from '../access/rights.ts';
 import type { Bytes } from '../crypto/bytes.ts';
+import type { Carry } from '../format/catalog.ts';
 import type { VaultDocument } from '../format/document.ts';
 import type { Line } from '../format/json-line.ts';
 import type { EnvironmentEntry, HeaderLine, PrincipalEntry } from '../format/lines.ts';
 import type { HeadLines } from './build.ts';
 import type { BuiltEnvironment, WriteStamp } from './environment-layout.ts';
 import type { EnvironmentReader } from './environment-reader.ts';
+import { withSealedPolicy, withSealKey, type PolicyChange } from './environment-entries.ts';
 import { placeGrants } from './grants.ts';
 import { makeEnvironment, type MadeEnvironment } from './new-environment.ts';
 import { withExposures } from './exposure.ts';
 import { ownSealKey, type PrincipalKeys } from './principal-keys.ts';
 import { rekeyEnvironment } from './rekey.ts';
-import { sealPublicKeyOf } from './value-line.ts';
+import type { LeftOut } from './settle-changes.ts';
 import { makeHeader, placeCredentials, withRoot, type Admins } from './access-head.ts';
 
 export interface BuiltAccess {
@@ -51,9 +53,10 @@ export class AccessDraft {
   readonly #credentials = new Map<string, PrincipalKeys>();
   /** Environments that get new keys, and who is to be remembered as having read them. */
   readonly #rekey = new Map<string, Map<string, boolean>>();
+  readonly #policyChanges = new Map<string, readonly PolicyChange[]>();
   readonly #made = new Map<string, MadeEnvironment>();
-  /** Ids of signers whose additions did not hold when environments got new keys. */
-  readonly setAside: string[] = [];
+  /** What did not hold when environments got new keys. */
+  readonly setAside: LeftOut[] = [];
   #signer: Identity;
 
   constructor(ports: Ports) {
@@ -205,6 +208,15 @@ export class AccessDraft {
     this.policy = policy;
   }
 
+  /** Change the policy that stands sealed in an environment of before. */
+  changeSealedPolicy(environment: string, change: PolicyChange): void {
+    this.#policyChanges.set(environment, [...(this.#policyChanges.get(environment) ?? []), change]);
+  }
+
+  #changedPolicy(environment: string, policy: Carry['policy']): Carry['policy'] {
+    return (this.#policyChanges.get(environment) ?? []).reduce((before, change) => change(before), policy);
+  }
+
   /** Lay everything out in the head's lines. Reads and seals what gets new keys. */
   async build(head: HeadLines): Promise<BuiltAccess> {
     const environments = await this.#buildEnvironments();
@@ -223,7 +235,7 @@ export class AccessDraft {
       level: (entry, environment) => this.#levelOf(entry, environment),
       wrapKey: (id) => this.#credentials.get(id)?.wrapKey ?? null,
       renewed: (id) => this.#made.has(id) || this.#credentials.has(id),
-      keys: async (entry) => this.#made.get(entry.id)?.keys ?? (await this.#ports.reader(entry)).keys,
+      keys: async (entry) => this.#keysOf(entry),
     });
     const roots = await withRoot(authority, stamp, this.#admins, head.roots);
     const header = await makeHeader(authority, this.#stamp, roots, {
@@ -317,15 +329,28 @@ export class AccessDraft {
         reader,
         this.#stamp,
         (policy) =>
-          withExposures(
-            policy,
-            [...exposed].map(([principal, read]) => ({ principal, read, until: this.#ports.stamp.time })),
+          this.#changedPolicy(
+            id,
+            withExposures(
+              policy,
+              [...exposed].map(([principal, read]) => ({ principal, read, until: this.#ports.stamp.time })),
+            ),
           ),
         (principal) => this.principals.some((one) => one.id === principal),
       );
       this.setAside.push(...made.setAside);
       this.#made.set(id, made);
       this.environments = this.environments.map((entry) => (entry.id === id ? made.entry : entry));
+    }
+    for (const id of this.#policyChanges.keys()) {
+      const entry = this.environments.find((one) => one.id === id);
+      if (entry === undefined || this.#made.has(id)) continue;
+      const { keys } = await this.#ports.reader(entry);
+      const { authority, stamp } = this.#ports;
+      const changed = await withSealedPolicy(authority.domain, stamp.random, entry, keys, (policy) =>
+        this.#changedPolicy(id, policy),
+      );
+      this.environments = this.environments.map((one) => (one.id === id ? changed : one));
     }
     return new Map([...this.#made].map(([id, { built }]) => [id, built]));
   }
@@ -337,19 +362,13 @@ export class AccessDraft {
       this.#replace({ ...own, sealPub: await ownSealKey(this.#signer) });
     const { domain } = this.#ports.authority;
     this.environments = await Promise.all(
-      this.environments.map(async (entry) => {
-        const blind = this.principals.some(
-          ({ rotate, write, read }) =>
-            (rotate.includes(entry.id) || write.includes(entry.id)) && !read.includes(entry.id),
-        );
-        if (!blind && entry.sealPub === '') return entry;
-        const keys = this.#made.get(entry.id)?.keys ?? (await this.#ports.reader(entry)).keys;
-        if (keys.environmentKey === null) throw new AccessDeniedError(`you may not read ${entry.name}`);
-        const sealPub = await sealPublicKeyOf(domain, entry, keys.environmentKey);
-        if (entry.sealPub !== '' && entry.sealPub !== sealPub)
-          throw new IntegrityError(`${entry.name}: its public key is not its own`);
-        return { ...entry, sealPub };
-      }),
+      this.environments.map(async (entry) =>
+        withSealKey(domain, entry, this.principals, async () => this.#keysOf(entry)),
+      ),
     );
+  }
+
+  async #keysOf(entry: EnvironmentEntry): Promise<EnvironmentKeys> {
+    return this.#made.get(entry.id)?.keys ?? (await this.#ports.reader(entry)).keys;
   }
 }

@@ -6,6 +6,7 @@ import { wrapGrant } from '../access/grant.ts';
 import type { Bytes } from '../crypto/bytes.ts';
 import { parseLine } from '../format/json-line.ts';
 import { decisionLine, requestLine, type PrincipalEntry } from '../format/lines.ts';
+import { shown } from '../format/name.ts';
 import { buildFile, headLinesOf, type BuiltFile, type HeadLines } from './build.ts';
 import type { BuiltEnvironment } from './environment-layout.ts';
 import type { WriteScope } from './scope.ts';
@@ -46,8 +47,14 @@ export async function buildStaged(
     ...[...scope.drafts.values()].flatMap((draft) => draft.setAside),
     ...(scope.access?.setAside ?? []),
   ];
-  for (const name of new Set(aside.map((id) => authority.nameOf(id))))
-    tell(scope, `what ${name} had added did not hold together and was left out`);
+  for (const [by, own] of Map.groupBy(aside, (one) => one.by)) {
+    const signer = authority.nameOf(by);
+    const names = own.flatMap(({ name }) => name ?? []);
+    const what = names.length === 0 ? '' : ` to ${[...new Set(names)].map(shown).join(', ')}`;
+    // The log does not have names.
+    const left = 'did not hold together and was left out';
+    tell(scope, `what ${signer} had added${what} ${left}`, `what ${signer} had added ${left}`);
+  }
   if (succession !== null) head.successions.set(identity.principal, succession.raw);
   if (slots !== null)
     head.slots.set(
@@ -61,10 +68,10 @@ export async function buildStaged(
 }
 
 /** For the person, and for the record. */
-function tell(scope: WriteScope, what: string): void {
+function tell(scope: WriteScope, what: string, detail = what): void {
   scope.notices.push(what);
   if (scope.trace.isExact) return;
-  scope.trace.detail = scope.trace.detail === '' ? what : `${scope.trace.detail}; ${what}`;
+  scope.trace.detail = scope.trace.detail === '' ? detail : `${scope.trace.detail}; ${detail}`;
 }
 
 /** Requests and decisions that somebody planted would stay for ever: what is not signed by who may is left out of a new header's file. */

@@ -2,7 +2,7 @@
  * Changing one environment: what is staged in memory until a write builds new lines of it. Two ways, by right: who may write changes
  * catalog and values (environment-draft.ts); who may only rotate or delete adds to them (changes-draft.ts).
  */
-import { AccessDeniedError, ConcurrencyError } from '../errors.ts';
+import { AccessDeniedError, ConcurrencyError, IntegrityError } from '../errors.ts';
 import { lineDigest } from '../access/digest.ts';
 import { signLine } from '../access/signing.ts';
 import { encodeBase64url, type Bytes } from '../crypto/bytes.ts';
@@ -12,13 +12,14 @@ import { purgedLine, type PurgedLine, type ValueLine } from '../format/lines.ts'
 import type { BuiltEnvironment, WriteStamp } from './environment-layout.ts';
 import type { EnvironmentReader } from './environment-reader.ts';
 import type { SecretHistory } from './secret-history.ts';
+import type { LeftOut } from './settle-changes.ts';
 import { makeValueLine, settledLine } from './value-line.ts';
 
 export abstract class Draft {
   readonly reader: EnvironmentReader;
   protected readonly stamp: WriteStamp;
-  /** Ids of signers whose additions did not hold and go with this write. */
-  readonly setAside: string[] = [];
+  /** What did not hold and goes with this write. */
+  readonly setAside: LeftOut[] = [];
   readonly #histories = new Map<string, SecretHistory>();
 
   constructor(reader: EnvironmentReader, stamp: WriteStamp) {
@@ -101,7 +102,20 @@ export abstract class Draft {
   async #checkNewest(secret: string): Promise<void> {
     const stored = await this.reader.history(secret);
     const newest = stored.versions.at(-1);
-    if (newest !== undefined) await this.reader.checkVersion(stored, newest.value.version);
+    if (newest === undefined) return;
+    await this.reader.checkVersion(stored, newest.value.version);
+    if (!(await this.reader.isAdded(newest))) return;
+    try {
+      await this.reader.checkOpens(newest);
+    } catch (cause) {
+      if (!(cause instanceof IntegrityError)) throw cause;
+      const author = this.reader.authority.nameOf(newest.value.author);
+      const hint = 'whoever may write leaves it out with any change';
+      throw new IntegrityError(`version ${newest.value.version}, by ${author}, does not open`, {
+        cause,
+        hint,
+      });
+    }
   }
 
   /**

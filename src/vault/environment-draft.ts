@@ -43,8 +43,8 @@ export class EnvironmentDraft extends Draft {
   /** @throws AccessDeniedError without the right to write; IntegrityError if something in `changes` is not sound */
   static async of(reader: EnvironmentReader, stamp: WriteStamp): Promise<EnvironmentDraft> {
     const draft = new EnvironmentDraft(reader, stamp);
-    for (const id of await settleChanges(reader)) draft.setAside.push(id);
-    for (const secret of await reader.changedSecrets()) await draft.#fold(secret);
+    draft.setAside.push(...(await settleChanges(reader)));
+    await draft.#fold(await reader.changedSecrets());
     return draft;
   }
 
@@ -99,20 +99,23 @@ export class EnvironmentDraft extends Draft {
     lines.splice(0, lines.length, ...kept, { raw: trace.raw, secret: key, version: 0 });
   }
 
-  /** Take over what `changes` lines say of a secret, once every line of it has been checked. */
-  async #fold(secret: string): Promise<void> {
-    const history = await this.reader.history(secret);
-    await this.reader.checkVersion(history, 0);
-    const lines = await this.#valueShard(secret);
-    const key = idBytes(secret);
-    const others = lines.filter((line) => compareBytes(line.secret, key) !== 0);
-    lines.splice(0, lines.length, ...others, ...linesOf(history));
-    const entries = await this.reader.storedEntries();
-    const entry = entries.find((one) => one.secret === secret);
-    if (entry === undefined) return;
-    if (history.versions.length === 0) await this.deleteEntry(entry.name);
-    else if (history.removed !== null && entry.removed === '')
-      await this.setEntry({ ...entry, removed: history.removed.value.time });
+  /** Take over what `changes` lines say of these secrets, once every line of them has been checked. */
+  async #fold(secrets: ReadonlySet<string>): Promise<void> {
+    if (secrets.size === 0) return;
+    const entries = new Map((await this.reader.storedEntries()).map((entry) => [entry.secret, entry]));
+    for (const secret of secrets) {
+      const history = await this.reader.history(secret);
+      await this.reader.checkVersion(history, 0);
+      const lines = await this.#valueShard(secret);
+      const key = idBytes(secret);
+      const others = lines.filter((line) => compareBytes(line.secret, key) !== 0);
+      lines.splice(0, lines.length, ...others, ...linesOf(history));
+      const entry = entries.get(secret);
+      if (entry === undefined) continue;
+      if (history.versions.length === 0) await this.deleteEntry(entry.name);
+      else if (history.removed !== null && entry.removed === '')
+        await this.setEntry({ ...entry, removed: history.removed.value.time });
+    }
   }
 
   async build(): Promise<BuiltEnvironment> {

@@ -15,7 +15,7 @@ import { splitLines, type EnvironmentPart, type ShardSpace, type VaultDocument }
 import { parseJson, parseLine, type Line } from '../format/json-line.ts';
 import { blockLine, type ValueLine } from '../format/lines.ts';
 import { shardDigest, shardNumber, shardOfName } from './environment-layout.ts';
-import { readHistory, type SecretHistory } from './secret-history.ts';
+import { linesWith, readHistory, type HistorySource, type SecretHistory } from './secret-history.ts';
 import { storedLine, storedValueLine } from './stored-line.ts';
 import { openNote, openValueLine } from './value-line.ts';
 
@@ -38,8 +38,7 @@ export class EnvironmentReader {
   readonly #shards = new Map<string, Promise<Bytes>>();
   readonly #entries = new Map<number, Promise<readonly CatalogEntry[]>>();
   #withdrawn: Promise<Withdrawn> | null = null;
-  /** Places of `changes` parts that are left out whole. */
-  #leftOut: ReadonlySet<number> = new Set();
+  readonly #additions = new Map<number, Promise<ReadonlyMap<string, readonly Bytes[]>>>();
   /** Places of `changes` parts whose lines of a secret are left out, by secret. */
   readonly #leftOutOf = new Map<string, ReadonlySet<number>>();
 
@@ -70,7 +69,11 @@ export class EnvironmentReader {
     const wanted = space === 'changes' ? changes?.digest : this.part[space].value.shards[number]?.[0];
     const where = space === 'changes' ? (changes?.by ?? '') : number;
     if ((await shardDigest(this.authority.domain, space, this.id, where, bytes)) !== wanted)
-      throw new IntegrityError(`${space} of ${this.part.entry.name}: shard ${number} was changed`);
+      throw new IntegrityError(
+        changes !== undefined && space === 'changes'
+          ? `what ${this.authority.nameOf(changes.by)} had added to ${this.part.entry.name} was changed`
+          : `${space} of ${this.part.entry.name}: shard ${number} was changed`,
+      );
     return bytes;
   }
 
@@ -146,15 +149,39 @@ export class EnvironmentReader {
     return secrets;
   }
 
+  /**
+   * Lines of a `changes` part by the secret that they are of. What are no lines of that form says nothing, to whoever reads it: it is its signer's
+   * alone. @throws IntegrityError if the bytes are not those that were signed, which may be anybody's doing
+   */
+  async additions(index: number): Promise<ReadonlyMap<string, readonly Bytes[]>> {
+    const known = this.#additions.get(index);
+    if (known !== undefined) return known;
+    const reading = this.shard('changes', index).then(linesBySecret);
+    this.#additions.set(index, reading);
+    return reading;
+  }
+
+  /** Whether a version stands in `changes` yet. */
+  async isAdded({ value: { secret }, raw }: Line<ValueLine>): Promise<boolean> {
+    for (const index of this.part.changes.keys()) {
+      const lines = (await this.additions(index)).get(secret) ?? [];
+      if (lines.some((line) => compareBytes(line, raw) === 0)) return true;
+    }
+    return false;
+  }
+
+  /** Go on as if a `changes` part, by its place, said nothing. */
+  passOver(index: number): void {
+    this.#additions.set(index, Promise.resolve(new Map()));
+    this.#withdrawn = null;
+  }
+
   /** Secrets that `changes` lines say something of. */
   async changedSecrets(): Promise<ReadonlySet<string>> {
     const secrets = new Set<string>();
     for (const index of this.part.changes.keys()) {
-      if (this.#leftOut.has(index)) continue;
-      for (const raw of splitLines(await this.shard('changes', index))) {
-        const secret = encodeBase64url(storedLine(raw).secret);
-        if (!this.#isLeftOut(index, secret)) secrets.add(secret);
-      }
+      for (const secret of (await this.additions(index)).keys())
+        if (!this.#leftOutOf.get(secret)?.has(index)) secrets.add(secret);
     }
     return secrets;
   }
@@ -178,20 +205,10 @@ export class EnvironmentReader {
     return withdrawnFrom(histories);
   }
 
-  /** Go on as if these `changes` parts, by their places, were not there. */
-  leaveOut(places: readonly number[]): void {
-    this.#leftOut = new Set(places);
-    this.#withdrawn = null;
-  }
-
   /** Go on as if these `changes` parts, by their places, had no line of this secret. */
   leaveOutOf(secret: string, places: readonly number[]): void {
     this.#leftOutOf.set(secret, new Set(places));
     this.#withdrawn = null;
-  }
-
-  #isLeftOut(index: number, secret: string): boolean {
-    return this.#leftOut.has(index) || this.#leftOutOf.get(secret)?.has(index) === true;
   }
 
   valueShardOf(secret: string): number {
@@ -200,13 +217,14 @@ export class EnvironmentReader {
 
   /** Versions of a secret with their chain checked; signatures are checked for what is relied upon, by `checkVersion`. */
   async history(secret: string): Promise<SecretHistory> {
-    const lines = [
-      { shard: await this.shard('values', this.valueShardOf(secret)), by: null as string | null },
-    ];
-    for (const [index, line] of this.part.changes.entries())
-      if (!this.#isLeftOut(index, secret))
-        lines.push({ shard: await this.shard('changes', index), by: line.value.by });
-    return readHistory(this.authority, this.part, secret, lines);
+    const stored = await this.shard('values', this.valueShardOf(secret));
+    const sources: HistorySource[] = [{ lines: linesWith(stored, secret), by: null }];
+    for (const [index, { value }] of this.part.changes.entries()) {
+      const lines = (await this.additions(index)).get(secret);
+      if (lines !== undefined && !this.#leftOutOf.get(secret)?.has(index))
+        sources.push({ lines, by: value.by });
+    }
+    return readHistory(this.authority, this.part, secret, sources);
   }
 
   /** Signature, right, author and time of a version and of everything after it. */
@@ -225,6 +243,12 @@ export class EnvironmentReader {
   /** The value of a version; caller wipes. The caller has checked the version. */
   async open(line: Line<ValueLine>): Promise<SecretBytes> {
     return openValueLine(this.authority.domain, this.part.entry, this.keys, line);
+  }
+
+  /** Whether a line's note opens, and its value where this reader can read. @throws IntegrityError */
+  async checkOpens(line: Line<ValueLine>): Promise<void> {
+    await this.note(line);
+    if (this.keys.value !== null) (await this.open(line)).wipe();
   }
 
   async note(line: Line<ValueLine>): Promise<Note> {
@@ -247,4 +271,20 @@ function asWithdrawn({ removed, purged }: Withdrawn, entry: CatalogEntry): Catal
   if (purged.has(entry.secret)) return null;
   const time = entry.removed === '' ? removed.get(entry.secret) : undefined;
   return time === undefined ? entry : { ...entry, removed: time };
+}
+
+function linesBySecret(shard: Bytes): ReadonlyMap<string, readonly Bytes[]> {
+  const found = new Map<string, Bytes[]>();
+  try {
+    for (const raw of splitLines(shard)) {
+      const secret = encodeBase64url(storedLine(raw).secret);
+      const lines = found.get(secret) ?? [];
+      found.set(secret, lines);
+      lines.push(raw);
+    }
+  } catch (error) {
+    if (error instanceof IntegrityError) return new Map();
+    throw error;
+  }
+  return found;
 }

@@ -33,7 +33,8 @@ export async function openCarry(
   return parseJson(text, carry, 'environment');
 }
 
-async function sealCarry(
+/** The same, sealed. */
+export async function sealCarry(
   domain: Domain,
   random: RandomSource,
   place: KeyPlace,

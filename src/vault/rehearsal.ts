@@ -78,7 +78,9 @@ export async function rehearse(folder: string): Promise<RehearsalVault> {
     );
     const get = { environment: null, name, version: null, field: null, allowExpired: false };
     await vault.read('get', async (scope) => getSecret(scope, get));
-    await vault.read('exec', async (scope) => selectSecrets(scope, { ...get, only: [], names: [] }));
+    await vault.read('exec', async (scope) =>
+      selectSecrets(scope, { ...get, only: [], names: [], withPrevious: false }),
+    );
     const list = { environment: null, allEnvironments: false, pattern: null, removed: false, type: null };
     const filter = {
       ...list,

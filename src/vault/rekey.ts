@@ -8,13 +8,13 @@ import { IntegrityError } from '../errors.ts';
 import { lineDigest } from '../access/digest.ts';
 import { signLine } from '../access/signing.ts';
 import { encodeBase64url } from '../crypto/bytes.ts';
-import type { SecretBytes } from '../crypto/secret-bytes.ts';
+import { SecretBytes } from '../crypto/secret-bytes.ts';
 import type { CatalogEntry, Carry, Note } from '../format/catalog.ts';
 import type { Line } from '../format/json-line.ts';
 import { purgedLine, type PurgedLine, type ValueLine } from '../format/lines.ts';
 import { layOutWhole, type WriteStamp } from './environment-layout.ts';
 import type { EnvironmentReader } from './environment-reader.ts';
-import { settleChanges } from './settle-changes.ts';
+import { settleChanges, type LeftOut } from './settle-changes.ts';
 import { currentVersion, type SecretHistory } from './secret-history.ts';
 import { isFresh, withKeysSince, withoutDone } from './exposure.ts';
 import { makeEnvironmentKeys, openCarry, type MadeEnvironment } from './new-environment.ts';
@@ -25,8 +25,8 @@ import { makeValueLine } from './value-line.ts';
 const batch = 64;
 
 export interface RekeyedEnvironment extends MadeEnvironment {
-  /** Ids of signers whose additions did not hold and are gone. */
-  readonly setAside: readonly string[];
+  /** What did not hold and is gone, or has no value any more. */
+  readonly setAside: readonly LeftOut[];
 }
 
 /**
@@ -42,7 +42,7 @@ export async function rekeyEnvironment(
   stays: (principal: string) => boolean,
 ): Promise<RekeyedEnvironment> {
   const { domain } = reader.authority;
-  const setAside = await settleChanges(reader);
+  const setAside = await settleChanges(reader, (signer) => !stays(signer));
   const { entry: old, names, values } = reader.part;
   const before = await openCarry(domain, old, reader.keys);
   const content: Carry = {
@@ -61,7 +61,10 @@ export async function rekeyEnvironment(
         await reader.checkVersion(history, 0);
         return {
           entry: afterFolding(entry, history),
-          lines: await sealAnew(reader, stamp, made, history, stays),
+          lines: await sealAnew(reader, stamp, made, history, {
+            stays,
+            unreadable: (by) => setAside.push({ by, name: entry?.name ?? null }),
+          }),
         };
       }),
     );
@@ -83,9 +86,9 @@ async function oldestValue(reader: EnvironmentReader): Promise<string> {
     const current = currentVersion(await reader.history(entry.secret));
     if (current === null) continue;
     const { time } = current.value;
-    const [value, { operation }] = await openOrName(reader, current);
-    value.wipe();
-    if (!isFresh(operation)) return '';
+    const opened = await openOrNull(reader, current);
+    opened?.[0].wipe();
+    if (opened === null || !isFresh(opened[1].operation)) return '';
     if (time < oldest) oldest = time;
   }
   return oldest;
@@ -112,7 +115,7 @@ async function sealAnew(
   stamp: WriteStamp,
   made: Pick<MadeEnvironment, 'entry' | 'keys'>,
   history: SecretHistory,
-  stays: (principal: string) => boolean,
+  { stays, unreadable }: { stays: (principal: string) => boolean; unreadable: (author: string) => unknown },
 ): Promise<StoredLine[]> {
   const { domain } = reader.authority;
   const { identity } = stamp;
@@ -127,11 +130,13 @@ async function sealAnew(
   let prev = history.purged?.value.digest ?? '';
   for (const line of history.versions) {
     const { secret, version, time, author, decision } = line.value;
-    const state = line.value.state === 'pending' && !stays(author) ? 'withdrawn' : line.value.state;
-    const opened = await openUnlessUnused(reader, line, line === history.versions.at(-1));
+    const opened = await openOrNull(reader, line);
+    if (opened === null) unreadable(author);
     // Nothing follows it, and nobody can open it: it goes.
-    if (opened === null) continue;
-    const [value, note] = opened;
+    if (opened === null && line === history.versions.at(-1)) continue;
+    const over = opened === null || (line.value.state === 'pending' && !stays(author));
+    const state = over ? 'withdrawn' : line.value.state;
+    const [value, note] = opened ?? [new SecretBytes(new Uint8Array(0)), emptyNote];
     const wanted = { secret, version, state, time, author, decision, prev, note, value: value.bytes };
     const next = await makeValueLine(domain, stamp, made.entry, made.keys, wanted);
     value.wipe();
@@ -141,30 +146,18 @@ async function sealAnew(
   return lines;
 }
 
-/** `null` for the newest version where it is not the current one and does not open: else its author could stop every re-keying. */
-async function openUnlessUnused(
+/** Of a version that nobody can open: it keeps its number and its author, and is withdrawn. */
+const emptyNote: Note = { operation: 'rotate', rotations: 0, expires: '', graceUntil: '' };
+
+/** `null` where it does not open: else who wrote it could stop every re-keying, and their own removal. */
+async function openOrNull(
   reader: EnvironmentReader,
   line: Line<ValueLine>,
-  isNewest: boolean,
 ): Promise<[SecretBytes, Note] | null> {
   try {
-    return await openOrName(reader, line);
-  } catch (error) {
-    if (isNewest && line.value.state !== 'live' && error instanceof IntegrityError) return null;
-    throw error;
-  }
-}
-
-/** @throws IntegrityError naming the secret and whoever wrote what does not open */
-async function openOrName(reader: EnvironmentReader, line: Line<ValueLine>): Promise<[SecretBytes, Note]> {
-  try {
     return [await reader.open(line), await reader.note(line)];
-  } catch (cause) {
-    if (!(cause instanceof IntegrityError)) throw cause;
-    const { secret, version, author } = line.value;
-    const name = (await reader.storedEntries()).find((entry) => entry.secret === secret)?.name ?? secret;
-    const message = `version ${version} of ${JSON.stringify(name)}, by ${reader.authority.nameOf(author)}, does not open`;
-    const hint = `purge it first: \`vault rm --purge ${JSON.stringify(name)} --env ${reader.part.entry.name}\``;
-    throw new IntegrityError(message, { cause, hint });
+  } catch (error) {
+    if (error instanceof IntegrityError) return null;
+    throw error;
   }
 }

@@ -25,21 +25,23 @@ class Trace {
   detail = '';
   /** Whether something else depends on the detail as it is: nothing is added then. */
   isExact = false;
-  readonly #secrets = new Map<string, [string, string, number]>();
+  /** Versions, in the order in which they came, by environment and keyed hash. */
+  readonly #secrets = new Map<string, readonly [string, string, Set<number>]>();
 
-  /** Note that an operation concerns a name; `version` is 0 until one is known. */
+  /** Note that an operation concerns a name; `version` is 0 until one is known. Of several versions each is told. */
   async name(reader: EnvironmentReader, name: string, version = 0): Promise<void> {
     this.environment = reader.id;
     const hash = await nameHash(reader.keys.audit, name);
     const key = `${reader.id} ${hash}`;
-    const known = this.#secrets.get(key)?.[2] ?? 0;
-    this.#secrets.set(key, [reader.id, hash, Math.max(known, version)]);
+    const known = this.#secrets.get(key) ?? [reader.id, hash, new Set<number>()];
+    this.#secrets.set(key, known);
+    if (version > 0) known[2].add(version);
   }
 
   /** Note hashes that a name has by other keys. */
   hashes({ id }: EnvironmentReader, hashes: readonly string[]): void {
     for (const hash of hashes)
-      if (!this.#secrets.has(`${id} ${hash}`)) this.#secrets.set(`${id} ${hash}`, [id, hash, 0]);
+      if (!this.#secrets.has(`${id} ${hash}`)) this.#secrets.set(`${id} ${hash}`, [id, hash, new Set()]);
   }
 
   fields(): { environment: string; secrets: SignedRecord['secrets']; detail: string } {
@@ -47,7 +49,14 @@ class Trace {
       .subarray(0, limits.detail - 3)
       .toString('utf8');
     // Cut in the middle of a character, the end reads as U+FFFD.
-    return { environment: this.environment, secrets: [...this.#secrets.values()], detail };
+    const secrets = [...this.#secrets.values()].flatMap(([environment, hash, versions]) =>
+      (versions.size === 0 ? [0] : [...versions]).map((version): [string, string, number] => [
+        environment,
+        hash,
+        version,
+      ]),
+    );
+    return { environment: this.environment, secrets, detail };
   }
 }
 

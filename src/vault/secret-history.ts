@@ -24,9 +24,9 @@ export interface SecretHistory {
   readonly removed: Line<RemovedLine> | null;
 }
 
-/** A shard that may have lines of a secret; with the signer of the `changes` part that it belongs to, or `null` for the values part. */
+/** Lines of a secret; with the signer of the `changes` part that they stand in, or `null` for the values part. */
 export interface HistorySource {
-  readonly shard: Bytes;
+  readonly lines: readonly Bytes[];
   readonly by: string | null;
 }
 
@@ -38,15 +38,17 @@ export async function readHistory(
   sources: readonly HistorySource[],
 ): Promise<SecretHistory> {
   let purged: Line<PurgedLine> | null = null;
+  let storedPurge: Line<PurgedLine> | null = null;
   let removed: Line<RemovedLine> | null = null;
   const addedPurges: Line<PurgedLine>[] = [];
   const versions = new Map<number, Line<ValueLine>>();
-  for (const { shard, by } of sources) {
-    for (const bytes of linesWith(shard, secret)) {
+  for (const { lines, by } of sources) {
+    for (const bytes of lines) {
       const line = parseStored(part, bytes, secret, by);
       if (line.value.kind === 'purged') {
         purged = latest(purged, line as Line<PurgedLine>);
-        if (by !== null) addedPurges.push(line as Line<PurgedLine>);
+        if (by === null) storedPurge = line as Line<PurgedLine>;
+        else addedPurges.push(line as Line<PurgedLine>);
       } else if (line.value.kind === 'removed') removed = line as Line<RemovedLine>;
       else place(versions, line as Line<ValueLine>, by !== null);
     }
@@ -55,7 +57,7 @@ export async function readHistory(
   const kept = [...versions.values()].filter((line) => line.value.version > through);
   kept.sort((a, b) => a.value.version - b.value.version);
   await checkAdded(authority, part.entry.id, purged, removed);
-  await checkPurges(authority, addedPurges, versions);
+  await checkPurges(authority, part, { purges: addedPurges, storedPurge, versions });
   await checkChain(authority, part, kept, purged);
   return { purged, versions: kept, removed };
 }
@@ -81,7 +83,7 @@ export function parseStored(
   if (!belongs || (value.kind === 'value' && value.epoch !== part.entry.epoch)) {
     throw new IntegrityError(`${value.kind}: it belongs elsewhere`);
   }
-  if (by !== null && value.by !== by)
+  if (by !== null && (value.by !== by || (value.kind === 'value' && value.author !== by)))
     throw new IntegrityError(`${value.kind}: not by the signer of its changes`);
   return line;
 }
@@ -97,12 +99,23 @@ async function checkAdded(
   if (removed !== null) await authority.checkSigned(removed, environment, ['delete']);
 }
 
-/** What `changes` purge is still there until it is folded in: it must be what the trace says. */
+interface Purges {
+  /** Those of `changes`. */
+  readonly purges: readonly Line<PurgedLine>[];
+  readonly storedPurge: Line<PurgedLine> | null;
+  readonly versions: ReadonlyMap<number, Line<ValueLine>>;
+}
+
+/**
+ * What `changes` purge is still there until it is folded in: it must be what the trace says, and versions like any others. Else a number
+ * or a digest that nobody gave would be what the next version has to follow.
+ */
 async function checkPurges(
   authority: Authority,
-  purges: readonly Line<PurgedLine>[],
-  versions: ReadonlyMap<number, Line<ValueLine>>,
+  part: EnvironmentPart,
+  { purges, storedPurge, versions }: Purges,
 ): Promise<void> {
+  if (purges.length === 0) return;
   for (const { value } of purges) {
     const last = versions.get(value.through);
     const same =
@@ -111,6 +124,18 @@ async function checkPurges(
       (await lineDigest(authority.domain, last.raw)) === value.digest;
     if (!same) throw new IntegrityError('purged: it does not name the version that it ends with');
   }
+  const before = storedPurge?.value.through ?? 0;
+  const all = [...versions.values()].filter(({ value }) => value.version > before);
+  all.sort((a, b) => a.value.version - b.value.version);
+  await checkChain(authority, part, all, storedPurge);
+  const through = Math.max(...purges.map(({ value }) => value.through));
+  for (const line of all)
+    if (line.value.version <= through)
+      await authority.checkSigned(
+        line,
+        part.entry.id,
+        line.value.version === 1 ? ['write'] : ['write', 'rotate'],
+      );
 }
 
 async function checkChain(
@@ -142,8 +167,8 @@ async function checkChain(
   }
 }
 
-/** Every line of a shard that names this secret. Sealed text is base64url: the quoted member occurs nowhere else. */
-function linesWith(shard: Bytes, secret: string): Bytes[] {
+/** Every line of a values shard that names this secret. Sealed text is base64url: the quoted member occurs nowhere else. */
+export function linesWith(shard: Bytes, secret: string): Bytes[] {
   const buffer = Buffer.from(shard.buffer, shard.byteOffset, shard.length);
   const wanted = `"secret":"${secret}"`;
   const lines: Bytes[] = [];

@@ -19,6 +19,8 @@ export interface SecretInfo {
   readonly variable: string | null;
   /** How often it has been rotated. */
   readonly rotations: number;
+  /** Until when the value before this version stays in use, or `null`. */
+  readonly graceUntil: string | null;
   /** After how many seconds it should be rotated, or `null`. */
   readonly rotateEverySeconds: number | null;
   /** When it was removed, or `null`. */

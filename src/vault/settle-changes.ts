@@ -1,78 +1,84 @@
 /** What of `changes` holds, and what is left out, for whoever takes them over. docs/format.md section 3 ("changes"). */
 import { IntegrityError } from '../errors.ts';
-import { encodeBase64url } from '../crypto/bytes.ts';
-import { splitLines } from '../format/document.ts';
 import type { EnvironmentReader } from './environment-reader.ts';
-import { parseStored, type SecretHistory } from './secret-history.ts';
+import type { SecretHistory } from './secret-history.ts';
 import { storedLine } from './stored-line.ts';
 
-/** The versions (0 and the highest number: purged, removed) that a `changes` part, by its place, has of a secret. */
-type Additions = ReadonlyMap<number, ReadonlySet<number>>;
+/** Something that a signer had added and that is left out. */
+export interface LeftOut {
+  /** Id of the signer. */
+  readonly by: string;
+  /** Name of the secret, or `null` for what is of none. */
+  readonly name: string | null;
+}
+
+/** Places of `changes` parts that have lines of a secret. */
+type Places = readonly number[];
 
 /**
  * For whoever is about to take `changes` over: what does not hold, or brings a value that does not open, is left out of what the reader
  * gives from now on. Else one signer with the right to rotate could stop every writer, and the administrator who would remove it.
  *
- * A part that is not made as the format says goes whole: it is its signer's alone. Where versions of a secret do not go together, only what the
- * parts say of that secret goes: else one signer could undo what another one said of others.
- * @returns ids of the signers of whom something was left out
+ * Where versions of a secret do not go together, only what the parts say of that secret goes: else one signer could undo what another
+ * one said of others. What is said of a secret that the catalog does not have goes too: who only adds makes no secrets.
+ * @param leaves whether a signer is removed by this write: it takes with it what nobody can read
+ * @throws IntegrityError for a part whose bytes are not those that were signed: nobody can tell whose doing that is
  */
-export async function settleChanges(reader: EnvironmentReader): Promise<string[]> {
-  const aside = new Set<number>();
-  const secrets = new Map<string, Map<number, Set<number>>>();
-  for (const index of reader.part.changes.keys()) {
-    const additions = await additionsOf(reader, index);
-    if (additions === null) aside.add(index);
-    for (const [secret, versions] of additions ?? []) {
-      const present = secrets.get(secret) ?? new Map<number, Set<number>>();
-      secrets.set(secret, present.set(index, versions));
-    }
+export async function settleChanges(
+  reader: EnvironmentReader,
+  leaves: (signer: string) => boolean = () => false,
+): Promise<LeftOut[]> {
+  const { changes } = reader.part;
+  if (changes.length === 0) return [];
+  const names = new Map((await reader.storedEntries()).map(({ secret, name }) => [secret, name]));
+  const leftOut: LeftOut[] = [];
+  const leave = (places: Places, name: string | null): void => {
+    for (const index of places) leftOut.push({ by: changes[index]?.value.by ?? '', name });
+  };
+  const secrets = new Map<string, number[]>();
+  for (const index of changes.keys()) {
+    const additions = await additionsOf(reader, index, leaves);
+    if (additions.size === 0) leave([index], null);
+    for (const secret of additions.keys()) secrets.set(secret, [...(secrets.get(secret) ?? []), index]);
   }
-  reader.leaveOut([...aside]);
-  for (const [secret, additions] of secrets)
-    for (const index of await settleSecret(reader, secret, additions)) aside.add(index);
-  return [...aside].flatMap((index) => reader.part.changes[index]?.value.by ?? []);
+  for (const [secret, places] of secrets) {
+    const name = names.get(secret);
+    const aside = name === undefined ? places : await settleSecret(reader, secret, places);
+    reader.leaveOutOf(secret, aside);
+    leave(aside, name ?? null);
+  }
+  return leftOut;
 }
 
-/** Versions by secret of one part, or `null` if it is not what the format says. */
 async function additionsOf(
   reader: EnvironmentReader,
   index: number,
-): Promise<ReadonlyMap<string, Set<number>> | null> {
-  const additions = new Map<string, Set<number>>();
-  const by = reader.part.changes[index]?.value.by ?? '';
+  leaves: (signer: string) => boolean,
+): ReturnType<EnvironmentReader['additions']> {
   try {
-    for (const raw of splitLines(await reader.shard('changes', index))) {
-      const line = storedLine(raw);
-      const secret = encodeBase64url(line.secret);
-      parseStored(reader.part, raw, secret, by);
-      additions.set(secret, (additions.get(secret) ?? new Set<number>()).add(line.version));
-    }
+    return await reader.additions(index);
   } catch (error) {
-    if (error instanceof IntegrityError) return null;
-    throw error;
+    const by = reader.part.changes[index]?.value.by ?? '';
+    if (!(error instanceof IntegrityError)) throw error;
+    if (!leaves(by)) throw error;
+    reader.passOver(index);
+    return reader.additions(index);
   }
-  return additions.size > 0 ? additions : null;
 }
 
-/** @returns places of the parts whose lines of this secret are left out */
-async function settleSecret(
-  reader: EnvironmentReader,
-  secret: string,
-  additions: Additions,
-): Promise<readonly number[]> {
-  let aside: readonly number[] = [];
-  for (let failing = await failingWithout(reader, secret, additions, aside); failing.length > 0;) {
+/** @returns which of the parts go */
+async function settleSecret(reader: EnvironmentReader, secret: string, places: Places): Promise<Places> {
+  let aside: Places = [];
+  for (let failing = await failingWithout(reader, secret, places, aside); failing.length > 0;) {
     // Versions of several signers build upon each other: the one goes without which most of the others hold.
     let best = { aside, failing };
     for (const culprit of failing) {
       const without = [...aside, culprit];
-      const rest = await failingWithout(reader, secret, additions, without);
+      const rest = await failingWithout(reader, secret, places, without);
       if (best.aside === aside || rest.length < best.failing.length) best = { aside: without, failing: rest };
     }
     ({ aside, failing } = best);
   }
-  reader.leaveOutOf(secret, aside);
   return aside;
 }
 
@@ -80,20 +86,24 @@ async function settleSecret(
 async function failingWithout(
   reader: EnvironmentReader,
   secret: string,
-  additions: Additions,
-  aside: readonly number[],
+  places: Places,
+  aside: Places,
 ): Promise<number[]> {
   reader.leaveOutOf(secret, aside);
-  const rest = [...additions].filter(([index]) => !aside.includes(index));
+  const rest = places.filter((index) => !aside.includes(index));
   if (rest.length === 0) return [];
   try {
     const history = await reader.history(secret);
     await reader.checkVersion(history, 0);
     const failing: number[] = [];
-    for (const [index, versions] of rest) if (!(await opens(reader, history, versions))) failing.push(index);
+    for (const index of rest) {
+      const lines = (await reader.additions(index)).get(secret) ?? [];
+      const added = new Set(lines.map((raw) => storedLine(raw).version));
+      if (!(await opens(reader, history, added))) failing.push(index);
+    }
     return failing;
   } catch (error) {
-    if (error instanceof IntegrityError) return rest.map(([index]) => index);
+    if (error instanceof IntegrityError) return rest;
     throw error;
   }
 }
@@ -105,10 +115,8 @@ async function opens(
   added: ReadonlySet<number>,
 ): Promise<boolean> {
   try {
-    for (const line of versions.filter(({ value }) => added.has(value.version))) {
-      await reader.note(line);
-      if (reader.keys.value !== null) (await reader.open(line)).wipe();
-    }
+    for (const line of versions.filter(({ value }) => added.has(value.version)))
+      await reader.checkOpens(line);
     return true;
   } catch (error) {
     if (error instanceof IntegrityError) return false;

@@ -10,7 +10,8 @@ export interface StoredLine {
   readonly version: number;
 }
 
-const removedOrder = Number.MAX_SAFE_INTEGER;
+/** Above every version. */
+const removedOrder = Number.MAX_SAFE_INTEGER + 1;
 
 export function idBytes(id: string): Bytes {
   const bytes = parseBase64url(id);

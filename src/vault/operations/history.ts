@@ -59,6 +59,8 @@ export interface RollbackOptions {
 /** The value of an old version becomes the newest one. History only grows. */
 export async function rollbackSecret(scope: WriteScope, options: RollbackOptions): Promise<PutResult> {
   const { environment, name } = options;
+  // First, since what does not hold is left out by it.
+  await scope.draft(environment);
   const found = await findSecret(scope, environment, name);
   const line = pickVersion(found, options.to);
   if (line === currentVersion(found.history))

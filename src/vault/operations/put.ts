@@ -2,6 +2,8 @@
 import { ConcurrencyError, SecretNotFoundError, UsageError } from '../../errors.ts';
 import { parseUtf8, type Bytes, utf8 } from '../../crypto/bytes.ts';
 import type { CatalogEntry, Note } from '../../format/catalog.ts';
+import type { Line } from '../../format/json-line.ts';
+import type { ValueLine } from '../../format/lines.ts';
 import { limits } from '../../format/limits.ts';
 import type { SecretType } from '../../format/secret-type.ts';
 import { certificateExpiry } from '../../lifecycle/certificate.ts';
@@ -39,6 +41,8 @@ export interface PutOptions {
   readonly guardEmpty?: boolean;
   /** The secret must be there already (rotation). */
   readonly mustExist?: boolean;
+  /** Until when the value before stays in use. */
+  readonly graceUntil?: Date | null;
   /** Whether the version waits for `settleRotation` to become the current one. */
   readonly pending?: boolean;
 }
@@ -96,7 +100,7 @@ export async function putSecret(scope: WriteScope, options: PutOptions): Promise
     operation: options.operation,
     rotations,
     expires,
-    graceUntil: '',
+    graceUntil: options.graceUntil?.toISOString() ?? '',
   };
   const state = options.pending === true ? 'pending' : 'live';
   const line = await draft.addVersion(changed.secret, value, note, state);
@@ -184,7 +188,7 @@ const dayMs = 86_400_000;
 
 /**
  * Drop versions that the policy does not keep: those beyond its number, and those in whose place another one came longer ago than its days.
- * The current one, and what is newer, stays.
+ * The current one, and what is newer, stays; and the one before it, for as long as its grace lasts.
  */
 export async function retain(scope: WriteScope, draft: Draft, secret: string): Promise<void> {
   if (!draft.mayPurge) return;
@@ -193,13 +197,26 @@ export async function retain(scope: WriteScope, draft: Draft, secret: string): P
   const until = days === 0 ? '' : new Date(Date.parse(scope.stamp.time) - days * dayMs).toISOString();
   const { versions } = await draft.history(secret);
   const current = versions.findLastIndex((line) => line.value.state === 'live');
+  const inGrace = await graceBegins(scope, draft, versions);
   let dropped = 0;
   for (; dropped < current; dropped++) {
     const next = versions.find(({ value }, index) => index > dropped && value.state === 'live');
     const replaced = next?.value.time ?? '';
     const live = versions.slice(dropped).filter(({ value }) => value.state === 'live');
-    if (live.length <= keep && replaced >= until) break;
+    if ((live.length <= keep && replaced >= until) || dropped === inGrace) break;
   }
   const last = versions[dropped - 1];
   if (last !== undefined) await draft.purge(secret, last.value.version);
+}
+
+/** Place of the version before the current one, if it is still in use; else -1. */
+async function graceBegins(
+  scope: WriteScope,
+  draft: Draft,
+  versions: readonly Line<ValueLine>[],
+): Promise<number> {
+  const [previous, current] = versions.filter(({ value }) => value.state === 'live').slice(-2);
+  if (previous === undefined || current === undefined) return -1;
+  const { graceUntil } = await draft.reader.note(current);
+  return graceUntil > scope.now.toISOString() ? versions.indexOf(previous) : -1;
 }

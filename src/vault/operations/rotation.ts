@@ -30,6 +30,8 @@ export interface StageOptions {
   /** Borrowed. */
   readonly value: Bytes;
   readonly ifVersion: number | null;
+  /** Until when the value before stays in use; `null` for not at all. */
+  readonly graceUntil: Date | null;
 }
 
 export interface Staged {
@@ -67,8 +69,11 @@ export async function stateOf(
   scope: Scope,
   { environment, name, version }: Pick<PendingRotation, 'environment' | 'name' | 'version'>,
 ): Promise<'live' | 'pending' | 'withdrawn' | 'gone'> {
-  const { history } = await findSecret(scope, environment, name);
-  return history.versions.find(({ value }) => value.version === version)?.value.state ?? 'gone';
+  const { reader, history } = await findSecret(scope, environment, name);
+  const line = history.versions.find(({ value }) => value.version === version);
+  if (line === undefined) return 'gone';
+  await reader.checkValueLine(line);
+  return line.value.state;
 }
 
 /** The staged value, for whoever goes on with it. Caller wipes. */
@@ -91,8 +96,8 @@ export async function settleRotation(
   { environment, name, version }: Pick<PendingRotation, 'environment' | 'name' | 'version'>,
   state: 'live' | 'withdrawn',
 ): Promise<void> {
-  const { entry } = await findSecret(scope, environment, name);
   const draft = await scope.draft(environment);
+  const { entry } = await findSecret(scope, environment, name);
   await draft.settleVersion(entry.secret, version, state);
   await scope.trace.name(draft.reader, name, version);
   if (state === 'live') await retain(scope, draft, entry.secret);

@@ -3,12 +3,13 @@ import { IntegrityError, SecretExpiredError, SecretNotFoundError, UsageError } f
 import type { CatalogEntry, Note } from '../../format/catalog.ts';
 import type { Line } from '../../format/json-line.ts';
 import type { ValueLine } from '../../format/lines.ts';
-import { nameProblem } from '../../format/name.ts';
+import { nameProblem, shown } from '../../format/name.ts';
 import type { EnvironmentReader } from '../environment-reader.ts';
 import { currentVersion, type SecretHistory } from '../secret-history.ts';
 import type { Scope } from '../scope.ts';
 import type { SecretInfo } from '../secret-info.ts';
 
+export { shown } from '../../format/name.ts';
 export type { SecretInfo } from '../secret-info.ts';
 
 export interface Found {
@@ -57,14 +58,6 @@ async function notFound(
   return new SecretNotFoundError(`${message}; ${others.join(', ')} has it`, {
     hint: `choose the environment with --env`,
   });
-}
-
-/** A name as it may stand in a message: nothing in it can move the cursor or reorder the line. */
-export function shown(name: string): string {
-  return JSON.stringify(name).replace(
-    /[\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
 }
 
 /** Which version is asked for: a number, `previous`, or `null` for the current one. */
@@ -131,6 +124,7 @@ export function infoFrom(
     description: entry.description,
     variable: entry.variable === '' ? null : entry.variable,
     rotations: note.rotations,
+    graceUntil: note.graceUntil === '' ? null : note.graceUntil,
     rotateEverySeconds: entry.interval === 0 ? null : entry.interval,
     removed: entry.removed === '' ? null : entry.removed,
   };

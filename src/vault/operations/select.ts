@@ -1,9 +1,9 @@
 /** Many values at once, for a program that is to run with them. */
-import { SecretNotFoundError } from '../../errors.ts';
+import { SecretExpiredError, SecretNotFoundError } from '../../errors.ts';
 import type { SecretBytes } from '../../crypto/secret-bytes.ts';
 import { matchesPattern } from '../../lifecycle/glob.ts';
 import type { Scope } from '../scope.ts';
-import { getSecret } from './get.ts';
+import { getSecret, type GetOptions } from './get.ts';
 
 export interface WantedSecret {
   readonly name: string;
@@ -18,6 +18,8 @@ export interface SelectOptions {
   readonly only: readonly string[];
   readonly names: readonly WantedSecret[];
   readonly allowExpired: boolean;
+  /** Also the values before, where their grace lasts. */
+  readonly withPrevious: boolean;
 }
 
 export interface SelectedSecret {
@@ -25,6 +27,8 @@ export interface SelectedSecret {
   readonly variable: string | null;
   /** Owned by the caller. */
   readonly value: SecretBytes;
+  /** The value before it, while it is in use beside it; owned by the caller. */
+  readonly previous: SecretBytes | null;
 }
 
 export interface Selection {
@@ -38,8 +42,10 @@ export interface Selection {
 export async function selectSecrets(scope: Scope, options: SelectOptions): Promise<Selection> {
   const { only, names, allowExpired } = options;
   const read = async ({ name, field, environment }: WantedSecret): Promise<SelectedSecret> => {
-    const { value, info } = await getSecret(scope, { environment, name, version: null, field, allowExpired });
-    return { name, variable: info.variable, value };
+    const wanted = { environment, name, field, allowExpired };
+    const { value, info } = await getSecret(scope, { ...wanted, version: null });
+    const inGrace = options.withPrevious && (info.graceUntil ?? '') > scope.now.toISOString();
+    return { name, variable: info.variable, value, previous: inGrace ? await before(scope, wanted) : null };
   };
   const matching: SelectedSecret[] = [];
   if (only.length > 0 || names.length === 0) {
@@ -50,6 +56,16 @@ export async function selectSecrets(scope: Scope, options: SelectOptions): Promi
   const named: SelectedSecret[] = [];
   for (const one of names) named.push(await read(one));
   return { matching, named };
+}
+
+/** The value before the current one, or `null` where it has expired, or does not have the field. */
+async function before(scope: Scope, wanted: Omit<GetOptions, 'version'>): Promise<SecretBytes | null> {
+  try {
+    return (await getSecret(scope, { ...wanted, version: 'previous' })).value;
+  } catch (error) {
+    if (error instanceof SecretExpiredError || error instanceof SecretNotFoundError) return null;
+    throw error;
+  }
 }
 
 async function matchingNames(

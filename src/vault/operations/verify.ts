@@ -143,8 +143,22 @@ async function verifyEnvironment(
     if (!purgedOnly && !listed.has(secret))
       throw new IntegrityError(`${reader.part.entry.name}: versions without a name`);
   }
+  await checkChanges(reader, listed);
   const present = (await reader.entries()).filter((entry) => entry.removed === '');
   return { secrets: present.length, versions };
+}
+
+/** What somebody has added says something, and nothing of secrets that are not there. */
+async function checkChanges(reader: EnvironmentReader, listed: ReadonlySet<string>): Promise<void> {
+  for (const [index, line] of reader.part.changes.entries()) {
+    const secrets = [...(await reader.additions(index)).keys()];
+    if (secrets.length > 0 && secrets.every((secret) => listed.has(secret))) continue;
+    const signer = reader.authority.nameOf(line.value.by);
+    const hint = 'whoever may write leaves it out with any change';
+    throw new IntegrityError(`what ${signer} had added to ${reader.part.entry.name} does not hold together`, {
+      hint,
+    });
+  }
 }
 
 /** The public key that values are sealed to by who cannot read is the environment's own. */

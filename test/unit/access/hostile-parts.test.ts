@@ -185,16 +185,20 @@ const names = async (vault: Vault): Promise<string[]> => {
 const lastRecord = (): SignedRecord | undefined => records(team.place).findLast(({ to }) => to !== '');
 
 function expectTold(who: string): void {
-  expect(told).toEqual([expect.stringContaining(`what ${who} had added did not hold together`)]);
+  expect(told).toEqual([
+    expect.stringMatching(new RegExp(`what ${who} had added( to "db")? did not hold together`, 'u')),
+  ]);
   expect(lastRecord()?.detail).toContain(`what ${who} had added`);
 }
 
 const rotate = async (who: 'first' | 'second', name: string, value: string): Promise<unknown> =>
   as(team.place, tokens[who], async (vault) => put(vault, name, value, { operation: 'rotate' }));
 
-describe.each(Object.entries(ways))('a part with %s', (title, way) => {
-  // What does not have its digest may have been taken from an honest signer: who reads cannot know what is missing.
-  test.skipIf(title === 'another digest')('keeps nobody from reading other secrets', async () => {
+// What does not have its digest may have been taken from an honest signer: nobody can know what is missing, and it is not written over.
+const itsOwn = Object.entries(ways).filter(([, { digest }]) => digest !== 'wrong');
+
+describe.each(itsOwn)('a part with %s', (_, way) => {
+  test('keeps nobody from reading other secrets', async () => {
     await publish(way);
     await asOwner(team, async (owner) => {
       expect(await get(owner, 'other')).toBe('another');
@@ -210,21 +214,13 @@ describe.each(Object.entries(ways))('a part with %s', (title, way) => {
     're-keying': async (owner) =>
       owner.write('rekey', async (scope) => Promise.resolve(rekeyEnvironments(scope, ['production']))),
   };
-  test.each(Object.entries(writes))('goes with %s, which names its signer', async (_, write) => {
+  test.each(Object.entries(writes))('goes with %s, which names its signer', async (_title, write) => {
     const who = await publish(way);
     await asOwner(team, write);
     expectTold(who);
     expect(Forgery.read(team.place.path).all('changes')).toEqual([]);
     expect(await verifiedByOwner(team)).toBeGreaterThanOrEqual(2);
     expect(await asOwner(team, async (owner) => get(owner, 'db'))).toMatch(/^(one|new)$/);
-  });
-
-  test('does not keep its signer in the vault', async () => {
-    const who = await publish(way);
-    await asOwner(team, async (owner) => remove(owner, who));
-    expectTold(who);
-    expect(await verifiedByOwner(team)).toBe(2);
-    expect(await asOwner(team, async (owner) => get(owner, 'db'))).toBe('one');
   });
 
   test('takes no honest part with it, nor those that build on each other', async () => {
@@ -243,6 +239,14 @@ describe.each(Object.entries(ways))('a part with %s', (title, way) => {
   });
 });
 
+test.each(Object.entries(ways))('a part with %s does not keep its signer in the vault', async (_, way) => {
+  const who = await publish(way);
+  await asOwner(team, async (owner) => remove(owner, who));
+  expectTold(who);
+  expect(await verifiedByOwner(team)).toBe(2);
+  expect(await asOwner(team, async (owner) => get(owner, 'db'))).toBe('one');
+});
+
 test('what does not hold together is not counted by status, which says so', async () => {
   await publish(ways['a value that does not open'] ?? nothing);
   const status = async (): Promise<unknown> =>
@@ -254,10 +258,13 @@ test('what does not hold together is not counted by status, which says so', asyn
   expect(told).toEqual([expect.stringContaining('production: what does not hold together')]);
 });
 
-test('a part that was changed by somebody else is refused by readers', async () => {
+test('a part that was changed by somebody else is refused by readers and writers', async () => {
   await rotate('first', 'db', 'two');
   await publish(ways['another digest'] ?? nothing);
-  await asOwner(team, async (owner) => expect((await failureOf(get(owner, 'db'))).exitCode).toBe(7));
+  await asOwner(team, async (owner) => {
+    expect((await failureOf(get(owner, 'db'))).exitCode).toBe(7);
+    expect((await failureOf(put(owner, 'other', 'new'))).exitCode).toBe(7);
+  });
 });
 
 test.each(['honest', 'hostile'] as const)(

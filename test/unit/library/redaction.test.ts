@@ -17,6 +17,7 @@ const info: SecretInfo = {
   description: '',
   variable: null,
   rotations: 0,
+  graceUntil: null,
   rotateEverySeconds: null,
   removed: null,
 };

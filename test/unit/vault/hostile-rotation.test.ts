@@ -53,7 +53,7 @@ const stage =
   (value: string) =>
   async (vault: Vault): Promise<number> =>
     vault.write('rotate-stage', async (scope) => {
-      const options = { environment, name: 'db', value: utf8(value), ifVersion: null };
+      const options = { environment, name: 'db', value: utf8(value), ifVersion: null, graceUntil: null };
       return (await stageRotation(scope, options)).version;
     });
 

@@ -11,6 +11,8 @@ import {
   stageRotation,
   type PendingRotation,
 } from '../../../src/vault/operations/rotation.ts';
+import { setPolicy } from '../../../src/vault/operations/policy.ts';
+import { putSecret } from '../../../src/vault/operations/put.ts';
 import { rekeyEnvironments } from '../../../src/vault/operations/environments.ts';
 import type { Vault } from '../../../src/vault/vault.ts';
 import { failureOf } from '../../support/failure.ts';
@@ -43,7 +45,7 @@ const by = async <T>(who: Who, work: (vault: Vault) => Promise<T>): Promise<T> =
 
 const stage = async (vault: Vault, value: string): Promise<number> => {
   const staged = await vault.write('rotate-stage', async (scope) =>
-    stageRotation(scope, { ...db, value: utf8(value), ifVersion: null }),
+    stageRotation(scope, { ...db, value: utf8(value), ifVersion: null, graceUntil: null }),
   );
   return staged.version;
 };
@@ -181,7 +183,7 @@ test('what is not there, or not at the version, is not staged', async () => {
       await failureOf(
         by('other', async (vault) =>
           vault.write('rotate-stage', async (scope) =>
-            stageRotation(scope, { ...db, value: utf8('x'), ifVersion: null, ...options }),
+            stageRotation(scope, { ...db, value: utf8('x'), ifVersion: null, graceUntil: null, ...options }),
           ),
         ),
       )
@@ -190,4 +192,26 @@ test('what is not there, or not at the version, is not staged', async () => {
   expect(await attempt({ ifVersion: 2 })).toBe(8);
   expect((await failureOf(by('reader', async (vault) => stage(vault, 'x')))).exitCode).toBe(5);
   expect(await by('reader', states)).toEqual(['live']);
+});
+
+test('retention keeps the value before for as long as its grace lasts, and no longer', async () => {
+  await asOwner(team, async (owner) =>
+    owner.write('policy-set', async (scope) => Promise.resolve(setPolicy(scope, 'retention.versions', '1'))),
+  );
+  const rotate = async (value: string, graceUntil: Date | null): Promise<unknown> =>
+    by('writer', async (vault) =>
+      vault.write('rotate', async (scope) =>
+        putSecret(scope, { ...db, value: utf8(value), operation: 'rotate', graceUntil }),
+      ),
+    );
+  const versions = async (): Promise<number[]> =>
+    by('reader', async (vault) =>
+      vault.read('show', async (scope) =>
+        (await showSecret(scope, environment, 'db')).versions.map(({ version }) => version),
+      ),
+    );
+  await rotate('two', new Date(Date.now() + 60_000));
+  expect(await versions()).toEqual([1, 2]);
+  await rotate('three', new Date(Date.now() - 60_000));
+  expect(await versions()).toEqual([3]);
 });
