@@ -167,7 +167,7 @@ const architecture: IConfiguration = {
     without(
       'one-place-knows-a-terminal',
       { path: '^(src|commands|bin)/', pathNot: '^src/terminal/' },
-      'chalk|@inquirer/[^/]+|cli-table3|tty|readline|readline/promises',
+      'chalk|@inquirer/[^/]+|cli-table3|ink|react|wrap-ansi|yoga-layout|tty|readline|readline/promises',
       'Prompts, colours and tables live in src/terminal, which decides once whether there is a person to see them.',
     ),
     without(

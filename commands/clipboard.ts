@@ -1,6 +1,26 @@
-/** `vault clear-clipboard`: run by `get --clip` in the background, not by people. */
-import { clearAfterSeconds, clearIfUnchanged } from '../src/terminal/clipboard.ts';
+/** The clipboard, for `get --clip` and the console; and `vault clear-clipboard`, which they run in the background, not people. */
+import { withoutOurCredentials } from '../src/exec/variables.ts';
+import {
+  clearAfterSeconds,
+  clearIfUnchanged,
+  clearLater,
+  copyToClipboard,
+} from '../src/terminal/clipboard.ts';
 import type { Declare } from './command.ts';
+import type { Context } from './context.ts';
+
+/** Put a value (borrowed) on the clipboard, to be cleared later where that can be done. @returns what to tell the person */
+export async function toClipboard(context: Context, value: Uint8Array, name: string): Promise<string> {
+  const { self } = context.host;
+  const env = withoutOurCredentials(context.host.env);
+  const copied = await copyToClipboard(value, env);
+  if (copied === 'program') await clearLater(value, env, self);
+  const until =
+    copied === 'program'
+      ? `for ${clearAfterSeconds} seconds`
+      : 'through the terminal; it stays until you copy something else';
+  return `${context.shown(name)} is on the clipboard ${until}`;
+}
 
 export const declareClearClipboard: Declare = (program, act) =>
   program

@@ -1,11 +1,11 @@
 /** `vault get`: one value, exact. */
 import { UsageError } from '../src/errors.ts';
-import { withoutOurCredentials } from '../src/exec/variables.ts';
 import { getSecret } from '../src/vault/operations/get.ts';
 import type { VersionWanted } from '../src/vault/operations/secret.ts';
 import { examples, type Declare } from './command.ts';
 import type { Context } from './context.ts';
-import { clearAfterSeconds, clearLater, copyToClipboard } from '../src/terminal/clipboard.ts';
+import { clearAfterSeconds } from '../src/terminal/clipboard.ts';
+import { toClipboard } from './clipboard.ts';
 import { parseReference } from './reference.ts';
 
 interface GetFlags {
@@ -52,7 +52,7 @@ async function runGet(context: Context, flags: GetFlags, named = ''): Promise<vo
     getSecret(scope, { environment, name, version, field, allowExpired: flags.allowExpired === true }),
   );
   try {
-    if (flags.clip === true) await toClipboard(context, value.bytes, info.name);
+    if (flags.clip === true) context.inform(await toClipboard(context, value.bytes, info.name));
     else if (flags.out !== undefined) context.writeFile(flags.out, value.bytes);
     else if (context.json) context.outputJson({ ...info, ...context.jsonValue(value.bytes) });
     else {
@@ -63,16 +63,4 @@ async function runGet(context: Context, flags: GetFlags, named = ''): Promise<vo
     value.wipe();
   }
   if (info.expires !== null) context.warnOfExpiry(info.name, info.expires);
-}
-
-async function toClipboard(context: Context, value: Uint8Array, name: string): Promise<void> {
-  const { self } = context.host;
-  const env = withoutOurCredentials(context.host.env);
-  const copied = await copyToClipboard(value, env);
-  if (copied === 'program') await clearLater(value, env, self);
-  const until =
-    copied === 'program'
-      ? `for ${clearAfterSeconds} seconds`
-      : 'through the terminal; it stays until you copy something else';
-  context.inform(`${context.shown(name)} is on the clipboard ${until}`);
 }

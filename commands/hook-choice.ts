@@ -13,9 +13,7 @@ import { findHook, type StoredHook } from '../src/vault/operations/hooks.ts';
 import type { SecretInfo } from '../src/vault/secret-info.ts';
 import type { Vault } from '../src/vault/vault.ts';
 import type { Context } from './context.ts';
-
-/** An open vault, or a queue before one. */
-export type TurnTaker = Pick<Vault, 'read' | 'write' | 'goOn'>;
+import type { TurnTaker } from './turns.ts';
 
 export interface HookFlags {
   readonly apply?: string;

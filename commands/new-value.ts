@@ -4,11 +4,12 @@ import { runForOutput } from '../src/exec/output-of.ts';
 import { withoutOurCredentials } from '../src/exec/variables.ts';
 import { withLogin } from '../src/hooks/database.ts';
 import type { SecretType } from '../src/format/secret-type.ts';
-import { defaultGenerator, generate } from '../src/lifecycle/generate.ts';
+import { defaultGenerator, fitsGenerator, generate } from '../src/lifecycle/generate.ts';
 import { openReplaced } from '../src/vault/operations/rotation.ts';
 import type { SecretInfo } from '../src/vault/secret-info.ts';
 import type { Context } from './context.ts';
-import type { ChosenHook, TurnTaker } from './hook-choice.ts';
+import type { ChosenHook } from './hook-choice.ts';
+import type { TurnTaker } from './turns.ts';
 import { readValue } from './value-input.ts';
 
 export interface ValueFlags {
@@ -19,15 +20,6 @@ export interface ValueFlags {
 type Bytes = Uint8Array<ArrayBuffer>;
 type Target = Pick<SecretInfo, 'name' | 'environment' | 'type'>;
 
-/** Types that random characters make sense for; of a database credential they are the password. */
-const random: ReadonlySet<SecretType> = new Set([
-  'password',
-  'token',
-  'api-key',
-  'database-credential',
-  'other',
-]);
-
 /** @throws UsageError for two sources */
 export function checkValueFlags(flags: ValueFlags): void {
   if (flags.generate !== undefined && flags.command !== undefined)
@@ -37,7 +29,7 @@ export function checkValueFlags(flags: ValueFlags): void {
 /** Whether a value for a secret of this type can be made without being asked for. */
 export function canBeMade(type: SecretType, flags: ValueFlags, { hook, command }: ChosenHook): boolean {
   const named = flags.generate !== undefined || flags.command !== undefined;
-  return named || command !== null || hook.next !== null || random.has(type);
+  return named || command !== null || hook.next !== null || fitsGenerator(type);
 }
 
 /** @param input what standard input held, or `null`; owned by the caller. Caller wipes the result */

@@ -5,6 +5,7 @@ import { declareBackup } from './backup.ts';
 import { declareClearClipboard } from './clipboard.ts';
 import { addGlobalOptions, withSubcommands, type Act, type Declare } from './command.ts';
 import { declareAccess } from './access.ts';
+import { declareConsole } from './console.ts';
 import { declareDoctor } from './doctor.ts';
 import { declareEnv, declareRekey } from './env.ts';
 import { declareExec } from './exec.ts';
@@ -38,7 +39,7 @@ const groups: readonly (readonly [string, readonly Declare[]])[] = [
     [declareGet, declarePut, declareLs, declareShow, declareRm, declareRestore, declareMv, declareCp],
   ],
   ['Versions:', [declareHistory, declareRollback, declareUndo, declareRotate, declareHook, declareGenerate]],
-  ['Use:', [declareExec]],
+  ['Use:', [declareExec, declareConsole]],
   ['Sharing:', [declareAccess, declareEnv, declareJoin, declareOffboard, declarePolicy]],
   ['Keys:', [declarePasswd, declareRecover, declareSlot, declareRekey]],
   [

@@ -49,6 +49,7 @@ export function escapedJson(json: string): string {
 export class Report {
   readonly globals: GlobalOptions;
   readonly host: Host;
+  #tell: (message: string) => void = say;
 
   constructor(globals: GlobalOptions, host: Host) {
     this.globals = globals;
@@ -67,13 +68,18 @@ export class Report {
     return new Date();
   }
 
+  /** Where messages go from now on; `null` for standard error. */
+  divert(tell: ((message: string) => void) | null): void {
+    this.#tell = tell ?? say;
+  }
+
   /** A message for the person, unless they asked for quiet. */
   inform(message: string): void {
-    if (!this.quiet) say(message);
+    if (!this.quiet) this.#tell(message);
   }
 
   warn(message: string): void {
-    say(`warning: ${message}`);
+    this.#tell(`warning: ${message}`);
   }
 
   /** @returns false if whoever read it has gone */
@@ -89,7 +95,8 @@ export class Report {
   /** A writer for a child's output that passes through us. A reader that has gone is an EPIPE, as the child would have met it. */
   writeTo(stream: 'output' | 'error'): (bytes: Uint8Array) => Promise<void> {
     return async (bytes) => {
-      if (stream === 'error') writeError(bytes);
+      if (stream === 'error' && this.#tell !== say) this.#tell(Buffer.from(bytes).toString('utf8').trim());
+      else if (stream === 'error') writeError(bytes);
       else if (!writeOutput(bytes)) throw Object.assign(new Error('closed pipe'), { code: 'EPIPE' });
       return Promise.resolve();
     };

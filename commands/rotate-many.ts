@@ -8,9 +8,10 @@ import { inParallel } from '../src/vault/in-parallel.ts';
 import type { WriteScope } from '../src/vault/scope.ts';
 import type { Vault } from '../src/vault/vault.ts';
 import type { Context } from './context.ts';
-import { HookChoice, type ChosenHook, type HookFlags, type TurnTaker } from './hook-choice.ts';
+import { HookChoice, type ChosenHook, type HookFlags } from './hook-choice.ts';
 import { canBeMade, newValue, type ValueFlags } from './new-value.ts';
 import { checkPrevious } from './previous.ts';
+import { inTurns, type TurnTaker } from './turns.ts';
 import { retire, secretsPastGrace } from './rotate-retire.ts';
 import { rotateInTwoPhases } from './two-phase.ts';
 
@@ -222,21 +223,6 @@ async function rotateOne(
   } finally {
     value?.fill(0);
   }
-}
-
-/** An open vault does one thing at a time. */
-function inTurns(vault: Vault): TurnTaker {
-  let last: Promise<unknown> = Promise.resolve();
-  const turn = async <T>(work: () => Promise<T>): Promise<T> => {
-    const mine = last.then(work, work);
-    last = mine;
-    return mine;
-  };
-  return {
-    read: async (op, work) => turn(async () => vault.read(op, work)),
-    write: async (op, work) => turn(async () => vault.write(op, work)),
-    goOn: async (work) => turn(async () => vault.goOn(work)),
-  };
 }
 
 async function show(context: Context, results: readonly Result[], dryRun: boolean): Promise<void> {

@@ -5,7 +5,8 @@ import { retiredAmong, rotationTarget } from '../src/vault/operations/rotation-t
 import type { SecretInfo } from '../src/vault/secret-info.ts';
 import type { Vault } from '../src/vault/vault.ts';
 import type { Context } from './context.ts';
-import { HookChoice, type HookFlags, type TurnTaker } from './hook-choice.ts';
+import { HookChoice, type HookFlags } from './hook-choice.ts';
+import type { TurnTaker } from './turns.ts';
 import { retirePrevious } from './two-phase.ts';
 
 export interface Retirement {

@@ -18,7 +18,7 @@ import {
 } from '../src/vault/operations/rotation.ts';
 import type { SecretInfo } from '../src/vault/secret-info.ts';
 import type { Context } from './context.ts';
-import type { TurnTaker } from './hook-choice.ts';
+import type { TurnTaker } from './turns.ts';
 
 export interface Rotated {
   readonly name: string;

@@ -44,6 +44,46 @@ const lateBuiltins: Plugin = {
   },
 };
 
+/** Modules of ours that are loaded late with all that they import: they share no class or state with the rest. */
+const standsAlone = /\/src\/terminal\/(?:console\/[^/]+|safe-text)\.ts$/u;
+
+/** Where a package asks at run time whether somebody is developing it. */
+const askedForDevelopment = "process.env['DEV'] === 'true'";
+
+/**
+ * ink, and the layout engine below it, wait for something while they are loaded, which a CommonJS module cannot. What ink waits for is for
+ * those who develop it, and left out; the engine begins empty, and src/terminal/console/app.ts fills it.
+ */
+const withoutWaiting: Plugin = {
+  name: 'without-waiting',
+  setup: (bundler) => {
+    bundler.onLoad({ filter: /\/ink\/build\/(?:ink|reconciler)\.js$/ }, ({ path }) => {
+      const text = readFileSync(path, 'utf8');
+      if (!text.includes(askedForDevelopment))
+        throw new Error(`${path} is not what it was: see what it waits for`);
+      return { contents: text.replaceAll(askedForDevelopment, 'false') };
+    });
+    bundler.onLoad({ filter: /\/yoga-layout\/dist\/src\/index\.js$/ }, () => ({
+      contents:
+        "import constants from './generated/YGEnums.js'; export default { ...constants }; export * from './generated/YGEnums.js';",
+    }));
+  },
+};
+
+/**
+ * What the console's packages need beside. Where their modules are is asked for by those who develop them alone. All text is in the heap that
+ * every command copies, and this is the longest piece of it: its names are short ones.
+ */
+const forScreen = {
+  minifyIdentifiers: true,
+  define: {
+    'process.env.NODE_ENV': '"production"',
+    'import.meta.url': '"file:///"',
+    'import.meta.resolve': 'undefined',
+  },
+  plugins: [withoutWaiting],
+} as const satisfies BuildOptions;
+
 /**
  * Packages behind an `import()` are each bundled by themselves, into one function. Else esbuild would put their functions beside all others at
  * the top, and the snapshot would hold every one of them.
@@ -58,7 +98,11 @@ const latePackages: Plugin = {
       if (found.errors.length > 0) return found;
       // A module of ours that imports others of ours stays among them: by itself it would have copies, and their classes would be two.
       const ours = !found.path.includes('node_modules/');
-      if (ours && /^import (?!type ).* from '\.|^\} from '\./mu.test(readFileSync(found.path, 'utf8')))
+      if (
+        ours &&
+        !standsAlone.test(found.path) &&
+        /^import (?!type ).* from '\.|^\} from '\./mu.test(readFileSync(found.path, 'utf8'))
+      )
         return null;
       // What it is bundled into is CommonJS, whatever it was.
       return { path: `${found.path}.cjs`, namespace: resolved.namespace };
@@ -70,9 +114,13 @@ const latePackages: Plugin = {
         entryPoints: [path],
         write: false,
         legalComments: 'inline',
+        ...(standsAlone.test(path) ? forScreen : {}),
       });
-      const own = Object.keys(metafile.inputs).filter((file) => !file.includes('node_modules/'));
-      if (own.length > 1) throw new Error(`${path} is loaded late, and imports ${own.join(', ')}`);
+      const own = Object.keys(metafile.inputs).filter(
+        (file) => !file.includes('node_modules/') && !standsAlone.test(`/${file}`),
+      );
+      if (own.length > (standsAlone.test(path) ? 0 : 1))
+        throw new Error(`${path} is loaded late, and imports ${own.join(', ')}`);
       return { contents: outputFiles[0]?.text ?? '' };
     });
   },

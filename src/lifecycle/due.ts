@@ -50,6 +50,11 @@ export function dueAt(
   return all.reduce<Due | null>((first, one) => (first === null || one.at < first.at ? one : first), null);
 }
 
+/** The time of it, or `null`; also where it is beyond the years that are written in four digits. */
+export function dueTime(due: Due | null): string | null {
+  return due !== null && due.at < Date.UTC(10_000, 0) ? new Date(due.at).toISOString() : null;
+}
+
 /** @param now milliseconds since 1970 */
 export function isDue(facts: DueFacts, rules: DueRules, now: number): boolean {
   const due = dueAt(facts, rules);

@@ -2,6 +2,7 @@
 import { UsageError } from '../errors.ts';
 import type { RandomSource } from '../crypto/aead.ts';
 import { encodeBase64url, encodeHex, utf8, type Bytes } from '../crypto/bytes.ts';
+import type { SecretType } from '../format/secret-type.ts';
 
 const classes: Readonly<Record<string, string>> = {
   l: 'abcdefghijklmnopqrstuvwxyz',
@@ -12,6 +13,18 @@ const classes: Readonly<Record<string, string>> = {
 };
 
 export const defaultGenerator = 'password:32';
+
+/** Types that random characters make sense for; of a database credential they are the password. */
+const fit: ReadonlySet<SecretType> = new Set([
+  'password',
+  'token',
+  'api-key',
+  'database-credential',
+  'other',
+]);
+
+/** Whether the default generator makes values of this type. */
+export const fitsGenerator = (type: SecretType): boolean => fit.has(type);
 
 const sizeless: ReadonlySet<string> = new Set(['uuid', 'ed25519']);
 

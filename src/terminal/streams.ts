@@ -8,6 +8,7 @@ import { fstatSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { BackendError } from '../errors.ts';
 
+const standardInput = 0;
 const standardOutput = 1;
 const standardError = 2;
 
@@ -75,6 +76,7 @@ function isTerminal(descriptor: number): boolean {
   return isatty(descriptor);
 }
 
+export const inputIsTerminal = (): boolean => isTerminal(standardInput);
 export const outputIsTerminal = (): boolean => isTerminal(standardOutput);
 export const errorIsTerminal = (): boolean => isTerminal(standardError);
 

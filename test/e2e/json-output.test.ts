@@ -322,6 +322,27 @@ const runs: Readonly<Record<string, readonly Run[]>> = {
       },
     },
   ],
+  console: [
+    {
+      before: async (vault) => {
+        await rich(vault);
+        await vault.put('old', 'x', '--expires', '2020-01-01T00:00:00Z');
+        await interrupt(vault);
+      },
+      args: ['console'],
+      like: {
+        secrets: [
+          { name: 'bare', due: null, rotating: null },
+          { name: 'canary', rotating: 'owner' },
+          { name: 'old' },
+          { name: 'rich', tags: { a: 'b' }, due: expect.any(String) as unknown },
+        ],
+        due: [{ name: 'old', environment: 'development', state: 'expired' }],
+        audit: expect.arrayContaining([expect.objectContaining({ operation: 'rotate-check' })]) as unknown,
+      },
+    },
+    { args: ['console', '-e', 'staging'], like: { secrets: [], due: [], audit: [] } },
+  ],
   metrics: [
     {
       before: rich,

@@ -17,6 +17,14 @@ describe('one secret that does not hold together', () => {
     expect([names.status, names.stdout.toString()]).toEqual([7, '']);
   });
 
+  scenario('is named by the console, with 7, and the others are shown', async (vault) => {
+    await spoiled(vault);
+    const { status, stdout, stderr } = await vault.run(['console', '--json', '-e', 'production']);
+    expect(status).toBe(7);
+    expect(JSON.parse(stdout.toString())).toMatchObject({ secrets: [{ name: 'cache', rotating: null }] });
+    expect(stderr).toContain('db');
+  });
+
   scenario('does not keep the others from being rotated', async (vault) => {
     await spoiled(vault);
     const ended = await vault.run(['rotate', '--all', '--json', '-e', 'production']);

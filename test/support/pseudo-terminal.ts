@@ -8,10 +8,16 @@ import { afterAll } from 'vitest';
 import type { Variables } from './binary-vault.ts';
 
 const driver = `
-import fcntl, json, os, pty, select, signal, sys, termios
+import codecs, fcntl, json, os, pty, select, signal, struct, sys, termios
 spec = json.loads(sys.argv[1])
 master, slave = pty.openpty()
-fcntl.ioctl(slave, termios.TIOCSWINSZ, b'\\x18\\x00\\x50\\x00\\0\\0\\0\\0')
+def resize(rows, columns):
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('HHHH', rows, columns, 0, 0))
+resize(24, 80)
+# A character may come in two pieces.
+decoders = {}
+def decode(source, data):
+    return decoders.setdefault(source, codecs.getincrementaldecoder('utf-8')('replace')).decode(data)
 def settings():
     a = termios.tcgetattr(slave)
     return {'echo': bool(a[3] & termios.ECHO), 'all': [a[0], a[1], a[2], a[3]]}
@@ -63,12 +69,14 @@ while True:
                 command = json.loads(line)
                 if 'type' in command:
                     os.write(master, command['type'].encode())
+                if 'rows' in command:
+                    resize(command['rows'], command['columns'])
                 if 'signal' in command:
                     os.kill(pid, command['signal'])
         elif not data:
             del sources[source]
         else:
-            emit(event=kind, text=data.decode('utf-8', 'replace'), **settings())
+            emit(event=kind, text=decode(source, data), **settings())
 `;
 
 const drivers: ChildProcessWithoutNullStreams[] = [];
@@ -107,6 +115,8 @@ export class PseudoTerminal {
   stderr = '';
   /** How the terminal was set whenever something was shown on it; first before the start, last after the end. */
   readonly shown: (Settings & { readonly text: string })[] = [];
+  /** Told of what appears on the terminal. */
+  watcher: (text: string) => void = () => undefined;
   readonly #driver: ChildProcessWithoutNullStreams;
   readonly #ended: Promise<number>;
   #changed: () => void = () => undefined;
@@ -136,7 +146,10 @@ export class PseudoTerminal {
 
   #take({ event, text, pid, echo, all }: Event): void {
     if (event === 'started') this.pid = pid;
-    if (event === 'terminal') this.screen += text;
+    if (event === 'terminal') {
+      this.screen += text;
+      this.watcher(text);
+    }
     if (event === 'stdout') this.stdout += text;
     if (event === 'stderr') this.stderr += text;
     if (event === 'terminal' || event === 'settings') this.shown.push({ text, echo, all });
@@ -172,6 +185,10 @@ export class PseudoTerminal {
 
   type(text: string): void {
     this.#driver.stdin.write(`${JSON.stringify({ type: text })}\n`);
+  }
+
+  resize(rows: number, columns: number): void {
+    this.#driver.stdin.write(`${JSON.stringify({ rows, columns })}\n`);
   }
 
   signal(number: number): void {

@@ -14,7 +14,8 @@ async function loadedAtOnce(entry: string): Promise<Set<string>> {
     entryPoints: [entry],
     bundle: true,
     platform: 'node',
-    format: 'cjs',
+    format: 'esm',
+    external: ['react-devtools-core'],
     write: false,
     metafile: true,
     logLevel: 'error',
@@ -36,11 +37,13 @@ function packagesOf(files: ReadonlySet<string>): string[] {
   ];
 }
 
-test('devices, identities, prompts, tables and Argon2id are loaded by whoever needs them', async () => {
+test('devices, identities, prompts, tables, the console and Argon2id are loaded by whoever needs them', async () => {
   const files = await loadedAtOnce('bin/vault.ts');
   expect(files).toContain('commands/devices.ts');
   expect(packagesOf(files)).toEqual(['commander']);
-  expect([...files].filter((file) => /^src\/(devices|library)\/|^src\/index/u.test(file))).toEqual([]);
+  expect(
+    [...files].filter((file) => /^src\/(devices|library|terminal\/console)\/|^src\/index/u.test(file)),
+  ).toEqual([]);
 });
 
 test('the library needs no package before one is used, and nothing of the command line', async () => {

@@ -94,7 +94,8 @@ export async function listInfo(
   });
 }
 
-const rulesOf = ({ rotateEverySeconds }: SecretInfo): DueRules => ({
+/** When it is due. */
+export const rulesOf = ({ rotateEverySeconds }: SecretInfo): DueRules => ({
   intervalSeconds: rotateEverySeconds,
   windowMs: warningMs(),
 });

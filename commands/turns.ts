@@ -1,0 +1,20 @@
+/** Who takes turns at an open vault. */
+import type { Vault } from '../src/vault/vault.ts';
+
+/** An open vault, or a queue before one. */
+export type TurnTaker = Pick<Vault, 'read' | 'write' | 'goOn'>;
+
+/** An open vault does one thing at a time. */
+export function inTurns(vault: Vault): TurnTaker {
+  let last: Promise<unknown> = Promise.resolve();
+  const turn = async <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = last.then(work, work);
+    last = mine;
+    return mine;
+  };
+  return {
+    read: async (op, work) => turn(async () => vault.read(op, work)),
+    write: async (op, work) => turn(async () => vault.write(op, work)),
+    goOn: async (work) => turn(async () => vault.goOn(work)),
+  };
+}
