@@ -39,6 +39,11 @@ const removed = async (vault: BinaryVault): Promise<unknown> => {
 const interrupt = async (vault: BinaryVault): Promise<unknown> =>
   vault.fails(9, ['rotate', 'canary', '--apply', 'true', '--check', 'false', '--undo', 'false']);
 
+const hooked = async (vault: BinaryVault): Promise<unknown> => {
+  await vault.ok(['hook', 'set', 'x', '--apply', 'true', '--retire', 'true']);
+  return vault.ok(['hook', 'use', 'x', 'canary']);
+};
+
 const stored = { environment: 'development', dryRun: false };
 
 /** By the name of the schema. Add a line for a command that is new. */
@@ -107,11 +112,25 @@ const runs: Readonly<Record<string, readonly Run[]>> = {
     },
     { before: async (vault) => interrupt(vault), args: ['rotate', '--abandon'], like: [{ version: 5 }] },
     { args: ['rotate', '--resume', '--check', 'true'], like: [] },
+    {
+      before: async (vault) => {
+        await hooked(vault);
+        await vault.ok(['rotate', 'canary', '--grace', '1d']);
+      },
+      args: ['rotate', '--retire', 'canary'],
+      like: [{ name: 'canary', retired: true, reason: null }],
+    },
+    { args: ['rotate', '--retire'], like: [] },
+    {
+      before: async (vault) => vault.ok(['hook', 'use', 'none', 'canary']),
+      args: ['rotate', '--retire'],
+      like: [],
+    },
     { args: ['rotate', '--due'], like: { dryRun: false, results: [] } },
     {
       args: ['rotate', '--all'],
       like: {
-        results: [{ name: 'canary', environment: 'development', version: 6, code: null, reason: null }],
+        results: [{ name: 'canary', environment: 'development', version: 7, code: null, reason: null }],
       },
     },
     {
@@ -342,6 +361,41 @@ const runs: Readonly<Record<string, readonly Run[]>> = {
       },
     },
     { args: ['console', '-e', 'staging'], like: { secrets: [], due: [], audit: [] } },
+  ],
+  'hook-ls': [
+    {
+      args: ['hook', 'ls'],
+      like: expect.arrayContaining([
+        { id: 'redis', from: 'built in', does: 'redis', trusted: true },
+      ]) as unknown,
+    },
+    {
+      before: hooked,
+      args: ['hook', 'ls'],
+      like: expect.arrayContaining([
+        { id: 'x', from: 'policy', does: 'apply retire', trusted: true },
+      ]) as unknown,
+    },
+  ],
+  'hook-show': [
+    {
+      before: hooked,
+      args: ['hook', 'show', 'x'],
+      like: { from: 'policy', hook: { apply: 'true', retire: 'true' } },
+    },
+    { args: ['hook', 'show', 'redis'], like: { from: 'built in', hook: { use: 'redis' } } },
+  ],
+  'hook-set': [
+    { args: ['hook', 'set', 'x', '--apply', 'true'], like: { id: 'x', environment: 'development' } },
+  ],
+  'hook-rm': [{ before: hooked, args: ['hook', 'rm', 'x'], like: { id: 'x', secrets: ['canary'] } }],
+  'hook-use': [
+    { args: ['hook', 'use', 'redis', 'canary'], like: { hook: 'redis', secrets: ['canary'] } },
+    { args: ['hook', 'use', 'none', 'canary'], like: { hook: null } },
+  ],
+  'hook-trust': [
+    { before: hooked, args: ['hook', 'trust', 'x'], like: { id: 'x', trusted: true } },
+    { args: ['hook', 'trust', 'x', '--forget'], like: { trusted: false } },
   ],
   metrics: [
     {
