@@ -150,8 +150,7 @@ export class ConsoleVault implements ConsoleActions {
     const { name, environment } = this.#secret(row);
     const options = { environment, name, version: null, field: null, allowExpired: false };
     const got = await this.#turns.read('get', async (scope) => getSecret(scope, options));
-    const { info } = got;
-    if (info.expires !== null) this.#context.warnOfExpiry(info.name, info.expires);
+    this.#context.warnOfExpiry(got.info.name, got.daysLeft);
     return got;
   }
 

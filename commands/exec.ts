@@ -140,6 +140,7 @@ async function runExec(context: Context, flags: ExecFlags, ...words: string[]): 
     ...(await selectSecrets(scope, options)),
   }));
   for (const warning of warnings) context.warn(warning);
+  for (const { name, daysLeft } of [...matching, ...named]) context.warnOfExpiry(name, daysLeft);
   const values = [...matching, ...named].flatMap(({ value, previous }) => [value, previous ?? []].flat());
   const wipe = (): void => {
     for (const value of values) value.wipe();

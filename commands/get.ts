@@ -48,7 +48,7 @@ async function runGet(context: Context, flags: GetFlags, named = ''): Promise<vo
   const version = parseVersion(flags.version);
   const { name, environment, field } = parseReference(named, context.environment, flags.field);
   const vault = await context.openVault();
-  const { value, info } = await vault.read('get', async (scope) =>
+  const { value, info, daysLeft } = await vault.read('get', async (scope) =>
     getSecret(scope, { environment, name, version, field, allowExpired: flags.allowExpired === true }),
   );
   try {
@@ -62,5 +62,5 @@ async function runGet(context: Context, flags: GetFlags, named = ''): Promise<vo
   } finally {
     value.wipe();
   }
-  if (info.expires !== null) context.warnOfExpiry(info.name, info.expires);
+  context.warnOfExpiry(info.name, daysLeft);
 }

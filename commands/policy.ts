@@ -1,6 +1,11 @@
 /** `vault policy`: the rules that every writer and reader of this vault keeps to. */
 import { policyTable } from '../src/lifecycle/policy.ts';
-import { setPolicy, showPolicy } from '../src/vault/operations/policy.ts';
+import {
+  setEnvironmentPolicy,
+  setPolicy,
+  showEnvironmentPolicy,
+  showPolicy,
+} from '../src/vault/operations/policy.ts';
 import { examples, group, type Declare } from './command.ts';
 
 export const declarePolicy: Declare = (program, act) => {
@@ -11,9 +16,13 @@ export const declarePolicy: Declare = (program, act) => {
     .argument('[key]', 'only this one')
     .action(
       act(async (context, _flags, key?: string) => {
+        // Only where it was said: most rules are of the whole vault.
+        const { env: environment } = context.globals;
         const vault = await context.openVault();
         const all = await vault.read('policy-show', async (scope) =>
-          Promise.resolve(showPolicy(scope, key ?? null)),
+          environment === undefined
+            ? Promise.resolve(showPolicy(scope, key ?? null))
+            : showEnvironmentPolicy(scope, environment, key ?? null),
         );
         if (context.json) context.outputJson(all);
         else if (key !== undefined) context.output(`${all[0]?.value ?? ''}\n`);
@@ -35,9 +44,12 @@ export const declarePolicy: Declare = (program, act) => {
     .argument('<value>', 'its value')
     .action(
       act(async (context, _flags, key = '', value = '') => {
+        const { env: environment } = context.globals;
         const vault = await context.openVault();
         const rule = await vault.write('policy-set', async (scope) =>
-          Promise.resolve(setPolicy(scope, key, value)),
+          environment === undefined
+            ? Promise.resolve(setPolicy(scope, key, value))
+            : setEnvironmentPolicy(scope, environment, key, value),
         );
         if (context.json) context.outputJson(rule);
         context.inform(`${rule.key} is ${rule.value} now`);
@@ -52,5 +64,6 @@ export const declarePolicy: Declare = (program, act) => {
     'vault policy show',
     'vault policy set factors.administrators 2',
     'vault policy set passphrase.days 90',
+    'vault policy set rotate.days 90,api-key=30 -e production',
   );
 };

@@ -2,6 +2,7 @@
 import { UsageError } from '../src/errors.ts';
 import { secretTypes, type SecretType } from '../src/format/secret-type.ts';
 import { defaultGenerator, generate, generators } from '../src/lifecycle/generate.ts';
+import { neverRotated } from '../src/lifecycle/rotation-intervals.ts';
 import { parseDuration, parseMoment } from '../src/lifecycle/time.ts';
 import { putSecret, type Metadata, type PutResult } from '../src/vault/operations/put.ts';
 import type { Command } from 'commander';
@@ -33,7 +34,10 @@ function withMetadata(command: Command): Command {
     .option('--tag <key=value>', 'set a tag; KEY= removes it', collectPairs)
     .option('--var <variable>', 'environment variable that it becomes')
     .option('--expires <time>', 'a time, a duration from now, or never')
-    .option('--rotate-every <duration>', 'how long a value should live; never for no limit')
+    .option(
+      '--rotate-every <duration>',
+      'how long a value should live; never, or default for what the policy says',
+    )
     .option(
       '--if-version <n>',
       'only if the current version is this; 0: none',
@@ -90,9 +94,14 @@ function metadataFrom(context: Context, flags: PutFlags): Metadata {
     variable,
     expires:
       expires === undefined ? undefined : expires === 'never' ? null : parseMoment(expires, context.now()),
-    intervalSeconds:
-      rotateEvery === undefined ? undefined : rotateEvery === 'never' ? 0 : parseDuration(rotateEvery),
+    intervalSeconds: rotateEvery === undefined ? undefined : intervalFrom(rotateEvery),
   };
+}
+
+/** `never`, whatever the policy says; `default` for what it says. */
+function intervalFrom(text: string): number {
+  if (text === 'never') return neverRotated;
+  return text === 'default' ? 0 : parseDuration(text);
 }
 
 async function runPut(context: Context, flags: PutFlags, name = ''): Promise<void> {

@@ -1,6 +1,5 @@
 /** What a command shows: data on standard output, everything else on standard error. */
 import { BackendError } from '../src/errors.ts';
-import { warningDays } from '../src/lifecycle/due.ts';
 import type { FileSystem } from '../src/storage/file-system.ts';
 import { coloursAllowed, styleFor, type Style } from '../src/terminal/style.ts';
 import { renderPairs, renderTable, safeText } from '../src/terminal/table.ts';
@@ -175,12 +174,11 @@ export class Report {
     }
   }
 
-  /** A word in time. */
-  warnOfExpiry(name: string, expires: string): void {
-    const days = Math.ceil((Date.parse(expires) - this.now().getTime()) / 86_400_000);
-    if (days <= 0) this.warn(`${this.shown(name)} has expired`);
-    else if (days <= warningDays())
-      this.warn(`${this.shown(name)} expires in ${days} ${days === 1 ? 'day' : 'days'}`);
+  /** A word in time. @param daysLeft `null` while there is time enough */
+  warnOfExpiry(name: string, daysLeft: number | null): void {
+    if (daysLeft === null) return;
+    const when = daysLeft <= 0 ? 'has expired' : `expires in ${daysLeft} ${daysLeft === 1 ? 'day' : 'days'}`;
+    this.warn(`${this.shown(name)} ${when}`);
   }
 
   get outputIsTerminal(): boolean {

@@ -29,9 +29,9 @@ async function details(context: Context, operation: string, named: string): Prom
 }
 
 async function runShow(context: Context, _flags: unknown, name = ''): Promise<void> {
-  const { info, versions, purgedThrough } = await details(context, 'show', name);
+  const { info, versions, purgedThrough, due } = await details(context, 'show', name);
   if (context.json) {
-    context.outputJson({ ...info, versions, purgedThrough });
+    context.outputJson({ ...info, due, versions, purgedThrough });
     return;
   }
   const tags = Object.entries(info.tags).map(([key, value]) => `${key}=${value}`);
@@ -52,6 +52,7 @@ async function runShow(context: Context, _flags: unknown, name = ''): Promise<vo
       ? []
       : [['previous', `in use until ${context.moment(info.graceUntil)}`] as const]),
     ...(every === null ? [] : [['rotate every', `${every / 86_400} days`] as const]),
+    ...(due === null ? [] : [['due', context.moment(due)] as const]),
     ...(info.hook === null ? [] : [['hook', info.hook] as const]),
     ['value', `not shown; \`vault get\` prints it`],
   ]);

@@ -3,16 +3,13 @@
  * Pure: times, intervals and the window come in. Times are ISO 8601 in UTC, to the millisecond.
  */
 import type { SecretType } from '../format/secret-type.ts';
+import { policyValue, type Policy } from './policy.ts';
 
 const dayMs = 86_400_000;
 
-/** For so many days before its end, something counts as about to expire. */
-export function warningDays(): number {
-  return 30;
-}
-
-export function warningMs(): number {
-  return warningDays() * dayMs;
+/** For how long before its end something counts as about to expire, in milliseconds. */
+export function warningMs(policy: Policy): number {
+  return Number(policyValue(policy, 'expiry.days')) * dayMs;
 }
 
 /** What of a secret decides when it is due. */

@@ -1,6 +1,7 @@
 /** The policy of a vault: the one table of keys, values and defaults. docs/format.md section 12. */
 import { IntegrityError } from '../errors.ts';
 import { parseBase64url } from '../crypto/bytes.ts';
+import { parseIntervals } from './rotation-intervals.ts';
 import { parsePrunedLogs } from './pruned-logs.ts';
 
 interface Rule {
@@ -36,6 +37,12 @@ export const policyRules = {
     values: 'an environment',
     meaning: 'the environment that is meant where none is named',
     accepts: (value) => parseBase64url(value)?.length === 8,
+  },
+  'expiry.days': {
+    fallback: '30',
+    values: '0 to 3650',
+    meaning: 'for how many days before its end a secret is said to expire; a certificate is renewed then',
+    accepts: decimal(0, 3_650),
   },
   'factors.administrators': {
     fallback: '1',
@@ -78,6 +85,13 @@ export const policyRules = {
     values: '1 to 10000',
     meaning: 'how many versions of each secret are kept',
     accepts: decimal(1, 10_000),
+  },
+  'rotate.days': {
+    fallback: '0',
+    values: 'days, type=days',
+    meaning:
+      'after how many days secrets are rotated, of all types or one: 90,api-key=30; 0: never; with --env of one environment',
+    accepts: (value) => parseIntervals(value) !== null,
   },
   'tokens.reissue': {
     fallback: '',

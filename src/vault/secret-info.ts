@@ -21,7 +21,7 @@ export interface SecretInfo {
   readonly rotations: number;
   /** Until when the value before this version stays in use, or `null`. */
   readonly graceUntil: string | null;
-  /** After how many seconds it should be rotated, or `null`. */
+  /** After how many seconds it should be rotated, by its own interval; `null` where the policy says it, or for never. */
   readonly rotateEverySeconds: number | null;
   /** Id of the stored hook that rotates it, or `null`. */
   readonly hook: string | null;

@@ -46,7 +46,7 @@ function principalFindings(scope: Scope, all: readonly AccessEntry[]): Finding[]
     if (state === 'expired')
       return [finding('access-expired', `access expired on ${day(expires)}`, { names })];
     return [
-      ...(expiryState(expires, now, warningMs()) === 'live'
+      ...(expiryState(expires, now, warningMs(scope.policy)) === 'live'
         ? []
         : [finding('access-expiring', `access expires on ${day(expires)}`, { names })]),
       ...(state === 'active' && credentials.length === 0

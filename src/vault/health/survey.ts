@@ -7,7 +7,8 @@ import type { CatalogEntry } from '../../format/catalog.ts';
 import type { Line } from '../../format/json-line.ts';
 import type { EnvironmentEntry, ValueLine } from '../../format/lines.ts';
 import type { SecretType } from '../../format/secret-type.ts';
-import { expiryState, isDue, isNeverRotated, warningMs } from '../../lifecycle/due.ts';
+import { expiryState, isDue, isNeverRotated } from '../../lifecycle/due.ts';
+import { dueRulesOf, type DueRulesOf } from '../due-rules.ts';
 import type { EnvironmentReader } from '../environment-reader.ts';
 import { inParallel } from '../in-parallel.ts';
 import { pendingOf, type PendingRotation } from '../operations/rotation.ts';
@@ -57,11 +58,12 @@ export async function surveyEnvironment(
 ): Promise<Survey> {
   const reader = await scope.readerOf(environment);
   const entries = await reader.entries();
+  const rulesOf = await dueRulesOf(scope, reader);
   const present = entries.filter(({ removed }) => removed === '');
   const states: (SecretState | 'damaged' | undefined)[] = present.map(() => undefined);
   await inParallel(present.entries(), width, async ([index, entry]) => {
     try {
-      states[index] = await stateOf(scope, reader, entry, look);
+      states[index] = await stateOf(scope, reader, entry, rulesOf, look);
     } catch (error) {
       if (!(error instanceof IntegrityError)) throw error;
       states[index] = 'damaged';
@@ -79,6 +81,7 @@ async function stateOf(
   scope: Scope,
   reader: EnvironmentReader,
   entry: CatalogEntry,
+  rulesOf: DueRulesOf,
   look?: (secret: Looked) => Promise<void>,
 ): Promise<SecretState | undefined> {
   const history = await reader.history(entry.secret);
@@ -93,12 +96,12 @@ async function stateOf(
   }
   const note = await reader.note(current);
   await look?.({ reader, entry, history, current });
-  const { name, secret, type, created, interval } = entry;
+  const { name, secret, type, created } = entry;
   const updated = current.value.time;
   const expires = note.expires === '' ? null : note.expires;
-  const intervalSeconds = interval === 0 ? null : interval;
+  const rules = rulesOf(entry);
+  const { intervalSeconds, windowMs } = rules;
   const now = scope.now.getTime();
-  const windowMs = warningMs();
   return {
     name,
     environment: reader.part.entry.name,
@@ -107,7 +110,7 @@ async function stateOf(
     created,
     expires,
     expiry: expiryState(expires, now, windowMs),
-    overdue: isDue({ type, updated, expires }, { intervalSeconds, windowMs }, now),
+    overdue: isDue({ type, updated, expires }, rules, now),
     neverRotated: isNeverRotated({ type, updated, rotations: note.rotations }, intervalSeconds, now),
     pending,
   };

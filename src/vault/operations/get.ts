@@ -2,6 +2,7 @@
 import { equalBytes, type Bytes } from '../../crypto/bytes.ts';
 import { sha256 } from '../../crypto/hash.ts';
 import { SecretBytes } from '../../crypto/secret-bytes.ts';
+import { expiryState, warningMs } from '../../lifecycle/due.ts';
 import { certificateField } from '../../lifecycle/certificate.ts';
 import { urlOf } from '../../lifecycle/database-credential.ts';
 import { readField } from '../../lifecycle/field.ts';
@@ -27,6 +28,8 @@ export interface GotSecret {
   /** Owned by the caller, who wipes it. */
   readonly value: SecretBytes;
   readonly info: SecretInfo;
+  /** Days until it expires, rounded up; `null` while these are more than the policy's `expiry.days`. */
+  readonly daysLeft: number | null;
 }
 
 /** @throws SecretNotFoundError, SecretExpiredError, AccessDeniedError, IntegrityError */
@@ -39,12 +42,19 @@ export async function getSecret(scope: Scope, options: GetOptions): Promise<GotS
   if (!options.allowExpired) checkExpiry(entry, note, scope.now);
   const value = await reader.open(line);
   const info = infoFrom(reader, entry, line, note);
-  if (options.field === null) return { value, info };
+  const daysLeft = daysUntil(scope, info.expires);
+  if (options.field === null) return { value, info, daysLeft };
   try {
-    return { value: new SecretBytes(fieldOf(value.bytes, options.field, info.type)), info };
+    return { value: new SecretBytes(fieldOf(value.bytes, options.field, info.type)), info, daysLeft };
   } finally {
     value.wipe();
   }
+}
+
+function daysUntil(scope: Scope, expires: string | null): number | null {
+  const now = scope.now.getTime();
+  if (expiryState(expires, now, warningMs(scope.policy)) === 'live' || expires === null) return null;
+  return Math.ceil((Date.parse(expires) - now) / 86_400_000);
 }
 
 const openBrace = 0x7b;

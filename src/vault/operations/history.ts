@@ -1,6 +1,8 @@
 /** Versions of one secret: what is kept, who wrote it, and going back to an old one by a new version. */
 import { UsageError } from '../../errors.ts';
 import type { Note } from '../../format/catalog.ts';
+import { dueAt, dueTime } from '../../lifecycle/due.ts';
+import { dueRulesOf } from '../due-rules.ts';
 import type { Scope, WriteScope } from '../scope.ts';
 import { currentVersion } from '../secret-history.ts';
 import { findSecret, infoOf, pickVersion, shown, type SecretInfo } from './secret.ts';
@@ -21,6 +23,8 @@ export interface SecretDetails {
   readonly versions: readonly VersionInfo[];
   /** Versions up to this one are purged; 0 if none. */
   readonly purgedThrough: number;
+  /** When it is to be rotated, or `null`. */
+  readonly due: string | null;
 }
 
 /** Everything that can be told of a secret but its value. */
@@ -47,7 +51,10 @@ export async function showSecret(
       };
     }),
   );
-  return { info: await infoOf(found), versions, purgedThrough: history.purged?.value.through ?? 0 };
+  const info = await infoOf(found);
+  const rules = await dueRulesOf(scope, reader);
+  const due = dueTime(dueAt(info, rules(found.entry)));
+  return { info, versions, purgedThrough: history.purged?.value.through ?? 0, due };
 }
 
 export interface RollbackOptions {

@@ -1,8 +1,9 @@
 /** Listing: names, and metadata where it is asked for. Never values. */
 import { IntegrityError } from '../../errors.ts';
 import type { CatalogEntry } from '../../format/catalog.ts';
-import { isDue, warningMs, type DueRules } from '../../lifecycle/due.ts';
+import { dueAt, dueTime } from '../../lifecycle/due.ts';
 import { matchesPattern } from '../../lifecycle/glob.ts';
+import { dueRulesOf, type DueRulesOf } from '../due-rules.ts';
 import type { EnvironmentReader } from '../environment-reader.ts';
 import type { Scope } from '../scope.ts';
 import { infoOf, type SecretInfo } from './secret.ts';
@@ -24,6 +25,11 @@ export interface ListOptions {
 export interface ListedName {
   readonly name: string;
   readonly environment: string;
+}
+
+export interface ListedSecret extends SecretInfo {
+  /** When it is to be rotated, or `null`. */
+  readonly due: string | null;
 }
 
 /** Told of a secret that does not hold together, which is then left out. */
@@ -71,12 +77,17 @@ export async function listInfo(
   scope: Scope,
   options: ListOptions,
   onSpoiled = refuse,
-): Promise<SecretInfo[]> {
+): Promise<ListedSecret[]> {
   const all = await selected(scope, options);
+  const rules = new Map<EnvironmentReader, DueRulesOf>();
+  for (const reader of new Set(all.map((one) => one.reader)))
+    rules.set(reader, await dueRulesOf(scope, reader));
   const found = await Promise.all(
     all.map(async ({ reader, entry }) => {
       try {
-        return await infoOf({ reader, entry, history: await reader.history(entry.secret) });
+        const info = await infoOf({ reader, entry, history: await reader.history(entry.secret) });
+        const due = rules.get(reader)?.(entry);
+        return { ...info, due: due === undefined ? null : dueTime(dueAt(info, due)) };
       } catch (error) {
         if (!(error instanceof IntegrityError)) throw error;
         onSpoiled({ name: entry.name, environment: reader.part.entry.name }, error);
@@ -90,12 +101,6 @@ export async function listInfo(
   return infos.filter((info) => {
     if (options.expired && (info.expires === null || info.expires > now)) return false;
     if (before !== null && (info.expires === null || info.expires > before)) return false;
-    return !options.due || isDue(info, rulesOf(info), scope.now.getTime());
+    return !options.due || (info.due !== null && info.due <= now);
   });
 }
-
-/** When it is due. */
-export const rulesOf = ({ rotateEverySeconds }: SecretInfo): DueRules => ({
-  intervalSeconds: rotateEverySeconds,
-  windowMs: warningMs(),
-});

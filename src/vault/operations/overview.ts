@@ -1,10 +1,9 @@
 /** What `vault console` shows: secrets with their due dates, what needs attention, and the end of the audit log. Never values. */
 import type { Place } from '../place.ts';
 import type { Scope } from '../scope.ts';
-import { dueAt, dueTime, warningMs } from '../../lifecycle/due.ts';
-import type { SecretInfo } from '../secret-info.ts';
+import { warningMs } from '../../lifecycle/due.ts';
 import { queryAudit, type AuditEntry } from './audit.ts';
-import { listInfo, rulesOf, type OnSpoiled } from './list.ts';
+import { listInfo, type ListedSecret, type OnSpoiled } from './list.ts';
 import { pendingRotations } from './rotation.ts';
 
 export interface OverviewOptions {
@@ -16,9 +15,7 @@ export interface OverviewOptions {
   readonly last: number;
 }
 
-export interface OverviewSecret extends SecretInfo {
-  /** When its rotation is due, or `null`. */
-  readonly due: string | null;
+export interface OverviewSecret extends ListedSecret {
   /** Who is rotating it at this moment, or was interrupted; `null` for nobody. */
   readonly rotating: string | null;
 }
@@ -26,7 +23,7 @@ export interface OverviewSecret extends SecretInfo {
 export interface Attention {
   readonly name: string;
   readonly environment: string;
-  /** Its rotation is overdue, it has expired, or it expires within 30 days. */
+  /** Its rotation is overdue, it has expired, or it expires within the policy's `expiry.days`. */
   readonly state: 'overdue' | 'expired' | 'expiring';
   /** Since when, or when. */
   readonly time: string;
@@ -63,12 +60,11 @@ export async function overviewOf(
   const rotating = new Map(pending.map(({ environment: where, name, by }) => [`${where}\n${name}`, by]));
   const secrets = infos.map((info) => ({
     ...info,
-    due: dueTime(dueAt(info, rulesOf(info))),
     rotating: rotating.get(`${info.environment}\n${info.name}`) ?? null,
   }));
   return {
     secrets,
-    due: attention(secrets, scope.now),
+    due: attention(secrets, scope.now, warningMs(scope.policy)),
     audit: await trailOf(scope, place, options),
   };
 }
@@ -83,9 +79,9 @@ export async function trailOf(
   return (await queryAudit(scope, place, { ...query, environment, name, last })).entries;
 }
 
-function attention(secrets: readonly OverviewSecret[], moment: Date): Attention[] {
+function attention(secrets: readonly OverviewSecret[], moment: Date, windowMs: number): Attention[] {
   const now = moment.toISOString();
-  const soon = new Date(moment.getTime() + warningMs()).toISOString();
+  const soon = new Date(moment.getTime() + windowMs).toISOString();
   const found: Attention[] = [];
   for (const { name, environment, due, expires } of secrets) {
     if (due !== null && due <= now) found.push({ name, environment, state: 'overdue', time: due });

@@ -3,6 +3,7 @@ import { IntegrityError, SecretExpiredError, SecretNotFoundError, UsageError } f
 import type { CatalogEntry, Note } from '../../format/catalog.ts';
 import type { Line } from '../../format/json-line.ts';
 import type { ValueLine } from '../../format/lines.ts';
+import { neverRotated } from '../../lifecycle/rotation-intervals.ts';
 import { nameProblem, shown } from '../../format/name.ts';
 import type { EnvironmentReader } from '../environment-reader.ts';
 import { currentVersion, type SecretHistory } from '../secret-history.ts';
@@ -125,7 +126,7 @@ export function infoFrom(
     variable: entry.variable === '' ? null : entry.variable,
     rotations: note.rotations,
     graceUntil: note.graceUntil === '' ? null : note.graceUntil,
-    rotateEverySeconds: entry.interval === 0 ? null : entry.interval,
+    rotateEverySeconds: [0, neverRotated].includes(entry.interval) ? null : entry.interval,
     hook: entry.hook === '' ? null : entry.hook,
     removed: entry.removed === '' ? null : entry.removed,
   };

@@ -27,6 +27,8 @@ export interface SelectedSecret {
   readonly variable: string | null;
   /** Owned by the caller. */
   readonly value: SecretBytes;
+  /** Days until it expires, where that is soon; else `null`. */
+  readonly daysLeft: number | null;
   /** The value before it, while it is in use beside it; owned by the caller. */
   readonly previous: SecretBytes | null;
 }
@@ -43,9 +45,10 @@ export async function selectSecrets(scope: Scope, options: SelectOptions): Promi
   const { only, names, allowExpired } = options;
   const read = async ({ name, field, environment }: WantedSecret): Promise<SelectedSecret> => {
     const wanted = { environment, name, field, allowExpired };
-    const { value, info } = await getSecret(scope, { ...wanted, version: null });
+    const { value, info, daysLeft } = await getSecret(scope, { ...wanted, version: null });
     const inGrace = options.withPrevious && (info.graceUntil ?? '') > scope.now.toISOString();
-    return { name, variable: info.variable, value, previous: inGrace ? await before(scope, wanted) : null };
+    const previous = inGrace ? await before(scope, wanted) : null;
+    return { name, variable: info.variable, value, daysLeft, previous };
   };
   const matching: SelectedSecret[] = [];
   if (only.length > 0 || names.length === 0) {

@@ -55,5 +55,5 @@ test.each([
 });
 
 test('the window is thirty days', () => {
-  expect(warningMs()).toBe(windowMs);
+  expect(warningMs(new Map())).toBe(windowMs);
 });

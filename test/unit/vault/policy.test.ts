@@ -42,6 +42,8 @@ describe('every rule', () => {
     'rekey.days': { good: ['0', '90', '3650'], bad: ['3651', '-1', '0x10'] },
     'retention.days': { good: ['0', '1', '36500'], bad: ['36501', '-1', ''] },
     'retention.versions': { good: ['1', '10000'], bad: ['0', '10001', '1 '] },
+    'expiry.days': { good: ['0', '30', '3650'], bad: ['3651', '-1', ''] },
+    'rotate.days': { good: ['0', '90', '90,api-key=30'], bad: ['never', '90,', 'car=1'] },
   };
 
   test.each(policyTable)(
