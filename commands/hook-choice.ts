@@ -102,8 +102,6 @@ export class HookChoice {
   readonly #stored = new Map<string, Promise<FoundHook>>();
 
   constructor(context: Context, vault: TurnTaker, flags: HookFlags) {
-    if (flags.undo !== undefined && flags.apply === undefined)
-      throw new UsageError('--undo takes back what --apply did: give both');
     if (typeof flags.hook === 'string' && this.#given(flags))
       throw new UsageError('--hook and hooks of your own exclude each other');
     this.#context = context;

@@ -113,6 +113,8 @@ async function runRotate(context: Context, flags: RotateFlags, name?: string): P
     await endRotations(context, flags, flags.resume === true ? 'resume' : 'abandon', name ?? null);
     return undefined;
   }
+  if (flags.undo !== undefined && flags.apply === undefined)
+    throw new UsageError('--undo takes back what --apply did: give both');
   if (flags.due === true || flags.all === true) return many(context, flags, name);
   if (name === undefined) throw new UsageError('which secret?');
   await rotateOne(context, flags, name);

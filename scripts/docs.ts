@@ -196,6 +196,8 @@ const variables: Readonly<Record<string, string>> = {
   VAULT_KDF_ENGINE: 'wasm (default) or native: which implementation of Argon2id computes',
   VAULT_TRUST_PROJECT:
     'SHA-256 of a vault.json that is trusted, in hexadecimal; for CI, instead of vault trust',
+  VAULT_TRUST_HOOKS:
+    'hashes of hooks that are trusted, as vault hook show prints them, with commas; for CI, instead of vault hook trust',
 };
 
 const exits: Readonly<Record<string, string>> = {

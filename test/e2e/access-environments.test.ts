@@ -150,6 +150,7 @@ describe('policy', () => {
     expect(rules.map(({ key }) => key)).toEqual([
       'audit.days',
       'environment.default',
+      'expiry.days',
       'factors.administrators',
       'factors.everyone',
       'kdf.function',
@@ -157,6 +158,7 @@ describe('policy', () => {
       'rekey.days',
       'retention.days',
       'retention.versions',
+      'rotate.days',
     ]);
     expect(rules.every((rule) => rule.default)).toBe(true);
     await vault.ok(['policy', 'set', 'environment.default', 'production']);
@@ -167,7 +169,19 @@ describe('policy', () => {
     expect(await vault.text('x', '-e', 'production')).toBe('y');
     await vault.ok(['policy', 'set', 'environment.default', 'default']);
     await vault.fails(3, ['get', 'x']);
+    // Of one environment, where it was said; else of the vault.
+    await vault.ok(['policy', 'set', 'rotate.days', '90']);
+    await vault.ok(['policy', 'set', 'rotate.days', '30,token=7', '-e', 'production']);
+    const shown = async (...more: string[]): Promise<string> =>
+      (await vault.ok(['policy', 'show', 'rotate.days', ...more])).stdout.toString();
+    expect([await shown(), await shown('-e', 'production'), await shown('-e', 'staging')]).toEqual([
+      '90\n',
+      '30,token=7\n',
+      '90\n',
+    ]);
+    await vault.fails(2, ['policy', 'set', 'rekey.days', '90', '-e', 'production']);
     for (const [key, value] of [
+      ['rotate.days', '90,car=3'],
       ['rekey.days', '-1'],
       ['rekey.days', '3651'],
       ['retention.versions', '0'],
