@@ -35,8 +35,8 @@ async function runUndo(context: Context, flags: UndoFlags): Promise<void> {
   else context.inform(sentence(context, undone, dryRun));
 }
 
-function sentence(context: Context, { operation, redo, secrets }: Undone, dryRun: boolean): string {
-  const verb = `${dryRun ? 'would be ' : ''}${redo ? 'brought' : 'taken'} back`;
+function sentence(context: Context, { operation, time, redo, secrets }: Undone, dryRun: boolean): string {
+  const verb = `at ${context.moment(time)} ${dryRun ? 'would be ' : ''}${redo ? 'brought' : 'taken'} back`;
   const environments = [...new Set(secrets.map(({ environment }) => environment))].join(', ');
   const [one, ...more] = secrets;
   if (one === undefined || more.length > 0)

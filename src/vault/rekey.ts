@@ -15,7 +15,7 @@ import { purgedLine, type PurgedLine, type ValueLine } from '../format/lines.ts'
 import { layOutWhole, type WriteStamp } from './environment-layout.ts';
 import type { EnvironmentReader } from './environment-reader.ts';
 import { settleChanges, type LeftOut } from './settle-changes.ts';
-import { currentVersion, type SecretHistory } from './secret-history.ts';
+import type { SecretHistory } from './secret-history.ts';
 import { isFresh, withKeysSince, withoutDone } from './exposure.ts';
 import { makeEnvironmentKeys, openCarry, type MadeEnvironment } from './new-environment.ts';
 import { storedLine, type StoredLine } from './stored-line.ts';
@@ -78,18 +78,19 @@ export async function rekeyEnvironment(
   return { ...made, built, setAside };
 }
 
-/** Time of the oldest current value that somebody brought anew; `""` where one came back from before, the present where there is none. */
+/**
+ * Time of the oldest version that is kept: it can become the current one again. `""` where one came back from before or does not open, the
+ * present where there is none.
+ */
 async function oldestValue(reader: EnvironmentReader): Promise<string> {
   let oldest = reader.part.values.value.time;
-  for (const entry of await reader.entries()) {
-    if (entry.removed !== '') continue;
-    const current = currentVersion(await reader.history(entry.secret));
-    if (current === null) continue;
-    const { time } = current.value;
-    const opened = await openOrNull(reader, current);
-    opened?.[0].wipe();
-    if (opened === null || !isFresh(opened[1].operation)) return '';
-    if (time < oldest) oldest = time;
+  for (const { secret } of await secretsOf(reader)) {
+    for (const line of (await reader.history(secret)).versions) {
+      const opened = await openOrNull(reader, line);
+      opened?.[0].wipe();
+      if (opened === null || !isFresh(opened[1].operation)) return '';
+      if (line.value.time < oldest) oldest = line.value.time;
+    }
   }
   return oldest;
 }

@@ -58,6 +58,7 @@ const reversible: ReadonlySet<string> = new Set([
   'mv',
   'cp',
   'undo',
+  'hook-use',
 ]);
 
 export function isReversible(operation: string): boolean {

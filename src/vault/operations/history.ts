@@ -5,6 +5,7 @@ import { dueAt, dueTime } from '../../lifecycle/due.ts';
 import { dueRulesOf } from '../due-rules.ts';
 import type { Scope, WriteScope } from '../scope.ts';
 import { currentVersion } from '../secret-history.ts';
+import { tellOfOld } from './known-value.ts';
 import { findSecret, infoOf, pickVersion, shown, type SecretInfo } from './secret.ts';
 import { putSecret, type PutResult } from './put.ts';
 
@@ -75,6 +76,7 @@ export async function rollbackSecret(scope: WriteScope, options: RollbackOptions
   await found.reader.checkVersion(found.history, line.value.version);
   const value = await found.reader.open(line);
   try {
+    await tellOfOld(scope, found.reader, name, line);
     const note = await found.reader.note(line);
     const expires = note.expires === '' ? null : new Date(note.expires);
     return await putSecret(scope, {

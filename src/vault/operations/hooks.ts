@@ -4,6 +4,7 @@ import { utf8 } from '../../crypto/bytes.ts';
 import type { Carry } from '../../format/catalog.ts';
 import { encodeHook, hookIdProblem, hookProblem, parseHook, type HookDefinition } from '../../format/hook.ts';
 import { openCarry } from '../new-environment.ts';
+import { currentVersion } from '../secret-history.ts';
 import type { Scope, WriteScope } from '../scope.ts';
 import { findSecret } from './secret.ts';
 
@@ -108,8 +109,19 @@ export async function attachHook(
   const draft = await scope.draft(environment);
   scope.trace.detail = `hook ${id === '' ? 'none' : id}`;
   for (const name of names) {
-    const { entry } = await findSecret(scope, environment, name);
-    await draft.setEntry({ ...((await draft.find(name)) ?? entry), hook: id });
+    const { entry, history } = await findSecret(scope, environment, name);
+    const before = (await draft.find(name)) ?? entry;
+    const after = { ...before, hook: id };
+    await draft.setEntry(after);
+    const version = currentVersion(history)?.value.version ?? 0;
+    scope.reversal.note({
+      environment: draft.reader.id,
+      secret: entry.secret,
+      before,
+      after,
+      from: version,
+      to: version,
+    });
   }
   return draft.reader.part.entry.name;
 }

@@ -9,7 +9,7 @@ import { linesBackward, type LogSource } from '../../storage/log-lines.ts';
 import type { Place } from '../place.ts';
 import type { Scope } from '../scope.ts';
 
-const aborted = Buffer.from('"op":"aborted"');
+const signed = Buffer.from(',"sig":"');
 const noWrite = Buffer.from('"to":""');
 
 /**
@@ -34,19 +34,29 @@ export async function lastOwnWrite(scope: Scope, { fs, audit }: Place): Promise<
   }
 }
 
-/** The lock is held and the log was mended: what has no `aborted` after it has happened. */
+/**
+ * The lock is held and the log was mended. What was killed before it happened is told from the record after it, which found the vault as it was
+ * before: what anybody says of it in words (`aborted`) is not asked.
+ */
 function findOwn(log: LogSource, principal: string): Line<SignedRecord> | null {
   const own = Buffer.from(`"principal":"${principal}"`);
-  const undone = new Set<string>();
+  let found: Buffer | null = null;
   for (const { raw } of linesBackward(log)) {
     const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.length);
-    const isAborted = bytes.includes(aborted);
-    if (!isAborted && (!bytes.includes(own) || bytes.includes(noWrite))) continue;
+    if (!bytes.includes(signed)) continue;
+    const newer: Buffer | null = found;
+    found = bytes;
+    if (!bytes.includes(own) || bytes.includes(noWrite)) continue;
     const line = parseRecord(raw);
-    if (!isSigned(line)) continue;
-    const { value } = line;
-    if (value.op === 'aborted') undone.add(value.detail);
-    else if (value.principal === principal && value.to !== '' && !undone.has(String(value.seq))) return line;
+    if (!isSigned(line) || line.value.principal !== principal || line.value.to === '') continue;
+    const { from, to } = line.value;
+    if (newer === null || from === to || fromOf(newer) !== from) return line;
   }
   return null;
+}
+
+/** The vault as a signed record found it. */
+function fromOf(bytes: Buffer): string | null {
+  const line = parseRecord(Uint8Array.from(bytes));
+  return isSigned(line) ? line.value.from : null;
 }

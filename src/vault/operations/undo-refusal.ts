@@ -22,6 +22,8 @@ const ways: Readonly<Record<string, string>> = {
   env: 'what is in an environment that was removed is gone but for backups; one that was made goes by `vault env rm`',
   policy: '`vault policy set` sets a rule to what it was',
   purge: 'what was purged is gone; a backup may have it: `vault backup verify FILE`',
+  'audit-prune': 'what was pruned is in the archive, if one was named',
+  backup: 'the vault that was replaced stands beside it',
   'rotate-stage': rotation,
   'rotate-withdraw': 'the old value is current; the new one is kept: `vault history NAME`',
 };

@@ -7,7 +7,7 @@ import type { Reversal, Step } from '../reversal.ts';
 import type { WriteScope } from '../scope.ts';
 import { currentVersion } from '../secret-history.ts';
 import { hashesOf } from './audit-names.ts';
-import { retain } from './put.ts';
+import { tellOfOld } from './known-value.ts';
 import { shown } from './secret.ts';
 import { changeOf } from './undo-refusal.ts';
 
@@ -171,8 +171,9 @@ async function addOld(
   const value = await reader.open(line);
   try {
     const note = { operation: 'rollback', rotations, expires, graceUntil: '' } as const;
+    // What it takes the place of is kept, whatever the policy says, until the next new value: it may be wanted back.
     const added = await draft.addVersion(secret, value.bytes, note);
-    await retain(scope, draft, secret);
+    await tellOfOld(scope, reader, after.name, line);
     return added.value.version;
   } finally {
     value.wipe();

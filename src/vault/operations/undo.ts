@@ -10,6 +10,7 @@ import type { Place } from '../place.ts';
 import type { WriteScope } from '../scope.ts';
 import { lastOwnWrite } from './last-write.ts';
 import { changedByHooks, changeOf, nothingToUndo, notKept, notReversible, spoken } from './undo-refusal.ts';
+import { retiredAmong } from './rotation-target.ts';
 import { checkUnchanged, takeBack, type TakenBack } from './undo-step.ts';
 
 export type { TakenBack } from './undo-step.ts';
@@ -60,12 +61,32 @@ export async function undoLast(scope: WriteScope, place: Place, options: UndoOpt
   const operation = reversal.undone?.operation ?? reversal.operation;
   const { redo } = options;
   await checkUnchanged(scope, reversal, record);
+  await checkInUse(scope, place, reversal, record);
   const secrets: TakenBack[] = [];
   for (const step of reversal.steps) secrets.push(await takeBack(scope, step));
   scope.reversal.undone = { operation, redo };
   scope.trace.detail = `${redo ? 'redo ' : ''}${operation} ${record.seq}`;
   if (options.dryRun) scope.discard();
   return { operation, sequence: record.seq, time: record.time, redo, secrets };
+}
+
+/** What was let go where it is used is no value to go back to. @throws UsageError */
+async function checkInUse(
+  scope: WriteScope,
+  place: Place,
+  { steps }: Reversal,
+  record: SignedRecord,
+): Promise<void> {
+  const { environments } = scope.authority.header;
+  const written = steps.filter(({ from, to }) => from !== to && from > 0);
+  const versions = written.map(({ environment, after, to }) => ({
+    environment: environments.find(({ id }) => id === environment)?.name ?? environment,
+    name: after.name,
+    version: to,
+  }));
+  const retired = await retiredAmong(scope, place, versions);
+  const first = versions.findIndex((version) => retired.has(version));
+  if (first >= 0) throw changedByHooks(record, written[first]);
 }
 
 /** An `undo` is taken back only where that is asked for: two that meet, or one that is run again, do not cancel out. */

@@ -276,7 +276,7 @@ test('no name and no metadata is on the disk in clear; what is kept goes with th
   });
 });
 
-test('versions beyond those that the policy keeps go, as for any write', async () => {
+test('versions beyond those that the policy keeps go with the next new value, not with an undo', async () => {
   await asOwner(team, async (owner) => {
     await owner.write('policy-set', async (scope) =>
       Promise.resolve(setPolicy(scope, 'retention.versions', '2')),
@@ -285,8 +285,14 @@ test('versions beyond those that the policy keeps go, as for any write', async (
     await change.put(owner, 'db', 'two');
     await undo(owner);
     expect(await versionsOf(owner, 'db')).toEqual([
+      [1, 'put'],
       [2, 'put'],
       [3, 'rollback'],
+    ]);
+    await change.put(owner, 'db', 'three');
+    expect(await versionsOf(owner, 'db')).toEqual([
+      [3, 'rollback'],
+      [4, 'put'],
     ]);
   });
 });
