@@ -19,7 +19,7 @@ import { toClipboard } from './clipboard.ts';
 import type { Context } from './context.ts';
 import { HookChoice } from './hook-choice.ts';
 import { canBeMade, newValue } from './new-value.ts';
-import { checkPrevious } from './previous.ts';
+import { settlePrevious } from './previous.ts';
 import { inTurns, type TurnTaker } from './turns.ts';
 import { rotateInTwoPhases } from './two-phase.ts';
 
@@ -111,16 +111,13 @@ export class ConsoleVault implements ConsoleActions {
       throw new UsageError(`what it takes is not known for a ${type}`, {
         hint: '`vault rotate` with --command or --generate',
       });
-    await checkPrevious(
-      { goOn: async (work) => this.#turns.goOn(work), place: this.#vault.place },
-      chosen,
-      secret,
-    );
+    const { hook } = chosen;
+    await settlePrevious(this.#context, this.#turns, this.#vault.place, hook, secret);
     const value = await newValue(this.#context, this.#turns, {}, secret, chosen, null);
     try {
       const options = { environment, name, value, ifVersion, graceUntil: null };
-      const { version } = await (Object.keys(chosen.hook.steps).length > 0
-        ? rotateInTwoPhases(this.#context, this.#turns, chosen.hook, options)
+      const { version } = await (Object.keys(hook.steps).length > 0
+        ? rotateInTwoPhases(this.#context, this.#turns, hook, options)
         : this.#turns.write('rotate', async (scope) =>
             putSecret(scope, { ...options, operation: 'rotate', mustExist: true }),
           ));

@@ -1,9 +1,10 @@
 /**
- * Which hook rotates a secret: commands of the command line, else the stored hook that is named there or by the secret. A stored one is the
- * user's own, or the environment's in the signed policy, whose commands run only once the user has accepted them; or one that the program brings.
+ * Which hook rotates a secret: commands of the command line, else the stored hook that is named there or by the secret. A stored one is in the
+ * environment's signed policy, and its commands run only once the user has accepted them; or it is the user's own, and then has to be
+ * named on the command line: who may write to a vault must not choose among what a user has.
  */
 import { AccessDeniedError, SecretNotFoundError, UsageError } from '../src/errors.ts';
-import { encodeHook, isReadyHook, hookProblem, type HookDefinition } from '../src/format/hook.ts';
+import { encodeHook, isReadyHook, type HookDefinition } from '../src/format/hook.ts';
 import { noHook, type RotationHook } from '../src/hooks/rotation-hook.ts';
 import { readyHook } from '../src/hooks/ready.ts';
 import { shellHook } from '../src/hooks/shell.ts';
@@ -32,7 +33,7 @@ export interface ChosenHook {
 type Target = Pick<SecretInfo, 'name' | 'environment' | 'hook'>;
 
 /** Where a stored hook comes from. */
-export type HookOrigin = 'your configuration' | 'policy' | 'built in';
+export type HookOrigin = 'your configuration' | 'policy';
 
 export interface FoundHook {
   readonly definition: HookDefinition;
@@ -58,33 +59,27 @@ export async function hookHash(definition: HookDefinition): Promise<string> {
 export const runsCommands = ({ definition, origin }: FoundHook): boolean =>
   origin === 'policy' && definition.use === null;
 
-/** @throws SecretNotFoundError HOOK_NOT_FOUND */
-export async function findStoredHook(
-  context: Context,
+/** A hook of the environment's policy. @throws SecretNotFoundError HOOK_NOT_FOUND */
+export async function findPolicyHook(
   vault: Pick<Vault, 'goOn'>,
   environment: string | null,
   id: string,
 ): Promise<FoundHook> {
-  const own = context.settings.hooks.get(id);
-  if (own !== undefined) return { definition: own, origin: 'your configuration', key: null };
   const found = await vault.goOn(async (scope) => {
     const stored = await findHook(scope, environment, id);
     return stored === null ? null : { stored, vaultId: scope.document.vaultId };
   });
-  if (found !== null)
-    return {
-      definition: found.stored.definition,
-      origin: 'policy',
-      key: trustKey(found.vaultId, found.stored),
-    };
-  const ready: HookDefinition | null = isReadyHook(id) ? { use: id, settings: new Map() } : null;
-  if (ready !== null && hookProblem(ready) === null)
-    return { definition: ready, origin: 'built in', key: null };
-  if (ready !== null)
-    throw new UsageError(`the hook ${id} needs settings`, {
-      hint: `\`vault hook set ID --use ${id} --set …\` stores one with them`,
-    });
-  throw new SecretNotFoundError(`there is no hook ${id}`, {}, 'HOOK_NOT_FOUND');
+  if (found === null)
+    throw new SecretNotFoundError(
+      `there is no hook ${id}`,
+      isReadyHook(id) ? { hint: `\`vault hook set ID --use ${id} --set …\` stores one` } : {},
+      'HOOK_NOT_FOUND',
+    );
+  return {
+    definition: found.stored.definition,
+    origin: 'policy',
+    key: trustKey(found.vaultId, found.stored),
+  };
 }
 
 export async function isTrusted(context: Context, { definition, key }: FoundHook): Promise<boolean> {
@@ -119,7 +114,8 @@ export class HookChoice {
     if (this.#given(this.#flags)) return { hook: this.#shell({ apply, check, undo }), command: null };
     const id = named === false ? null : (named ?? target.hook);
     if (id === null) return { hook: noHook, command: null };
-    const { definition } = await this.#find(target.environment, id);
+    const own = named === id ? this.#context.settings.hooks.get(id) : undefined;
+    const definition = own ?? (await this.#find(target.environment, id)).definition;
     if (definition.use === null)
       return { hook: this.#shell(definition.commands), command: definition.commands.command ?? null };
     const { environment } = target;
@@ -159,7 +155,7 @@ export class HookChoice {
 
   async #look(environment: string, id: string): Promise<FoundHook> {
     const context = this.#context;
-    const found = await findStoredHook(context, this.#vault, environment, id);
+    const found = await findPolicyHook(this.#vault, environment, id);
     if (!runsCommands(found) || (await isTrusted(context, found))) return found;
     throw new AccessDeniedError(
       `the hook ${id} of ${environment} runs commands, and you have not accepted them as they are`,

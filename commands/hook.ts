@@ -1,18 +1,13 @@
 /** `vault hook`: what rotates secrets where they are used, stored under an id that secrets name. docs/rotation.md. */
 import { UsageError } from '../src/errors.ts';
-import {
-  hookCommands,
-  isReadyHook,
-  readyHooks,
-  type HookDefinition,
-  type ReadyHook,
-} from '../src/format/hook.ts';
+import { hookCommands, type HookDefinition, type ReadyHook } from '../src/format/hook.ts';
+import { readyHooks } from '../src/format/ready-hooks.ts';
 import { attachHook, listHooks, removeHook, setHook } from '../src/vault/operations/hooks.ts';
 import { renderPairs } from '../src/terminal/table.ts';
 import { collectPairs, examples, group, oneOfWords, type Declare } from './command.ts';
 import type { Context } from './context.ts';
 import {
-  findStoredHook,
+  findPolicyHook,
   hookHash,
   isTrusted,
   runsCommands,
@@ -85,8 +80,8 @@ export const declareHook: Declare = (program, act) => {
   );
   return examples(
     command,
-    'vault hook use postgres db/app',
-    'vault hook set app-db --use postgres-alternating --set admin=db/admin --set roles=app_a,app_b',
+    'vault hook set app-db --use postgres --set host=db.internal --set roles=app',
+    'vault hook set pair --use postgres-alternating --set host=db.internal --set admin=db/admin --set roles=app_a,app_b',
     "vault hook set smtp --apply './set-password' --check './try-login'",
     'vault hook use app-db db/app && vault rotate db/app --grace 24h',
   );
@@ -116,9 +111,10 @@ async function list(context: Context): Promise<void> {
       id,
       { definition, origin: 'your configuration', key: null },
     ]),
-    ...stored
-      .filter(({ id }) => !hooks.has(id))
-      .map(({ id, definition, key }): [string, FoundHook] => [id, { definition, origin: 'policy', key }]),
+    ...stored.map(({ id, definition, key }): [string, FoundHook] => [
+      id,
+      { definition, origin: 'policy', key },
+    ]),
   ];
   const rows = await Promise.all(
     found.map(async ([id, hook]) => ({
@@ -132,9 +128,6 @@ async function list(context: Context): Promise<void> {
       trusted: !runsCommands(hook) || (await isTrusted(context, hook)),
     })),
   );
-  const known = new Set(rows.map(({ id }) => id));
-  for (const id of readyIds.filter((one) => !known.has(one)))
-    rows.push({ id, from: 'built in', does: settingsOf(id), trusted: true });
   if (context.json) context.outputJson(rows);
   else
     await context.table(
@@ -143,18 +136,9 @@ async function list(context: Context): Promise<void> {
     );
 }
 
-function settingsOf(id: string): string {
-  const required = isReadyHook(id)
-    ? Object.entries(readyHooks[id]).flatMap(([name, one]) => (one.required ? name : []))
-    : [];
-  return required.length === 0 ? id : `needs ${required.join(', ')}: store it with \`vault hook set\``;
-}
-
 async function show(context: Context, _flags: unknown, id = ''): Promise<void> {
   const vault = await context.openVault();
-  const found = await vault.read('hook-show', async () =>
-    findStoredHook(context, vault, context.environment, id),
-  );
+  const found = await vault.read('hook-show', async () => findPolicyHook(vault, context.environment, id));
   const sha256 = await hookHash(found.definition);
   const trusted = !runsCommands(found) || (await isTrusted(context, found));
   const parts = partsOf(found.definition);
@@ -215,7 +199,7 @@ async function remove(context: Context, _flags: unknown, id = ''): Promise<void>
 async function use(context: Context, _flags: unknown, id = '', ...names: string[]): Promise<void> {
   const vault = await context.openVault();
   // One that there is: a mistyped id would be found out when it is needed.
-  if (id !== 'none') await findStoredHook(context, vault, context.environment, id);
+  if (id !== 'none') await findPolicyHook(vault, context.environment, id);
   const environment = await vault.write('hook-use', async (scope) =>
     attachHook(scope, context.environment, names, id === 'none' ? '' : id),
   );
@@ -233,9 +217,7 @@ interface TrustFlags {
 
 async function trust(context: Context, flags: TrustFlags, id = ''): Promise<void> {
   const vault = await context.openVault();
-  const found = await vault.read('hook-show', async () =>
-    findStoredHook(context, vault, context.environment, id),
-  );
+  const found = await vault.read('hook-show', async () => findPolicyHook(vault, context.environment, id));
   const { key, definition } = found;
   const sha256 = await hookHash(definition);
   if (key === null || !runsCommands(found))

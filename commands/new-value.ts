@@ -2,8 +2,8 @@
 import { AccessDeniedError, BackendError, UsageError } from '../src/errors.ts';
 import { runForOutput } from '../src/exec/output-of.ts';
 import { withoutOurCredentials } from '../src/exec/variables.ts';
-import { withLogin } from '../src/hooks/database.ts';
 import type { SecretType } from '../src/format/secret-type.ts';
+import { withLogin } from '../src/lifecycle/database-credential.ts';
 import { defaultGenerator, fitsGenerator, generate } from '../src/lifecycle/generate.ts';
 import { openReplaced } from '../src/vault/operations/rotation.ts';
 import type { SecretInfo } from '../src/vault/secret-info.ts';

@@ -10,7 +10,7 @@ import type { Vault } from '../src/vault/vault.ts';
 import type { Context } from './context.ts';
 import { HookChoice, type ChosenHook, type HookFlags } from './hook-choice.ts';
 import { canBeMade, newValue, type ValueFlags } from './new-value.ts';
-import { checkPrevious } from './previous.ts';
+import { settlePrevious } from './previous.ts';
 import { inTurns, type TurnTaker } from './turns.ts';
 import { retire, secretsPastGrace } from './rotate-retire.ts';
 import { rotateInTwoPhases } from './two-phase.ts';
@@ -79,7 +79,7 @@ export async function rotateMany(context: Context, options: ManyOptions): Promis
   );
   const hooked = ready.filter((one) => steps(one) > 0);
   results.push(...(await oneByOne(context, vault, turns, hooked, options)));
-  if (options.which === 'due') results.push(...(await retireDue(context, vault, choice)));
+  if (options.which === 'due') results.push(...(await retireDue(context, vault, turns, options)));
   await show(context, results, false);
   return results.some(({ version }) => version === null) ? 1 : 0;
 }
@@ -104,12 +104,18 @@ function listOptions(context: Context, { which, type, tags }: ManyOptions): List
   };
 }
 
-/** Old values whose time is over; what went well is not told of. */
-async function retireDue(context: Context, vault: Vault, choice: HookChoice): Promise<Result[]> {
+/** Old values whose time is over, each by its secret's own hook; what went well is not told of. */
+async function retireDue(
+  context: Context,
+  vault: Vault,
+  turns: TurnTaker,
+  { type, tags }: ManyOptions,
+): Promise<Result[]> {
+  const choice = new HookChoice(context, turns, {});
   const results: Result[] = [];
-  for (const secret of await secretsPastGrace(context, vault)) {
-    const { error } = await retire(context, vault, choice, secret);
-    if (error !== null) results.push(failed(secret, error));
+  for (const secret of await secretsPastGrace(context, vault, { type, tags })) {
+    const done = await retire(context, turns, choice, secret);
+    if (done !== null && done.error !== null) results.push(failed(secret, done.error));
   }
   return results;
 }
@@ -208,7 +214,7 @@ async function rotateOne(
   const { name, environment, version: ifVersion } = secret;
   let value: Uint8Array<ArrayBuffer> | null = null;
   try {
-    await checkPrevious({ goOn: async (work) => turns.goOn(work), place: vault.place }, chosen, secret);
+    await settlePrevious(context, turns, vault.place, chosen.hook, secret);
     value = await newValue(context, turns, options.flags, secret, chosen, null);
     const { version } = await rotateInTwoPhases(context, turns, chosen.hook, {
       name,

@@ -1,6 +1,6 @@
 /** `vault rotate --retire`: old values that stayed in use for a time of grace are let go where they are used. */
 import { SecretNotFoundError, SecretsManagerError, UsageError } from '../src/errors.ts';
-import { listInfo } from '../src/vault/operations/list.ts';
+import { listInfo, type ListOptions } from '../src/vault/operations/list.ts';
 import { retiredAmong, rotationTarget } from '../src/vault/operations/rotation-target.ts';
 import type { SecretInfo } from '../src/vault/secret-info.ts';
 import type { Vault } from '../src/vault/vault.ts';
@@ -17,6 +17,8 @@ export interface Retirement {
 
 /** @returns the exit status: 1 if any failed */
 export async function retireOld(context: Context, flags: HookFlags, name: string | null): Promise<number> {
+  if (name === null && [flags.hook, flags.apply, flags.check, flags.undo].some((flag) => flag !== undefined))
+    throw new UsageError('each secret’s own hook lets its old value go: name one to use another');
   const vault = await context.openVault();
   const choice = new HookChoice(context, vault, flags);
   if (name !== null) {
@@ -24,8 +26,10 @@ export async function retireOld(context: Context, flags: HookFlags, name: string
     return 0;
   }
   const results: Retirement[] = [];
-  for (const secret of await secretsPastGrace(context, vault))
-    results.push(await retire(context, vault, choice, secret));
+  for (const secret of await secretsPastGrace(context, vault)) {
+    const done = await retire(context, vault, choice, secret);
+    if (done !== null) results.push(done);
+  }
   if (context.json)
     context.outputJson(
       results.map(({ secret: { name: of, environment, version }, error }) => ({
@@ -55,7 +59,7 @@ async function retireOne(context: Context, vault: Vault, choice: HookChoice, nam
     throw new UsageError(`${context.shown(name)} has no hook that lets old values go`, {
       hint: 'name one with --hook, whose `retire` does it',
     });
-  await retirePrevious(context, vault, hook, target);
+  await retirePrevious(context, vault, hook, target, true);
   context.inform(`the value before version ${target.version} of ${context.shown(name)} was let go`);
   if (context.json)
     context.outputJson([
@@ -64,7 +68,11 @@ async function retireOne(context: Context, vault: Vault, choice: HookChoice, nam
 }
 
 /** Secrets whose value before was in use until a time that has passed, and was not let go from here. */
-export async function secretsPastGrace(context: Context, vault: Vault): Promise<SecretInfo[]> {
+export async function secretsPastGrace(
+  context: Context,
+  vault: Vault,
+  { type = null, tags = new Map<string, string>() }: Partial<Pick<ListOptions, 'type' | 'tags'>> = {},
+): Promise<SecretInfo[]> {
   const environment = context.globals.env ?? null;
   return vault.read('rotate-list', async (scope) => {
     const now = scope.now.toISOString();
@@ -75,8 +83,8 @@ export async function secretsPastGrace(context: Context, vault: Vault): Promise<
         allEnvironments: environment === null,
         pattern: null,
         removed: false,
-        type: null,
-        tags: new Map(),
+        type,
+        tags,
         expiringBefore: null,
         expired: false,
         due: false,
@@ -92,16 +100,17 @@ export async function secretsPastGrace(context: Context, vault: Vault): Promise<
   });
 }
 
-/** Let one go; a hook that has nothing to do for it has done it. */
+/** Let one go; `null` where its hook does not. */
 export async function retire(
   context: Context,
   vault: TurnTaker,
   choice: HookChoice,
   secret: SecretInfo,
-): Promise<Retirement> {
+): Promise<Retirement | null> {
   try {
     const { hook } = await choice.of(secret);
-    if (hook.steps.retire !== undefined) await retirePrevious(context, vault, hook, secret);
+    if (hook.steps.retire === undefined) return null;
+    await retirePrevious(context, vault, hook, secret, false);
     return { secret, error: null };
   } catch (error) {
     if (error instanceof SecretsManagerError) return { secret, error };

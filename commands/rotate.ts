@@ -13,7 +13,7 @@ import { collectPairs, examples, oneOfWords, wholeNumber, type Declare } from '.
 import type { Context } from './context.ts';
 import { HookChoice, type ChosenHook, type HookFlags } from './hook-choice.ts';
 import { checkValueFlags, newValue, valueFromInput, type ValueFlags } from './new-value.ts';
-import { checkPrevious } from './previous.ts';
+import { settlePrevious } from './previous.ts';
 import { reportPut } from './put.ts';
 import { endRotations } from './rotate-end.ts';
 import { checkMany, rotateMany } from './rotate-many.ts';
@@ -109,6 +109,9 @@ async function runRotate(context: Context, flags: RotateFlags, name?: string): P
   if (ending.length > 0) {
     if (flags.due === true || flags.all === true)
       throw new UsageError('--resume, --abandon and --retire do not go with --due or --all');
+    const others = [flags.grace, flags.generate, flags.command, flags.ifVersion];
+    if (others.some((flag) => flag !== undefined))
+      throw new UsageError('no new value is made by --resume, --abandon and --retire');
     if (flags.retire === true) return retireOld(context, flags, name ?? null);
     await endRotations(context, flags, flags.resume === true ? 'resume' : 'abandon', name ?? null);
     return undefined;
@@ -128,26 +131,33 @@ async function rotateOne(context: Context, flags: RotateFlags, name: string): Pr
   const target = await vault.goOn(async (scope) => rotationTarget(scope, context.environment, name));
   const chosen = target === null ? { hook: noHook, command: null } : await choice.of(target);
   const { environment } = target ?? context;
-  const ifVersion = flags.ifVersion ?? null;
+  const { hook } = chosen;
+  const hasSteps = Object.keys(hook.steps).length > 0;
   // Nothing runs for what is only tried, nor for what is not there.
   const isTrial = flags.dryRun === true || target === null;
+  if (!isTrial && hasSteps) await settlePrevious(context, vault, vault.place, hook, target);
   const value = isTrial ? new Uint8Array(1) : await valueFor(context, vault, flags, target, chosen);
-  const options = { environment, name, value, ifVersion, graceUntil };
+  const options = { environment, name, value, graceUntil };
   try {
-    const hasSteps = Object.keys(chosen.hook.steps).length > 0;
     if (isTrial || !hasSteps)
       reportPut(
         context,
         await vault.write('rotate', async (scope) => {
-          const done = await putSecret(scope, { ...options, operation: 'rotate', mustExist: true });
+          const ifVersion = flags.ifVersion ?? null;
+          const done = await putSecret(scope, {
+            ...options,
+            ifVersion,
+            operation: 'rotate',
+            mustExist: true,
+          });
           if (flags.dryRun === true) scope.discard();
           return done;
         }),
         flags.dryRun === true,
       );
     else {
-      await checkPrevious(vault, chosen, target);
-      reportRotated(context, await rotateInTwoPhases(context, vault, chosen.hook, options));
+      const ifVersion = flags.ifVersion ?? target.version;
+      reportRotated(context, await rotateInTwoPhases(context, vault, hook, { ...options, ifVersion }));
     }
   } finally {
     value.fill(0);

@@ -2,11 +2,10 @@
  * `vault rotate` with hooks: staged, applied, checked, then current, or taken back. Whatever happens between two steps, the staged value is in
  * the vault, and `vault rotate --resume` goes on from there. docs/rotation.md.
  */
-import { BackendError, ConcurrencyError, SecretsManagerError } from '../src/errors.ts';
+import { BackendError, ConcurrencyError, SecretsManagerError, UsageError } from '../src/errors.ts';
 import type { HookInput } from '../src/exec/hook.ts';
 import { StepFailure, type RotationHook, type Step, type StepWork } from '../src/hooks/rotation-hook.ts';
-import { getSecret } from '../src/vault/operations/get.ts';
-import { retireOperation } from '../src/vault/operations/rotation-target.ts';
+import { openRetirable, retireOperation } from '../src/vault/operations/rotation-target.ts';
 import {
   openReplaced,
   openStaged,
@@ -27,34 +26,39 @@ export interface Rotated {
 }
 
 interface Rotation extends Rotated {
-  /** Whether the value before stays in use for some time. */
-  readonly hasGrace: boolean;
+  /** Until when the value before stays in use, or `null`. */
+  readonly graceUntil: Date | null;
 }
 
-/** @throws BackendError HOOK_FAILED, with the old value still current */
+/** What a rotation by hooks starts from: the version that it was decided upon. */
+export type RotationStart = Omit<StageOptions, 'ifVersion'> & { readonly ifVersion: number };
+
+/**
+ * @throws UsageError before anything is staged, for a value that the hook cannot work with; BackendError HOOK_FAILED, with the old
+ *   value still current
+ */
 export async function rotateInTwoPhases(
   context: Context,
   vault: TurnTaker,
   hook: RotationHook,
-  options: StageOptions,
+  options: RotationStart,
 ): Promise<Rotated> {
-  const staged = await vault.write('rotate-stage', async (scope) => stageRotation(scope, options));
-  return withOld(vault, staged, async (old) => {
-    const input = { name: staged.name, environment: staged.environment, old, value: options.value };
-    const rotation = { ...staged, hasGrace: options.graceUntil !== null };
-    return new TwoPhases(context, vault, hook, rotation, input).forward(true);
-  });
-}
-
-/** The value that is to be replaced, on record as handed out, for as long as hooks run. */
-async function withOld<T>(
-  vault: TurnTaker,
-  rotation: Rotated,
-  work: (old: Uint8Array | null) => Promise<T>,
-): Promise<T> {
-  const old = await vault.read('rotate-old', async (scope) => openReplaced(scope, rotation));
+  if (options.graceUntil !== null && hook.keepsOld === false)
+    throw new UsageError('by this hook the old value ends at once: leave out --grace');
+  const now = context.now();
+  const { name, value } = options;
+  const old = await vault.read('rotate-old', async (scope) => openReplaced(scope, options));
   try {
-    return await work(old?.bytes ?? null);
+    hook.validate?.(old?.bytes ?? null, value);
+    // What has to be let go is noted with the version, so that nothing that happens between makes it forgotten.
+    const graceUntil = options.graceUntil ?? (hook.steps.retire === undefined ? null : now);
+    const staged = await vault.write('rotate-stage', async (scope) =>
+      stageRotation(scope, { ...options, graceUntil }),
+    );
+    const { environment } = staged;
+    const rotation = { ...staged, graceUntil };
+    const input = { name, environment, old: old?.bytes ?? null, value };
+    return await new TwoPhases(context, vault, hook, rotation, input).forward(true);
   } finally {
     old?.wipe();
   }
@@ -70,19 +74,13 @@ async function withPending<T>(
 ): Promise<T> {
   const value = await vault.read('rotate-resume', async (scope) => openStaged(scope, pending));
   const { name, environment } = pending;
+  const old = await vault.read('rotate-old', async (scope) => openReplaced(scope, pending));
   try {
-    return await withOld(vault, pending, async (old) =>
-      work(
-        new TwoPhases(
-          context,
-          vault,
-          hook,
-          { ...pending, hasGrace: pending.graceUntil !== null },
-          { name, environment, old, value: value.bytes },
-        ),
-      ),
-    );
+    const graceUntil = pending.graceUntil === null ? null : new Date(pending.graceUntil);
+    const input = { name, environment, old: old?.bytes ?? null, value: value.bytes };
+    return await work(new TwoPhases(context, vault, hook, { ...pending, graceUntil }, input));
   } finally {
+    old?.wipe();
     value.wipe();
   }
 }
@@ -95,8 +93,9 @@ export async function resumeRotation(
   pending: PendingRotation,
 ): Promise<Rotated> {
   return withPending(context, vault, hook, pending, async (phases) => {
-    // Applied already, perhaps: only a check can tell.
-    if (hook.steps.check !== undefined && (await phases.holds('check'))) return phases.finish();
+    // Applied already, perhaps: only a check can tell; and what the program brings is as well run again.
+    if (!hook.isReady && hook.steps.check !== undefined && (await phases.holds('check')))
+      return phases.finish();
     return phases.forward(false);
   });
 }
@@ -159,8 +158,22 @@ class TwoPhases {
       if (state === 'withdrawn') await this.#runHook('undo');
       if (state !== 'live') throw error;
     }
-    if (!rotation.hasGrace) await this.retire();
+    if (rotation.graceUntil === null || rotation.graceUntil <= this.#context.now()) await this.retire();
     return { name, environment, version };
+  }
+
+  /** See that the present value works before an old one ends. @throws BackendError */
+  async checkCurrent(): Promise<void> {
+    const failure = await this.#runHook('check');
+    if (failure === null) return;
+    throw new BackendError(
+      `${failure.message}: the present value does not work there, so the old one was not let go`,
+      {
+        cause: failure,
+        hint: 'see to it there; `vault rotate --retire NAME` tries again',
+      },
+      'HOOK_FAILED',
+    );
   }
 
   /** Let the old value go. @throws BackendError where it may still be valid */
@@ -190,7 +203,10 @@ class TwoPhases {
     const what = because === null ? '' : `${because.message}; `;
     throw new BackendError(
       `${what}${failure.message}: which value is in use there is not known; version ${version} of ${this.#context.shown(name)} stays pending`,
-      { cause: failure, hint: 'see to it there, then `vault rotate --resume`, or `vault rotate --abandon`' },
+      {
+        cause: failure,
+        hint: 'see to it there, then `vault rotate --resume`, or `--abandon`; `--abandon NAME --no-hook` changes the vault only',
+      },
       'HOOK_FAILED',
     );
   }
@@ -253,27 +269,31 @@ function unexpected(error: unknown): StepFailure {
   return new StepFailure(`failed: ${error.message}`, { cause: error, hint: error.hint, isUntouched: true });
 }
 
-/** Let the value go that was current before this version. @throws SecretNotFoundError where there is none; BackendError */
+/**
+ * Let the value go that was current before this version, once the present one is seen to work.
+ * @param early whether its grace may last still
+ * @throws as `openRetirable`; BackendError where it may still be valid
+ */
 export async function retirePrevious(
   context: Context,
   vault: TurnTaker,
   hook: RotationHook,
   { name, environment, version }: Pick<SecretInfo, 'name' | 'environment' | 'version'>,
+  early: boolean,
 ): Promise<void> {
-  const wanted = { environment, name, field: null, allowExpired: true } as const;
-  const previous = await vault.read('rotate-old', async (scope) =>
-    getSecret(scope, { ...wanted, version: 'previous' }),
+  const { old, value } = await vault.read('rotate-old', async (scope) =>
+    openRetirable(scope, { name, environment, version }, early),
   );
   try {
-    const current = await vault.read('rotate-use', async (scope) => getSecret(scope, { ...wanted, version }));
-    try {
-      const [old, value] = [previous.value.bytes, current.value.bytes];
-      const rotation = { name, environment, version, hasGrace: false };
-      await new TwoPhases(context, vault, hook, rotation, { name, environment, old, value }).retire();
-    } finally {
-      current.value.wipe();
-    }
+    if (Buffer.compare(old.bytes, value.bytes) === 0)
+      throw new UsageError(`the old value of ${context.shown(name)} is the present one`);
+    const rotation = { name, environment, version, graceUntil: null };
+    const input = { name, environment, old: old.bytes, value: value.bytes };
+    const phases = new TwoPhases(context, vault, hook, rotation, input);
+    await phases.checkCurrent();
+    await phases.retire();
   } finally {
-    previous.value.wipe();
+    old.wipe();
+    value.wipe();
   }
 }

@@ -6,15 +6,10 @@ import { hmacSha256, sha256 } from './hash.ts';
 export const scramSaltLength = 16;
 const iterations = 4_096;
 
-/** Text for which SASLprep (RFC 4013) changes nothing: others are left to the server. */
-export function isPlainPassword(password: string): boolean {
-  return /^[ -~]+$/u.test(password);
-}
-
 /**
  * The verifier of a password by SCRAM-SHA-256 (RFC 5802 section 3, RFC 7677), as PostgreSQL stores it:
  * `SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY`, in base64.
- * @param password printable ASCII (`isPlainPassword`) @param salt 16 random bytes
+ * @param password printable ASCII, which SASLprep (RFC 4013) leaves as it is @param salt 16 random bytes
  */
 export async function scramVerifier(password: string, salt: Bytes): Promise<string> {
   const key = await crypto.subtle.importKey('raw', utf8(password), 'PBKDF2', false, ['deriveBits']);

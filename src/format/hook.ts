@@ -3,43 +3,15 @@
  * an administrator, or in the user's own configuration. docs/format.md section 12, docs/rotation.md.
  */
 import { IntegrityError } from '../errors.ts';
-import type { Bytes } from '../crypto/bytes.ts';
+import { utf8, type Bytes } from '../crypto/bytes.ts';
 import { encodeJson, parseJson } from './json-line.ts';
 import { limits } from './limits.ts';
+import { readyHooks, type Setting } from './ready-hooks.ts';
 import { list, object, text, tuple } from './schema.ts';
 
 /** Shell commands of a hook. `command` prints a new value; the others get both values. */
 export const hookCommands = ['command', 'apply', 'check', 'undo', 'retire'] as const;
 export type HookCommand = (typeof hookCommands)[number];
-
-interface Setting {
-  readonly required: boolean;
-  readonly meaning: string;
-}
-
-const admin = (required: boolean, meaning: string): Setting => ({ required, meaning });
-
-/** Hooks that the program brings, with the settings that they take. */
-export const readyHooks = {
-  postgres: {
-    admin: admin(false, 'secret of a role that may set the password; without it the role sets its own'),
-  },
-  'postgres-alternating': {
-    admin: admin(true, 'secret of a role that may set both passwords'),
-    roles: { required: true, meaning: 'the two roles, with a comma' },
-  },
-  redis: {
-    admin: admin(false, 'secret of a user that may set the password; without it the user sets its own'),
-    plain: { required: false, meaning: '`yes`: without TLS to a server on another host' },
-  },
-  http: {
-    apply: { required: true, meaning: 'where the new value is posted to' },
-    check: { required: false, meaning: 'where it is asked whether the new value works' },
-    undo: { required: false, meaning: 'where it is asked to go back to the old value' },
-    retire: { required: false, meaning: 'where it is asked to let the old value go' },
-    token: { required: false, meaning: 'secret that is sent as a bearer token' },
-  },
-} as const satisfies Record<string, Readonly<Record<string, Setting>>>;
 
 export type ReadyHook = keyof typeof readyHooks;
 
@@ -54,6 +26,7 @@ const idForm = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 /** Why a text cannot be the id of a hook, or `null`. */
 export function hookIdProblem(id: string): string | null {
+  if (id === 'none') return '`none` is no hook';
   return idForm.test(id) ? null : 'it is letters, digits, `.`, `_` and `-`, at most 64';
 }
 
@@ -63,19 +36,37 @@ export function isReadyHook(id: string): id is ReadyHook {
 
 /** Why a definition will not do, or `null`. */
 export function hookProblem(definition: HookDefinition): string | null {
-  if (definition.use === null) {
-    const { command, apply, check, undo } = definition.commands;
-    if (command === undefined && apply === undefined && check === undefined)
-      return 'it has neither `command` nor `apply` nor `check`';
-    return undo !== undefined && apply === undefined ? '`undo` takes back what `apply` did: give both' : null;
+  const texts = definition.use === null ? Object.entries(definition.commands) : [...definition.settings];
+  for (const [name, said] of texts) {
+    if (said === '') return `\`${name}\` is empty`;
+    if (utf8(said).length > hookText) return `\`${name}\` is longer than ${hookText} bytes`;
   }
-  const known: Readonly<Record<string, Setting>> = readyHooks[definition.use];
-  for (const [name, value] of definition.settings) {
-    if (!Object.hasOwn(known, name)) return `${definition.use} has no setting ${JSON.stringify(name)}`;
-    if (value === '') return `the setting ${name} is empty`;
+  return definition.use === null
+    ? commandsProblem(definition.commands)
+    : settingsProblem(definition.use, definition.settings);
+}
+
+function commandsProblem({
+  command,
+  apply,
+  check,
+  undo,
+}: Partial<Record<HookCommand, string>>): string | null {
+  if (command === undefined && apply === undefined && check === undefined)
+    return 'it has neither `command` nor `apply` nor `check`';
+  return undo !== undefined && apply === undefined ? '`undo` takes back what `apply` did: give both' : null;
+}
+
+function settingsProblem(use: ReadyHook, settings: ReadonlyMap<string, string>): string | null {
+  const known: Readonly<Record<string, Setting>> = readyHooks[use];
+  for (const [name, value] of settings) {
+    const one = Object.hasOwn(known, name) ? known[name] : undefined;
+    if (one === undefined) return `${use} has no setting ${JSON.stringify(name)}`;
+    const problem = one.problem(value);
+    if (problem !== null) return `the setting ${name} will not do: ${problem}`;
   }
   for (const [name, { required }] of Object.entries(known))
-    if (required && !definition.settings.has(name)) return `${definition.use} needs the setting ${name}`;
+    if (required && !settings.has(name)) return `${use} needs the setting ${name}`;
   return null;
 }
 

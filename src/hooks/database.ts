@@ -1,51 +1,68 @@
 /** What the hooks for databases have in common: the credential that is rotated, and how its server is reached. */
-import { readFileSync } from 'node:fs';
-import type { ConnectionOptions } from 'node:tls';
+import { readFileSync, statSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { checkServerIdentity, type ConnectionOptions } from 'node:tls';
 import { AccessDeniedError, UsageError } from '../errors.ts';
-import { parseUtf8, type Bytes } from '../crypto/bytes.ts';
-import { databaseSpellings, parseDatabaseCredential } from '../lifecycle/database-credential.ts';
-import type { DatabaseFields } from '../lifecycle/database-url.ts';
-import { readMembers, withField } from '../lifecycle/field.ts';
-import { StepFailure } from './rotation-hook.ts';
+import { namesOf } from '../format/ready-hooks.ts';
+import { parseDatabaseCredential } from '../lifecycle/database-credential.ts';
 
-export interface Login extends DatabaseFields {
-  /** Of the member `options`, texts only. */
-  readonly options: ReadonlyMap<string, string>;
+/** The server that a hook works on, by its settings: a credential that says something else is refused. */
+export interface Server {
+  readonly host: string;
+  readonly port: number;
+  /** Users or roles whose passwords may be set. */
+  readonly users: readonly string[];
+  /** Name of the secret of who sets passwords; `null` for the user itself. */
+  readonly admin: string | null;
+  readonly tls: ConnectionOptions | null;
 }
 
-/** @throws UsageError, SecretNotFoundError for what is no credential of a database */
-export function loginOf(value: Bytes): Login {
-  const options = readMembers(value).get('options');
-  const pairs = typeof options === 'object' && options !== null ? Object.entries(options) : [];
-  const texts = pairs.filter((pair): pair is [string, string] => typeof pair[1] === 'string');
-  return { ...parseDatabaseCredential(value), options: new Map(texts) };
+/** @param settings as format/hook.ts has checked them @param users the setting that names them */
+export function serverOf(settings: ReadonlyMap<string, string>, users: string, usualPort: number): Server {
+  const host = settings.get('host') ?? '';
+  return {
+    host,
+    port: Number(settings.get('port') ?? usualPort),
+    users: namesOf(settings.get(users) ?? ''),
+    admin: settings.get('admin') ?? null,
+    tls: tlsOf(host, settings.get('tls') ?? (isLocal(host) ? 'disable' : 'verify-full'), settings.get('ca')),
+  };
 }
 
-/**
- * The credential with another password, and another user where one is named; caller wipes.
- * @param password text in UTF-8, borrowed
- */
-export function withLogin(value: Bytes, password: Bytes, username: string | null): Bytes {
-  // The whole of it is looked at before anything is made of it.
-  loginOf(value);
-  const members = readMembers(value);
-  if (members.has('url')) {
-    const hint = 'leave it out: `vault get NAME --field url` makes one of the other fields';
-    throw new UsageError('the credential has a url of its own, which would keep the old password', { hint });
-  }
-  let changed = withField(value, 'password', parseUtf8(password));
-  if (username === null) return changed;
-  const named = databaseSpellings.username.filter((name) => members.has(name));
-  for (const name of named.length === 0 ? [databaseSpellings.username[0]] : named) {
-    const before = changed;
-    changed = withField(before, name, username);
-    before.fill(0);
-  }
-  return changed;
+/** Who logs in, and where to; of Redis the user `default` has no name in a credential. */
+export interface Login {
+  readonly username: string;
+  readonly password: string;
+  readonly database: string | null;
+}
+
+/** Printable ASCII: what SASLprep (RFC 4013) and every client and server leave as it is. */
+const plain = /^[ -~]+$/u;
+
+/** @throws UsageError, SecretNotFoundError for what is no credential, or one that the hook must not work on */
+export function loginOn(server: Server, value: Uint8Array): Login {
+  const { host, port, username, password, database } = parseDatabaseCredential(Uint8Array.from(value));
+  if (host !== server.host || (port ?? server.port) !== server.port)
+    throw new UsageError('the credential is of another server than the hook');
+  const user = username === '' ? 'default' : username;
+  if (!server.users.includes(user))
+    throw new UsageError('the credential is of a user that the hook does not name');
+  return loginFrom(user, password, database);
+}
+
+/** The login of who sets passwords: where to is the hook's to say. */
+export function adminOf(value: Uint8Array): Login {
+  const { username, password, database } = parseDatabaseCredential(Uint8Array.from(value));
+  return loginFrom(username === '' ? 'default' : username, password, database);
+}
+
+function loginFrom(username: string, password: string, database: string | null): Login {
+  if (!plain.test(password)) throw new UsageError('a password has to be printable ASCII characters');
+  return { username, password, database };
 }
 
 /** A server on this machine: what goes there passes no network. */
-export function isLocal(host: string): boolean {
+function isLocal(host: string): boolean {
   return host.startsWith('/') || /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/iu.test(host);
 }
 
@@ -54,25 +71,28 @@ export function isLocal(host: string): boolean {
  * @param root file of a certificate to trust in place of the system's
  * @returns `null` for a connection without TLS
  */
-export function tlsOf(host: string, mode: string, root: string | undefined): ConnectionOptions | null {
-  const ca = root === undefined ? {} : { ca: certificateIn(root) };
+function tlsOf(host: string, mode: string, root: string | undefined): ConnectionOptions | null {
   if (mode === 'disable') return null;
+  const ca = root === undefined ? {} : { ca: certificateIn(root) };
   if (mode === 'require') return { ...ca, rejectUnauthorized: root !== undefined, checkServerIdentity: none };
   if (mode === 'verify-ca') return { ...ca, checkServerIdentity: none };
-  if (mode === 'verify-full') return { ...ca, servername: host };
-  throw new UsageError('sslmode of the credential is none of disable, require, verify-ca, verify-full');
+  // An address is no server name (RFC 6066 section 3), and is what has to stand in the certificate all the same.
+  const name = isIP(host) === 0 ? { servername: host } : {};
+  return { ...ca, ...name, checkServerIdentity: (_, certificate) => checkServerIdentity(host, certificate) };
 }
 
 const none = (): undefined => undefined;
+const largestCertificate = 1024 ** 2;
 
 function certificateIn(file: string): Buffer {
   try {
+    // Not a pipe, which would be waited for.
+    const { size } = statSync(file);
+    if (!statSync(file).isFile() || size > largestCertificate)
+      throw new UsageError('it is no file of a certificate');
     return readFileSync(file);
   } catch (cause) {
-    throw new StepFailure('failed: the file that sslrootcert of the credential names cannot be read', {
-      cause,
-      isUntouched: true,
-    });
+    throw new UsageError('the file that the setting ca of the hook names cannot be read', { cause });
   }
 }
 

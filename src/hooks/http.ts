@@ -2,7 +2,7 @@
 import { UsageError } from '../errors.ts';
 import { parseUtf8 } from '../crypto/bytes.ts';
 import type { HookInput } from '../exec/hook.ts';
-import { codeOf, isLocal } from './database.ts';
+import { codeOf } from './database.ts';
 import {
   StepFailure,
   type RotationHook,
@@ -23,32 +23,28 @@ interface Options {
   readonly secrets: SecretSource;
 }
 
-/** @throws UsageError for an address that is none, or would send values over a network without TLS */
+/** @param options with addresses as format/hook.ts has checked them */
 export function httpHook({ urls, token, secrets }: Options): RotationHook {
   const found = [...urls].map(([name, text]) => {
     const step = name as Step;
-    const address = addressOf(step, text);
+    const address = new URL(text);
     const work: StepWork = async (input) =>
-      post(address, step, input, token === null ? null : await secrets(token));
+      post(address, step, input, token === null ? null : bearer(await secrets(token)));
     return [step, work] as const;
   });
-  return { steps: Object.fromEntries(found), next: null, endsPrevious: false };
+  return { steps: Object.fromEntries(found), next: null, validate: null, keepsOld: null, isReady: false };
 }
 
-function addressOf(step: Step, text: string): URL {
-  const url = URL.parse(text);
-  if (url?.username !== '' || url.password !== '')
-    throw new UsageError(`the setting ${step} of the hook is no address of a server`);
-  const isPlain = url.protocol === 'http:' && isLocal(url.hostname);
-  if (url.protocol !== 'https:' && !isPlain)
-    throw new UsageError(
-      `the setting ${step} of the hook has to begin with https:// (http:// for this machine alone)`,
-    );
-  return url;
+/** Wipes the token. @throws UsageError for what cannot stand in a header (RFC 6750 section 2.1) */
+function bearer(token: Uint8Array): string {
+  const text = Buffer.from(token).toString('latin1').trim();
+  token.fill(0);
+  if (!/^[!-~]+$/u.test(text))
+    throw new UsageError('the token of the hook is no bearer token: printable ASCII, no spaces');
+  return `Bearer ${text}`;
 }
 
-/** @param token wiped */
-async function post(address: URL, step: Step, input: HookInput, token: Uint8Array | null): Promise<void> {
+async function post(address: URL, step: Step, input: HookInput, authorization: string | null): Promise<void> {
   const body = JSON.stringify({
     step,
     name: input.name,
@@ -58,11 +54,9 @@ async function post(address: URL, step: Step, input: HookInput, token: Uint8Arra
   });
   let status: number;
   try {
-    const authorization =
-      token === null ? {} : { authorization: `Bearer ${Buffer.from(token).toString('utf8').trim()}` };
     const response = await fetch(address, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', ...authorization },
+      headers: { 'content-type': 'application/json', ...(authorization === null ? {} : { authorization }) },
       body,
       // A value goes where the hook says, and nowhere else.
       redirect: 'manual',
@@ -76,8 +70,6 @@ async function post(address: URL, step: Step, input: HookInput, token: Uint8Arra
     const code = codeOf(inner);
     const why = timedOut ? 'no answer in time' : `the server cannot be used (${code})`;
     throw new StepFailure(`failed: ${why}`, { cause, isUntouched: unreached.has(code) });
-  } finally {
-    token?.fill(0);
   }
   if (status < 200 || status > 299) throw new StepFailure(`failed: the server answered ${status}`);
 }

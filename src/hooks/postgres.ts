@@ -5,146 +5,131 @@
 import type { Client } from 'pg';
 import { SecretsManagerError, UsageError } from '../errors.ts';
 import type { RandomSource } from '../crypto/aead.ts';
-import { isPlainPassword, scramSaltLength, scramVerifier } from '../crypto/scram.ts';
+import { scramSaltLength, scramVerifier } from '../crypto/scram.ts';
 import type { HookInput } from '../exec/hook.ts';
-import { codeOf, isLocal, loginOf, needsOld, tlsOf, withLogin, type Login } from './database.ts';
+import { withLogin } from '../lifecycle/database-credential.ts';
+import { adminOf, codeOf, loginOn, needsOld, serverOf, type Login, type Server } from './database.ts';
+import { within } from './deadline.ts';
 import { LoginRefused, StepFailure, type RotationHook, type SecretSource } from './rotation-hook.ts';
 
 interface Options {
-  /** Name of a secret: who sets passwords; `null` for the role itself. */
-  readonly admin: string | null;
+  readonly settings: ReadonlyMap<string, string>;
   readonly secrets: SecretSource;
   readonly random: RandomSource;
 }
 
+const usualPort = 5_432;
 const connectMs = 10_000;
 const statementMs = 30_000;
+/** For all of a step. */
+const stepMs = 60_000;
+const goodbyeMs = 2_000;
 
-/** One role, whose password changes at once: whoever logs in by the old one fails from then on. */
-export function postgresHook(options: Options): RotationHook {
-  const set = async (to: Login, before: Login | null): Promise<void> =>
-    withAdmin(options, [before, to], async (client) =>
-      setPassword(client, to.username, to.password, options.random),
-    );
-  return {
-    next: (present, password) => withLogin(present, password, null),
-    endsPrevious: false,
-    steps: {
-      apply: async (input) => set(newLogin(input), oldLogin(input)),
-      check: async (input) => as(newLogin(input), async (client) => client.query('select 1')),
-      undo: async (input) => {
-        const old = oldLogin(input);
-        if (old === null) throw needsOld();
-        await set(old, newLogin(input));
-      },
-    },
-  };
-}
+/** Nothing was changed: not allowed (insufficient_privilege), or somebody else is changing the same role (internal_error). */
+const untouched: ReadonlySet<string> = new Set(['42501', 'XX000']);
 
-/** Two roles in turn: the one that is not in use gets the new password, so that no login ever fails. */
-export function alternatingPostgresHook(
-  roles: string,
-  options: Options & { readonly admin: string },
-): RotationHook {
-  const [first, second, ...more] = roles.split(',').map((role) => role.trim());
-  if (first === undefined || second === undefined || more.length > 0 || first === '' || second === '')
-    throw new UsageError('roles of the hook are two, with a comma');
-  if (first === second) throw new UsageError('roles of the hook are the same one twice');
-  const set = async (username: string, password: string | null): Promise<void> =>
-    withAdmin(options, [], async (client) => setPassword(client, username, password, options.random));
-  return {
-    next: (present, password) =>
-      withLogin(present, password, loginOf(present).username === first ? second : first),
-    endsPrevious: true,
-    steps: {
-      apply: async (input) => {
-        const { username, password } = newLogin(input);
-        if (username === oldLogin(input)?.username)
-          throw new UsageError('the new value is of the role that is in use');
-        await set(username, password);
-      },
-      check: async (input) => as(newLogin(input), async (client) => client.query('select 1')),
-      // The other role is in use, and stays as it is.
-      undo: async (input) => set(newLogin(input).username, null),
-      retire: async (input) => {
-        const old = oldLogin(input);
-        if (old !== null && old.username !== newLogin(input).username) await set(old.username, null);
-      },
-    },
-  };
-}
+class Postgres {
+  readonly server: Server;
+  readonly #secrets: SecretSource;
+  readonly #random: RandomSource;
 
-const newLogin = ({ value }: HookInput): Login => loginOf(Uint8Array.from(value));
-const oldLogin = ({ old }: HookInput): Login | null => (old === null ? null : loginOf(Uint8Array.from(old)));
+  constructor({ settings, secrets, random }: Options) {
+    this.server = serverOf(settings, 'roles', usualPort);
+    this.#secrets = secrets;
+    this.#random = random;
+  }
 
-/** As the administrator; without one as the role itself, by the first of these that the server takes: it may have been changed already. */
-async function withAdmin(
-  { admin, secrets }: Options,
-  own: readonly (Login | null)[],
-  work: (client: Client) => Promise<unknown>,
-): Promise<void> {
-  if (admin !== null) {
-    const value = await secrets(admin);
-    try {
-      await as(loginOf(value), work);
-    } finally {
-      value.fill(0);
+  login(value: Uint8Array): Login {
+    return loginOn(this.server, value);
+  }
+
+  old({ old }: HookInput): Login | null {
+    return old === null ? null : this.login(old);
+  }
+
+  async check({ value }: HookInput): Promise<void> {
+    await this.#as(this.login(value), async (client) => client.query('select 1'));
+  }
+
+  /** @param own logins of the role itself, for where there is no administrator: the first that the server takes, since it may be changed already */
+  async setPassword(
+    { name }: HookInput,
+    username: string,
+    password: string | null,
+    own: readonly (Login | null)[],
+  ): Promise<void> {
+    const work = async (client: Client): Promise<void> => {
+      const kept =
+        password === null
+          ? 'NULL'
+          : client.escapeLiteral(await scramVerifier(password, this.#random(scramSaltLength)));
+      await client.query(`ALTER ROLE ${client.escapeIdentifier(username)} PASSWORD ${kept}`);
+    };
+    const { admin } = this.server;
+    // The administrator's own password is set by itself.
+    if (admin === null || admin === name) await this.#asOne(own, work);
+    else {
+      const value = await this.#secrets(admin);
+      try {
+        await this.#as(adminOf(value), work);
+      } finally {
+        value.fill(0);
+      }
     }
-    return;
   }
-  const [first, ...others] = own.filter((login) => login !== null);
-  if (first === undefined) throw needsOld();
-  try {
-    await as(first, work);
-  } catch (error) {
-    const [second] = others;
-    if (second === undefined || !(error instanceof LoginRefused)) throw error;
-    await as(second, work);
+
+  async #asOne(own: readonly (Login | null)[], work: (client: Client) => Promise<void>): Promise<void> {
+    const logins = own.filter((login) => login !== null);
+    if (logins.length === 0) throw needsOld();
+    for (const [index, login] of logins.entries()) {
+      try {
+        await this.#as(login, work);
+        return;
+      } catch (error) {
+        if (!(error instanceof LoginRefused) || index === logins.length - 1) throw error;
+      }
+    }
   }
-}
 
-async function setPassword(
-  client: Client,
-  username: string,
-  password: string | null,
-  random: RandomSource,
-): Promise<void> {
-  const kept =
-    password === null
-      ? 'NULL'
-      : client.escapeLiteral(
-          isPlainPassword(password) ? await scramVerifier(password, random(scramSaltLength)) : password,
-        );
-  await client.query(`ALTER ROLE ${client.escapeIdentifier(username)} PASSWORD ${kept}`);
-}
-
-async function as(login: Login, work: (client: Client) => Promise<unknown>): Promise<void> {
-  const { default: pg } = await import('pg');
-  const { host, port, database, username, password } = login;
-  if (password === '') throw new UsageError('the credential has no password');
-  const mode = login.options.get('sslmode') ?? (isLocal(host) ? 'disable' : 'verify-full');
-  const client = new pg.Client({
-    host,
-    port: port ?? 5_432,
-    database: database ?? username,
-    user: username,
-    password,
-    ssl: tlsOf(host, mode, login.options.get('sslrootcert')) ?? false,
-    connectionTimeoutMillis: connectMs,
-    query_timeout: statementMs,
-    application_name: 'vault',
-  });
-  // A connection that breaks while nothing waits for it is no crash: the next statement fails.
-  client.on('error', () => undefined);
-  let isUntouched = true;
-  try {
-    await client.connect();
-    isUntouched = false;
-    await work(client);
-  } catch (cause) {
-    throw failureFrom(cause, isUntouched);
-  } finally {
-    await client.end().catch(() => undefined);
+  async #as(login: Login, work: (client: Client) => Promise<unknown>): Promise<void> {
+    const { default: pg } = await import('pg');
+    const { host, port, tls } = this.server;
+    const { username, password, database } = login;
+    let asked = false;
+    const client = new pg.Client({
+      host,
+      port,
+      database: database ?? username,
+      user: username,
+      password: () => {
+        asked = true;
+        return password;
+      },
+      ssl: tls ?? false,
+      connectionTimeoutMillis: connectMs,
+      query_timeout: statementMs,
+      application_name: 'vault',
+    });
+    // A connection that breaks while nothing waits for it is no crash: the next statement fails.
+    client.on('error', () => undefined);
+    const cut = (): void => {
+      client.connection.stream.destroy();
+    };
+    let isUntouched = true;
+    const run = async (): Promise<void> => {
+      await client.connect();
+      // Who is let in without one proves nothing, and is not who was meant.
+      if (!asked) throw new StepFailure('failed: the server asks for no password', { isUntouched });
+      isUntouched = false;
+      await work(client);
+    };
+    try {
+      await within(stepMs, run(), cut);
+    } catch (cause) {
+      throw failureFrom(cause, isUntouched);
+    } finally {
+      await within(goodbyeMs, client.end(), cut).catch(() => undefined);
+    }
   }
 }
 
@@ -153,5 +138,72 @@ function failureFrom(cause: unknown, isUntouched: boolean): Error {
   const code = codeOf(cause);
   // SQLSTATE of class 28: invalid authorization.
   if (code.startsWith('28')) return new LoginRefused(cause);
-  return new StepFailure(`failed: the server cannot be used (${code})`, { cause, isUntouched });
+  return new StepFailure(`failed: the server cannot be used (${code})`, {
+    cause,
+    isUntouched: isUntouched || untouched.has(code),
+  });
+}
+
+/** Roles whose passwords change at once: whoever logs in by an old one fails from then on. */
+export function postgresHook(options: Options): RotationHook {
+  const postgres = new Postgres(options);
+  return {
+    isReady: true,
+    keepsOld: false,
+    next: (present, password) => withLogin(present, password, null),
+    validate: (old, value) => {
+      const now = postgres.login(value);
+      if (old !== null && postgres.login(old).username !== now.username)
+        throw new UsageError('the new value is of another role');
+    },
+    steps: {
+      apply: async (input) => {
+        const now = postgres.login(input.value);
+        await postgres.setPassword(input, now.username, now.password, [postgres.old(input), now]);
+      },
+      check: async (input) => postgres.check(input),
+      undo: async (input) => {
+        const old = postgres.old(input);
+        if (old === null) throw needsOld();
+        await postgres.setPassword(input, old.username, old.password, [postgres.login(input.value), old]);
+      },
+    },
+  };
+}
+
+/** Two roles in turn: the one that is not in use gets the new password, so that no login ever fails. */
+export function alternatingPostgresHook(options: Options): RotationHook {
+  const postgres = new Postgres(options);
+  const [first = '', second = ''] = postgres.server.users;
+  /** The one in use is never touched. */
+  const other = (input: HookInput): Login => {
+    const login = postgres.login(input.value);
+    if (login.username === postgres.old(input)?.username)
+      throw new UsageError('the new value is of the role that is in use');
+    return login;
+  };
+  return {
+    isReady: true,
+    keepsOld: true,
+    next: (present, password) =>
+      withLogin(present, password, postgres.login(present).username === first ? second : first),
+    validate: (old, value) => {
+      other({ name: '', environment: '', old, value });
+    },
+    steps: {
+      apply: async (input) => {
+        const { username, password } = other(input);
+        await postgres.setPassword(input, username, password, []);
+      },
+      check: async (input) => postgres.check(input),
+      // The other role is in use, and stays as it is.
+      undo: async (input) => postgres.setPassword(input, other(input).username, null, []),
+      retire: async (input) => {
+        other(input);
+        const old = postgres.old(input);
+        if (old === null) throw needsOld();
+        await postgres.setPassword(input, old.username, null, []);
+      },
+    },
+  };
 }

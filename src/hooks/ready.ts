@@ -15,23 +15,13 @@ export async function readyHook(
   use: ReadyHook,
   { settings, secrets, random, warn }: ReadyOptions,
 ): Promise<RotationHook> {
-  const admin = settings.get('admin') ?? null;
   switch (use) {
     case 'postgres':
-      return (await import('./postgres.ts')).postgresHook({ admin, secrets, random });
+      return (await import('./postgres.ts')).postgresHook({ settings, secrets, random });
     case 'postgres-alternating':
-      return (await import('./postgres.ts')).alternatingPostgresHook(settings.get('roles') ?? '', {
-        admin: admin ?? '',
-        secrets,
-        random,
-      });
+      return (await import('./postgres.ts')).alternatingPostgresHook({ settings, secrets, random });
     case 'redis':
-      return (await import('./redis.ts')).redisHook({
-        admin,
-        plain: settings.get('plain') === 'yes',
-        secrets,
-        warn,
-      });
+      return (await import('./redis.ts')).redisHook({ settings, secrets, warn });
     case 'http':
       return (await import('./http.ts')).httpHook({
         urls: new Map([...settings].filter(([name]) => name !== 'token')),

@@ -6,59 +6,88 @@ import { SecretsManagerError, UsageError } from '../errors.ts';
 import { encodeHex, utf8 } from '../crypto/bytes.ts';
 import { sha256 } from '../crypto/hash.ts';
 import type { HookInput } from '../exec/hook.ts';
-import { codeOf, isLocal, loginOf, needsOld, tlsOf, withLogin, type Login } from './database.ts';
+import { withLogin } from '../lifecycle/database-credential.ts';
+import { adminOf, codeOf, loginOn, needsOld, serverOf, type Login, type Server } from './database.ts';
+import { within } from './deadline.ts';
 import { LoginRefused, StepFailure, type RotationHook, type SecretSource } from './rotation-hook.ts';
 
 interface Options {
-  /** Name of a secret: who sets passwords; `null` for the user itself. */
-  readonly admin: string | null;
-  /** Whether a server on another host is spoken to without TLS. */
-  readonly plain: boolean;
+  readonly settings: ReadonlyMap<string, string>;
   readonly secrets: SecretSource;
   /** Takes what the person should know. */
   readonly warn: (message: string) => void;
 }
 
-const connectMs = 10_000;
 const usualPort = 6_379;
+const connectMs = 10_000;
+/** For all of a step. */
+const stepMs = 40_000;
 
-/** A connection that takes one command at a time. */
+/** One command and its answer. */
 type Send = (...words: readonly string[]) => Promise<unknown>;
 
-export function redisHook(options: Options): RotationHook {
-  const change = async (sign: '#' | '!', of: Login, own: readonly (Login | null)[]): Promise<void> =>
-    withAdmin(options, own, async (send) => {
+export function redisHook({ settings, secrets, warn }: Options): RotationHook {
+  const server = serverOf(settings, 'users', usualPort);
+  const now = ({ value }: HookInput): Login => loginOn(server, value);
+  const before = ({ old }: HookInput): Login | null => (old === null ? null : loginOn(server, old));
+  /** Whether both are one password of one user: taking one away would take the other. */
+  const isSame = (one: Login | null, other: Login): boolean =>
+    one?.username === other.username && one.password === other.password;
+
+  const change = async (
+    sign: '#' | '!',
+    of: Login,
+    { name }: HookInput,
+    own: readonly (Login | null)[],
+  ): Promise<void> => {
+    const work = async (send: Send): Promise<void> => {
       const hash = encodeHex(await sha256(utf8(of.password)));
-      await send('ACL', 'SETUSER', userOf(of), `${sign}${hash}`).catch((error: unknown) => {
+      await send('ACL', 'SETUSER', of.username, `${sign}${hash}`).catch((error: unknown) => {
         // Taken away already.
-        if (sign !== '!' || !(error instanceof Error) || !error.message.includes('no such password'))
+        if (sign !== '!' || !(error instanceof Error) || !/password.* does not exist/iu.test(error.message))
           throw error;
       });
       if (!(await isKept(send)))
-        options.warn(
-          'the server keeps the change in memory only: it has no ACL file and no configuration file',
-        );
-    });
+        warn('the server keeps the change in memory only: it has no ACL file and no configuration file');
+    };
+    if (server.admin === null || server.admin === name) {
+      await asOne(server, own, work);
+      return;
+    }
+    const value = await secrets(server.admin);
+    try {
+      await as(server, adminOf(value), work);
+    } finally {
+      value.fill(0);
+    }
+  };
+
   return {
+    isReady: true,
+    keepsOld: true,
     next: (present, password) => withLogin(present, password, null),
-    endsPrevious: false,
+    validate: (old, value) => {
+      const login = loginOn(server, value);
+      const present = old === null ? null : loginOn(server, old);
+      if (present !== null && present.username !== login.username)
+        throw new UsageError('the new value is of another user');
+      if (isSame(present, login)) throw new UsageError('the new password is the one that is in use');
+    },
     steps: {
-      apply: async (input) => change('#', newLogin(input), [oldLogin(input), newLogin(input)]),
-      check: async (input) => as(options, newLogin(input), async () => Promise.resolve()),
-      undo: async (input) => change('!', newLogin(input), [oldLogin(input)]),
+      apply: async (input) => change('#', now(input), input, [before(input), now(input)]),
+      check: async (input) => as(server, now(input), async () => Promise.resolve()),
+      undo: async (input) => {
+        const old = before(input);
+        if (!isSame(old, now(input))) await change('!', now(input), input, [old]);
+      },
       retire: async (input) => {
-        const old = oldLogin(input);
-        const now = newLogin(input);
+        const old = before(input);
         if (old === null) throw needsOld();
-        if (old.password !== now.password || userOf(old) !== userOf(now)) await change('!', old, [now]);
+        if (!isSame(old, now(input))) await change('!', old, input, [now(input)]);
       },
     },
   };
 }
-
-const newLogin = ({ value }: HookInput): Login => loginOf(Uint8Array.from(value));
-const oldLogin = ({ old }: HookInput): Login | null => (old === null ? null : loginOf(Uint8Array.from(old)));
-const userOf = ({ username }: Login): string => (username === '' ? 'default' : username);
 
 /** Whether the server has written down what changed. */
 async function isKept(send: Send): Promise<boolean> {
@@ -76,26 +105,17 @@ async function isKept(send: Send): Promise<boolean> {
   return false;
 }
 
-/** As the administrator; without one as the user itself, by the first of these that the server takes. */
-async function withAdmin(
-  options: Options,
+/** As the user itself, by the first of these that the server takes: it may have been changed already. */
+async function asOne(
+  server: Server,
   own: readonly (Login | null)[],
   work: (send: Send) => Promise<void>,
 ): Promise<void> {
-  if (options.admin !== null) {
-    const value = await options.secrets(options.admin);
-    try {
-      await as(options, loginOf(value), work);
-    } finally {
-      value.fill(0);
-    }
-    return;
-  }
   const logins = own.filter((login) => login !== null);
   if (logins.length === 0) throw needsOld();
   for (const [index, login] of logins.entries()) {
     try {
-      await as(options, login, work);
+      await as(server, login, work);
       return;
     } catch (error) {
       if (!(error instanceof LoginRefused) || index === logins.length - 1) throw error;
@@ -103,45 +123,39 @@ async function withAdmin(
   }
 }
 
-async function as(options: Options, login: Login, work: (send: Send) => Promise<void>): Promise<void> {
+async function as(server: Server, login: Login, work: (send: Send) => Promise<void>): Promise<void> {
   const { createClient } = await import('@redis/client');
-  const { host, port, username, password } = login;
-  if (password === '') throw new UsageError('the credential has no password');
+  const { host, port, tls } = server;
+  const common = { reconnectStrategy: false, connectTimeout: connectMs } as const;
   const client = createClient({
     RESP: 2,
-    ...(username === '' ? {} : { username }),
-    password,
-    socket: socketOf(options, login, host, port ?? usualPort),
+    username: login.username,
+    password: login.password,
+    socket: host.startsWith('/')
+      ? { ...common, path: host }
+      : tls === null
+        ? { ...common, host, port }
+        : { ...common, host, port, tls: true, ...tls },
     disableClientInfo: true,
     disableOfflineQueue: true,
   });
   // What breaks while nothing waits for it is no crash: the next command fails.
   client.on('error', () => undefined);
   let isUntouched = true;
-  try {
+  const run = async (): Promise<void> => {
     await client.connect();
     isUntouched = false;
     await work(async (...words) => client.sendCommand([...words]));
+  };
+  try {
+    await within(stepMs, run(), () => {
+      client.destroy();
+    });
   } catch (cause) {
     throw failureFrom(cause, isUntouched);
   } finally {
-    client.destroy();
+    if (client.isOpen) client.destroy();
   }
-}
-
-function socketOf({ plain }: Options, login: Login, host: string, port: number): object {
-  const common = { reconnectStrategy: false, connectTimeout: connectMs };
-  if (host.startsWith('/')) return { ...common, path: host };
-  const mode =
-    login.options.get('sslmode') ?? (login.engine?.toLowerCase() === 'rediss' ? 'verify-full' : 'disable');
-  const tls = tlsOf(host, mode, login.options.get('sslrootcert'));
-  if (tls !== null) return { ...common, host, port, tls: true, ...tls };
-  if (!isLocal(host) && !plain) {
-    throw new UsageError('a password is not sent to another host without TLS', {
-      hint: 'engine `rediss`, or the setting `plain=yes`',
-    });
-  }
-  return { ...common, host, port };
 }
 
 function failureFrom(cause: unknown, isUntouched: boolean): Error {
@@ -150,6 +164,6 @@ function failureFrom(cause: unknown, isUntouched: boolean): Error {
   if (reply === 'WRONGPASS' || reply === 'NOAUTH') return new LoginRefused(cause);
   return new StepFailure(`failed: the server cannot be used (${reply ?? codeOf(cause)})`, {
     cause,
-    isUntouched,
+    isUntouched: isUntouched || reply === 'NOPERM',
   });
 }

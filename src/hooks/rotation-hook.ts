@@ -19,14 +19,18 @@ export interface RotationHook {
    * @throws UsageError, SecretNotFoundError for a present value that it cannot work with
    */
   readonly next: ((present: Bytes, password: Bytes) => Bytes) | null;
-  /** Whether `apply` ends what the value before the present one was good for. */
-  readonly endsPrevious: boolean;
+  /** What can be said against a new value (borrowed, as the old one), before it is staged. @throws UsageError, SecretNotFoundError */
+  readonly validate: ((old: Uint8Array | null, value: Uint8Array) => void) | null;
+  /** Whether the old value goes on working once the new one does; `null` where that is not known. */
+  readonly keepsOld: boolean | null;
+  /** Whether it comes with the program: `apply` is then run again rather than believed to have run. */
+  readonly isReady: boolean;
 }
 
 /** Values of other secrets that a hook needs, by their names in the same environment; read on the record. Caller wipes. */
 export type SecretSource = (name: string) => Promise<Bytes>;
 
-export const noHook: RotationHook = { steps: {}, next: null, endsPrevious: false };
+export const noHook: RotationHook = { steps: {}, next: null, validate: null, keepsOld: null, isReady: false };
 
 /** Why a step failed: a message that continues "apply of NAME", and quotes no value, so nothing that a server said. */
 export class StepFailure extends BackendError {

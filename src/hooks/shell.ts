@@ -28,5 +28,5 @@ export function shellHook(
     const command = commands[step];
     return command === undefined ? [] : [[step, work(command)] as const];
   });
-  return { steps: Object.fromEntries(found), next: null, endsPrevious: false };
+  return { steps: Object.fromEntries(found), next: null, validate: null, keepsOld: null, isReady: false };
 }

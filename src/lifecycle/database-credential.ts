@@ -1,8 +1,8 @@
 /** What a secret of the type database-credential holds: a JSON object, whose members have a few usual spellings. */
 import { SecretNotFoundError, UsageError } from '../errors.ts';
-import { utf8, type Bytes } from '../crypto/bytes.ts';
+import { parseUtf8, utf8, type Bytes } from '../crypto/bytes.ts';
 import { databaseUrl, isRedis, type DatabaseFields } from './database-url.ts';
-import { readField, readMembers } from './field.ts';
+import { readField, readMembers, withField } from './field.ts';
 import { encodeJsonText, isRawNumber } from './json-text.ts';
 
 /** Spellings that mean nothing else beside the others. docs/library.md has them, too. */
@@ -40,6 +40,29 @@ export function urlOf(value: Bytes): Bytes {
   const members = readMembers(value);
   if (members.has('url')) return readField(value, 'url');
   return utf8(databaseUrl(fieldsOf(members), members.get('options')));
+}
+
+/**
+ * The credential with another password, and another user where one is named; caller wipes.
+ * @param password text in UTF-8, borrowed
+ */
+export function withLogin(value: Bytes, password: Bytes, username: string | null): Bytes {
+  // The whole of it is looked at before anything is made of it.
+  parseDatabaseCredential(value);
+  const members = readMembers(value);
+  if (members.has('url')) {
+    const hint = 'leave it out: `vault get NAME --field url` makes one of the other fields';
+    throw new UsageError('the credential has a url of its own, which would keep the old password', { hint });
+  }
+  let changed = withField(value, 'password', parseUtf8(password));
+  if (username === null) return changed;
+  const named = databaseSpellings.username.filter((name) => members.has(name));
+  for (const name of named.length === 0 ? [databaseSpellings.username[0]] : named) {
+    const before = changed;
+    changed = withField(before, name, username);
+    before.fill(0);
+  }
+  return changed;
 }
 
 /** The member under any of its spellings; `null` and a member that is not there are the same. */

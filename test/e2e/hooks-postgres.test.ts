@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, statSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { binary } from '../binary-is-built.ts';
 import { BinaryVault } from '../support/binary-vault.ts';
@@ -29,6 +30,13 @@ describe.skipIf(missing !== null)(`ready hooks against PostgreSQL${skipped(missi
   const put = async (name: string, value: string): Promise<unknown> =>
     vault.ok(['put', name, '--type', 'database-credential'], { input: value });
 
+  /** One that works on this server, but for what is said. */
+  const hook = async (id: string, use: string, more: Record<string, string>): Promise<unknown> => {
+    const settings = { host: '127.0.0.1', port: String(server.port), ...more };
+    const flags = Object.entries(settings).flatMap(([name, value]) => ['--set', `${name}=${value}`]);
+    return vault.ok(['hook', 'set', id, '--use', use, ...flags]);
+  };
+
   beforeAll(async () => {
     server = await Postgres.start(superuser);
     vault = await BinaryVault.make();
@@ -39,10 +47,10 @@ describe.skipIf(missing !== null)(`ready hooks against PostgreSQL${skipped(missi
     await put('db', credential('app', 'first'));
     await put('pair', credential('app_a', 'first'));
     await put('odd', credential('odd"role', 'first'));
-    const settings = ['--set', 'admin=admin', '--set', 'roles=app_a, app_b'];
-    await vault.ok(['hook', 'set', 'two', '--use', 'postgres-alternating', ...settings]);
+    await hook('two', 'postgres-alternating', { admin: 'admin', roles: 'app_a, app_b' });
+    await hook('own', 'postgres', { roles: 'app,odd"role' });
     await vault.ok(['hook', 'use', 'two', 'pair']);
-    await vault.ok(['hook', 'use', 'postgres', 'db', 'odd']);
+    await vault.ok(['hook', 'use', 'own', 'db', 'odd']);
   }, 60_000);
 
   afterAll(() => {
@@ -77,34 +85,88 @@ describe.skipIf(missing !== null)(`ready hooks against PostgreSQL${skipped(missi
     vault.expectNoLeak();
   });
 
-  test('a value of one’s own is brought there, too; one that is no credential is refused before', async () => {
-    const { status } = await vault.run(['rotate', 'db'], {
+  test('a value of one’s own is brought there, too; one that will not do is refused before anything is staged', async () => {
+    const own = credential('app', "it's \\ mine");
+    expect((await vault.run(['rotate', 'db'], { env: env(), input: own })).status).toBe(0);
+    expect(await logsIn('db')).toBe(true);
+    const elsewhere = { host: 'evil.example' };
+    for (const input of [
+      'no credential',
+      credential('app', 'pässwort'),
+      credential('app', ''),
+      credential('postgres', 'x'),
+      credential('app', 'x', elsewhere),
+      credential('app', 'x', { port: 1 }),
+    ])
+      await vault.fails(2, ['rotate', 'db'], { env: env(), input });
+    await vault.fails(2, ['rotate', 'pair'], {
       env: env(),
-      input: credential('app', "it's \\ mine ü"),
+      input: credential('app_a', 'of the role in use'),
     });
-    expect(status).toBe(0);
-    expect(await logsIn('db')).toBe(true);
-    await vault.fails(9, ['rotate', 'db'], { env: env(), input: 'no credential' });
-    expect(await logsIn('db')).toBe(true);
-    expect(((await vault.json(['status'])) as { rotationsUnderWay: unknown[] }).rotationsUnderWay).toEqual(
-      [],
-    );
+    await vault.fails(2, ['rotate', 'db', '--grace', '1h'], { env: env() });
+    expect([await logsIn('db'), await logsIn('pair')]).toEqual([true, true]);
+    const { rotationsUnderWay } = (await vault.json(['status'])) as { rotationsUnderWay: unknown[] };
+    expect(rotationsUnderWay).toEqual([]);
   });
 
-  test('without the old value, or with a server that is not there, nothing changes', async () => {
+  test('with a server that is not there, or a login that is refused, nothing changes', async () => {
     const old = await current('db');
+    await hook('gone', 'postgres', { roles: 'app', port: '1' });
     await put('gone', credential('app', old.password, { port: 1 }));
-    await vault.ok(['hook', 'use', 'postgres', 'gone']);
-    const failed = await vault.run(['rotate', 'gone'], { env: env() });
-    expect(failed.status).toBe(9);
-    expect(failed.stderr).toContain('ECONNREFUSED');
+    const failed = await vault.run(['rotate', 'gone', '--hook', 'gone'], { env: env() });
+    expect([failed.status, failed.stderr.includes('ECONNREFUSED')]).toEqual([9, true]);
     expect(failed.stderr).not.toContain(old.password);
     await put('wrong', credential('app', 'not the password'));
-    await vault.ok(['hook', 'use', 'postgres', 'wrong']);
-    const refused = await vault.run(['rotate', 'wrong'], { env: env() });
+    const refused = await vault.run(['rotate', 'wrong', '--hook', 'own'], { env: env() });
     expect([refused.status, refused.stderr.includes('the login was refused')]).toEqual([9, true]);
     expect(server.accepts('app', old.password)).toBe(true);
+    await vault.ok(['rm', 'gone', '--yes'], { env: env() });
   });
+
+  test('who may set the password is not sent where a credential says, and sets nobody else’s', async () => {
+    const listener = createServer();
+    let connections = 0;
+    listener.on('connection', (socket) => {
+      connections += 1;
+      socket.destroy();
+    });
+    listener.listen(0, '127.0.0.1');
+    await once(listener, 'listening');
+    const { port } = listener.address() as AddressInfo;
+    await hook('by-admin', 'postgres', { roles: 'app', admin: 'admin' });
+    const { password } = await current('db');
+    for (const value of [credential('app', password, { port }), credential('postgres', password)]) {
+      await put('mallory', value);
+      const { status } = await vault.run(['rotate', 'mallory', '--hook', 'by-admin'], { env: env() });
+      expect(status).not.toBe(0);
+    }
+    listener.close();
+    expect([connections, server.accepts('postgres', superuser)]).toEqual([0, true]);
+  });
+
+  test('a server that asks for no password proves nothing', async () => {
+    server.trust('app_b');
+    try {
+      await hook('trusting', 'postgres', { roles: 'app_b' });
+      await put('trusted', credential('app_b', 'any'));
+      const ended = await vault.run(['rotate', 'trusted', '--hook', 'trusting'], { env: env() });
+      expect([ended.status, ended.stderr.includes('asks for no password')]).toEqual([9, true]);
+    } finally {
+      server.trust(null);
+    }
+  });
+
+  test('a server that never answers is given up, and nothing was changed', async () => {
+    const silent = createServer(() => undefined);
+    silent.listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    await hook('silent', 'postgres', { roles: 'app', port: String(port) });
+    await put('silent', credential('app', 'x', { port }));
+    const ended = await vault.run(['rotate', 'silent', '--hook', 'silent'], { env: env() });
+    expect(ended.status).toBe(9);
+    silent.close();
+  }, 60_000);
 
   test('two roles in turn, without grace: the one before is let go at once', async () => {
     const first = await current('pair');
@@ -229,25 +291,75 @@ describe.skipIf(missing !== null)(`ready hooks against PostgreSQL${skipped(missi
     vault.expectNoLeak();
   });
 
-  test('TLS: a server elsewhere has to prove who it is', async () => {
-    const root = server.useTls('localhost');
+  test('after a rollback nothing is let go: the old value may be the one that works', async () => {
+    const before = await current('pair');
+    expect(await run('rotate', 'pair', '--grace', '1h')).toBe(0);
+    const { version } = (await vault.json(['show', 'pair'])) as { version: number };
+    expect(await run('rollback', 'pair', '--to', String(version - 1))).toBe(0);
+    expect(await run('rotate', 'pair', '--retire')).toBe(3);
+    expect(server.accepts(before.username, before.password)).toBe(true);
+    expect(await logsIn('pair')).toBe(true);
+    // And from there it goes on.
+    expect(await run('rotate', 'pair')).toBe(0);
+    expect(await logsIn('pair')).toBe(true);
+  });
+
+  test('a present value that does not work lets nothing old go', async () => {
+    const before = await current('pair');
+    expect(await run('rotate', 'pair', '--grace', '1h')).toBe(0);
+    const now = await current('pair');
+    server.sql('postgres', superuser, `ALTER ROLE "${now.username}" PASSWORD 'by somebody else'`);
+    expect(await run('rotate', 'pair', '--retire')).toBe(9);
+    expect(server.accepts(before.username, before.password)).toBe(true);
+    server.sql('postgres', superuser, `ALTER ROLE "${now.username}" PASSWORD '${now.password}'`);
+    expect(await run('rotate', 'pair', '--retire')).toBe(0);
+  });
+
+  test('taken back, a value of the role in use does not end that role', async () => {
+    const { username, password } = await current('pair');
+    const input = credential(username, 'staged by hand');
+    const staged = ['rotate', 'pair', '--apply', 'kill -9 $PPID; wait', '--check', 'true'];
+    expect((await vault.run(staged, { env: env(), input })).status).toBe(137);
+    expect(await run('rotate', '--abandon', 'pair')).toBe(9);
+    expect(await run('rotate', '--abandon', 'pair', '--no-hook')).toBe(0);
+    expect(server.accepts(username, password)).toBe(true);
+  });
+
+  test('TLS: a server elsewhere has to prove who it is, by name or by address', async () => {
+    const ca = server.useTls('localhost', '127.0.0.1');
     const { password } = await current('db');
-    const rotate = async (options: object): Promise<[number, string]> => {
-      const value = credential('app', (await current('tls')).password, { host: 'localhost', options });
-      await put('tls', value);
-      const { status, stderr } = await vault.run(['rotate', 'tls'], { env: env() });
+    await put('tls', credential('app', password, { host: 'localhost' }));
+    const rotate = async (more: Record<string, string>): Promise<[number, string]> => {
+      await hook('tls', 'postgres', { roles: 'app', host: 'localhost', ...more });
+      const { status, stderr } = await vault.run(['rotate', 'tls', '--hook', 'tls'], { env: env() });
       return [status, stderr];
     };
-    await put('tls', credential('app', password, { host: 'localhost' }));
-    await vault.ok(['hook', 'use', 'postgres', 'tls']);
-    const unknown = await rotate({ sslmode: 'verify-full' });
-    expect(unknown).toEqual([9, expect.stringMatching(/SELF_SIGNED|UNABLE_TO_VERIFY/u)]);
-    expect(await rotate({ sslmode: 'verify-full', sslrootcert: root })).toEqual([0, expect.anything()]);
-    expect((await rotate({ sslmode: 'require' }))[0]).toBe(0);
-    expect((await rotate({ sslmode: 'perhaps' }))[0]).toBe(9);
-    const now = await current('tls');
-    console.log(server.log().slice(-1500));
-    console.log(server.sql(now.username, now.password, 'select 1'));
+    expect(await rotate({ tls: 'verify-full' })).toEqual([
+      9,
+      expect.stringMatching(/SELF_SIGNED|UNABLE_TO_VERIFY/u),
+    ]);
+    expect(await rotate({ tls: 'verify-full', ca })).toEqual([0, expect.anything()]);
+    expect((await rotate({ tls: 'require' }))[0]).toBe(0);
     expect(await logsIn('tls')).toBe(true);
+    await put('tls', credential('app', (await current('tls')).password));
+    expect(await rotate({ host: '127.0.0.1', tls: 'verify-full', ca })).toEqual([0, expect.anything()]);
+    const other = server.useTls('elsewhere.example', '192.0.2.1');
+    expect(await rotate({ host: '127.0.0.1', tls: 'verify-full', ca: other })).toEqual([
+      9,
+      expect.stringContaining('ERR_TLS_CERT_ALTNAME_INVALID'),
+    ]);
+    await vault.fails(2, [
+      'hook',
+      'set',
+      'x',
+      '--use',
+      'postgres',
+      '--set',
+      'host=h',
+      '--set',
+      'roles=a',
+      '--set',
+      'tls=perhaps',
+    ]);
   });
 });

@@ -1,5 +1,10 @@
 /** The hook that the program brings for Redis, against a real one: both passwords log in while the old one has its grace. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, statSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { binary } from '../binary-is-built.ts';
 import { BinaryVault } from '../support/binary-vault.ts';
 import { LoginLoad } from '../support/login-load.ts';
 import { Redis, redisMissing } from '../support/redis.ts';
@@ -17,13 +22,25 @@ describe.skipIf(missing !== null)(`ready hook against Redis${skipped(missing ?? 
   const put = async (name: string, value: string): Promise<unknown> =>
     vault.ok(['put', name, '--type', 'database-credential'], { input: value });
 
+  const hook = (id: string, ...settings: readonly string[]): string[] => [
+    'hook',
+    'set',
+    id,
+    '--use',
+    'redis',
+    '--set',
+    `host=${server.socket}`,
+    ...settings.flatMap((setting) => ['--set', setting]),
+  ];
+
   beforeAll(async () => {
     server = await Redis.start('first');
     vault = await BinaryVault.make();
     token = (await vault.ok(['slot', 'add', '--token', '-q'])).stdout.toString().trim();
     await put('redis', credential('first'));
     await put('admin', credential('first'));
-    await vault.ok(['hook', 'use', 'redis', 'redis']);
+    await vault.ok([...hook('own', 'users=default')]);
+    await vault.ok(['hook', 'use', 'own', 'redis']);
   }, 60_000);
 
   afterAll(async () => server.stop());
@@ -88,23 +105,84 @@ describe.skipIf(missing !== null)(`ready hook against Redis${skipped(missing ?? 
     server.command(await passwordOf('redis'), 'ACL', 'SETUSER', 'app', 'on', '>weak', '+ping');
     await put('app', credential('weak', { username: 'app' }));
     await vault.ok(['put', 'admin', '--field', 'password'], { input: await passwordOf('redis') });
-    expect(await run('rotate', 'app', '--hook', 'redis')).toBe(9);
+    await vault.ok(hook('by-itself', 'users=app'));
+    expect(await run('rotate', 'app', '--hook', 'by-itself')).toBe(9);
     expect(await passwordOf('app')).toBe('weak');
-    // The user may not set a password, so nobody can tell what became of it.
-    expect(await run('rotate', '--abandon', 'app', '--no-hook')).toBe(0);
-    await vault.ok(['hook', 'set', 'by-admin', '--use', 'redis', '--set', 'admin=admin']);
+    await vault.ok(hook('by-admin', 'users=app', 'admin=admin'));
     expect(await run('rotate', 'app', '--hook', 'by-admin')).toBe(0);
     expect(server.accepts(await passwordOf('app'), 'app')).toBe(true);
     expect(server.accepts('weak', 'app')).toBe(false);
   });
 
-  test('a password does not go to another host without TLS', async () => {
-    await put('far', credential('x', { host: 'redis.example' }));
-    const failed = await vault.run(['rotate', 'far', '--hook', 'redis'], { env: env() });
-    expect([failed.status, failed.stderr.includes('without TLS')]).toEqual([9, true]);
-    const { versions } = (await vault.json(['history', 'far'])) as { versions: { state: string }[] };
-    expect(versions.map(({ state }) => state)).toEqual(['live', 'withdrawn']);
+  test('an old value that a kill, a failure or another rotation left behind is let go later', async () => {
+    const old = await passwordOf('redis');
+    // Killed once the new one is current, before the old one is let go.
+    const before = statSync(vault.log).size;
+    const child = spawn(binary, ['rotate', 'redis'], {
+      env: vault.environment(env()),
+      cwd: vault.folder,
+      stdio: 'ignore',
+    });
+    const closed = once(child, 'close');
+    while (child.exitCode === null && child.signalCode === null) {
+      if (readFileSync(vault.log).subarray(before).includes('"op":"rotate",')) child.kill('SIGKILL');
+      await new Promise((resolve) => {
+        setImmediate(resolve);
+      });
+    }
+    await closed;
+    expect(await run('rotate', '--resume')).toBe(0);
+    expect(await passwordOf('redis')).not.toBe(old);
+    expect(await run('rotate', '--due')).toBe(0);
+    expect(server.accepts(old)).toBe(false);
+    // Round after round, with a grace that is over by the next one.
+    const passwords = [await passwordOf('redis')];
+    for (let round = 0; round < 3; round++) {
+      expect(await run('rotate', 'redis', '--grace', '1s')).toBe(0);
+      passwords.push(await passwordOf('redis'));
+      const { graceUntil } = (await vault.json(['show', 'redis'])) as { graceUntil: string };
+      while (Date.now() <= Date.parse(graceUntil)) await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect(await run('rotate', '--retire')).toBe(0);
+    expect(passwords.map((password) => server.accepts(password))).toEqual([false, false, false, true]);
+    // Two old ones at a time could not both be kept track of.
+    expect(await run('rotate', 'redis', '--grace', '1h')).toBe(0);
+    expect(await run('rotate', 'redis')).toBe(8);
+    expect(await run('rotate', '--retire', 'redis')).toBe(0);
+  });
+
+  test('once is enough: let go again, after new keys and under another name, does no harm', async () => {
+    expect(await run('rotate', 'redis', '--grace', '1h')).toBe(0);
+    expect(await run('rotate', '--retire', 'redis')).toBe(0);
+    expect(await run('rotate', '--retire', 'redis')).toBe(0);
+    await vault.ok(['rekey']);
+    expect(await run('rotate', '--retire')).toBe(0);
+    expect(server.accepts(await passwordOf('redis'))).toBe(true);
+  });
+
+  test('a value with the password in use, or of another user, is refused before anything is staged', async () => {
+    const password = await passwordOf('redis');
+    for (const input of [
+      credential(password),
+      credential('x', { username: 'app' }),
+      credential('x', { host: 'evil.example' }),
+    ])
+      await vault.fails(2, ['rotate', 'redis'], { env: env(), input });
+    expect(server.accepts(password)).toBe(true);
+  });
+
+  test('a server that never answers is given up', async () => {
+    const silent = createServer(() => undefined);
+    silent.listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const settings = ['--set', 'host=127.0.0.1', '--set', `port=${port}`, '--set', 'users=default'];
+    await vault.ok(['hook', 'set', 'silent', '--use', 'redis', ...settings]);
+    await put('silent', credential('x', { host: '127.0.0.1', port }));
+    const ended = await vault.run(['rotate', 'silent', '--hook', 'silent'], { env: env() });
+    expect(ended.status).toBe(9);
+    silent.close();
     await vault.ok(['verify']);
     vault.expectNoLeak();
-  });
+  }, 120_000);
 });

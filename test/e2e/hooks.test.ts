@@ -11,9 +11,6 @@ const bring = 'printf %s "$VAULT_NEW_VALUE" > server';
 const compare = 'test "$(cat server)" = "$VAULT_NEW_VALUE"';
 const takeBack = 'printf %s "$VAULT_OLD_VALUE" > server';
 
-const hooksOf = (vault: BinaryVault): Promise<{ id: string; from: string; trusted: boolean }[]> =>
-  vault.json(['hook', 'ls']) as Promise<{ id: string; from: string; trusted: boolean }[]>;
-
 const onServer = (vault: BinaryVault): string => readFileSync(vault.in('server'), 'utf8');
 
 describe('hooks in the policy', () => {
@@ -74,6 +71,9 @@ describe('hooks in the policy', () => {
     expect(readFileSync(vault.in('retired'), 'utf8')).toBe('one');
     await vault.put('other', 'x');
     await vault.fails(2, ['rotate', '--retire', 'other']);
+    // By hand there is nothing old in use.
+    await vault.put('cert', 'by hand');
+    await vault.fails(3, ['rotate', '--retire', 'cert']);
   });
 
   scenario('that a retirement failed is told, and the new value is current', async (vault) => {
@@ -85,6 +85,26 @@ describe('hooks in the policy', () => {
       true,
     ]);
     expect(await vault.text('db')).toBe(onServer(vault));
+    // It is tried again, also by cron.
+    await vault.ok(['hook', 'use', 'x', 'db']);
+    expect((await vault.run(['rotate', '--due'])).status).toBe(1);
+    await vault.ok(['hook', 'set', 'x', '--apply', bring, '--retire', 'touch gone']);
+    await vault.ok(['rotate', '--due']);
+    expect(existsSync(vault.in('gone'))).toBe(true);
+  });
+
+  scenario('a change without it is told', async (vault) => {
+    await vault.put('db', 'one');
+    await vault.ok(['hook', 'set', 'x', '--apply', bring]);
+    await vault.ok(['hook', 'use', 'x', 'db']);
+    const told = '"db" has a hook, and it was not run';
+    for (const args of [
+      ['put', 'db'],
+      ['rotate', 'db', '--no-hook'],
+    ])
+      expect((await vault.run(args, { input: 'two' })).stderr).toContain(told);
+    expect((await vault.run(['rollback', 'db', '--to', '1'])).stderr).toContain(told);
+    expect((await vault.run(['rotate', 'db'])).stderr).not.toContain(told);
   });
 
   scenario('its commands run only where they were accepted as they are', async (vault) => {
@@ -137,8 +157,18 @@ describe('hooks in the policy', () => {
     await vault.fails(3, ['hook', 'show', 'x']);
     await vault.fails(3, ['hook', 'use', 'x', 'db']);
     await vault.fails(3, ['rotate', 'db', '--hook', 'x']);
-    await vault.fails(2, ['rotate', 'db', '--hook', 'http']);
-    await vault.fails(2, ['rotate', 'db', '--hook', 'redis', '--apply', 'true']);
+    await vault.fails(3, ['rotate', 'db', '--hook', 'http']);
+    await vault.fails(2, ['rotate', 'db', '--hook', 'x', '--apply', 'true']);
+    await vault.fails(2, ['hook', 'set', 'none', '--apply', 'true']);
+    await vault.fails(2, ['hook', 'set', 'x', '--apply', '']);
+    await vault.fails(2, ['hook', 'set', 'x', '--apply', 'x'.repeat(8_193)]);
+    const quotes = ['--apply', '--check', '--undo', '--retire', '--command'].flatMap((f) => [
+      f,
+      '"'.repeat(8_000),
+    ]);
+    await vault.fails(2, ['hook', 'set', 'x', ...quotes]);
+    await vault.fails(2, ['rotate', '--retire', '--grace', '1h']);
+    await vault.fails(2, ['rotate', '--retire', '--hook', 'x']);
     await vault.ok(['hook', 'set', 'x', '--check', 'true']);
     await vault.ok(['hook', 'use', 'x', 'db'], { env });
     const removed = await vault.run(['hook', 'rm', 'x']);
@@ -161,19 +191,23 @@ describe('hooks of the user', () => {
     return { XDG_CONFIG_HOME: vault.in('config') };
   };
 
-  scenario('run without being asked about, before one of the policy', async (vault) => {
+  scenario('run where they are named, and never because a secret names them', async (vault) => {
     await vault.put('db', 'one');
-    await vault.ok(['hook', 'set', 'smtp', '--apply', 'false']);
     const env = configure(vault, { smtp: { apply: bring, check: compare } });
     await vault.ok(['rotate', 'db', '--hook', 'smtp'], { env });
+    expect(onServer(vault)).toBe(await vault.text('db'));
+    await vault.fails(3, ['hook', 'use', 'smtp', 'db'], { env });
+    // One of the same id in the policy is another one.
+    await vault.ok(['hook', 'set', 'smtp', '--apply', 'touch policy']);
+    await vault.ok(['hook', 'use', 'smtp', 'db']);
+    const before = onServer(vault);
+    await vault.ok(['rotate', 'db'], { env });
+    expect([existsSync(vault.in('policy')), onServer(vault)]).toEqual([true, before]);
     const { stdout } = await vault.ok(['hook', 'ls', '--json'], { env });
-    expect(JSON.parse(stdout.toString())).toContainEqual({
-      id: 'smtp',
-      from: 'your configuration',
-      does: 'apply check',
-      trusted: true,
-    });
-    expect((await hooksOf(vault)).find(({ id }) => id === 'smtp')?.from).toBe('policy');
+    expect(JSON.parse(stdout.toString())).toEqual([
+      { id: 'smtp', from: 'your configuration', does: 'apply check', trusted: true },
+      { id: 'smtp', from: 'policy', does: 'apply', trusted: true },
+    ]);
   });
 
   test.each([
@@ -292,8 +326,7 @@ describe('http', () => {
       'nothing',
       'https://user:pw@example.org/',
     ]) {
-      await vault.ok(['hook', 'set', 'web', '--use', 'http', '--set', `apply=${address}`]);
-      await vault.fails(2, ['rotate', 'db', '--hook', 'web']);
+      await vault.fails(2, ['hook', 'set', 'web', '--use', 'http', '--set', `apply=${address}`]);
     }
     expect(await vault.text('db')).toBe('one');
   });

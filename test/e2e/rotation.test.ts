@@ -69,8 +69,8 @@ describe.skipIf(missing !== null)(`against PostgreSQL${skipped(missing ?? '')}`,
       code: string | null;
     }[];
     expect(steps.slice(0, 6).map(({ operation, code }) => [operation, code])).toEqual([
-      ['rotate-stage', null],
       ['rotate-old', null],
+      ['rotate-stage', null],
       ['rotate-apply', null],
       ['rotate-check', 'HOOK_FAILED'],
       ['rotate-undo', null],

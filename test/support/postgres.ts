@@ -98,13 +98,24 @@ export class Postgres {
     return execFileSync('psql', ['-XAtqc', statement], { env, stdio: ['ignore', 'pipe', 'pipe'] }).toString();
   }
 
+  /** Let a role in without a password; `null`: nobody any more. */
+  trust(role: string | null): void {
+    const file = path.join(this.#data, 'pg_hba.conf');
+    const lines = readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => !line.endsWith(' trust # by a test'));
+    if (role !== null) lines.unshift(`host all ${role} 127.0.0.1/32 trust # by a test`);
+    writeFileSync(file, lines.join('\n'));
+    this.#run('pg_ctl', '-D', this.#data, 'reload');
+  }
+
   /** What the server has written to its log. */
   log(): string {
     return readFileSync(path.join(this.#data, 'log'), 'utf8');
   }
 
-  /** From now on also TLS, with a certificate for this name. @returns its file: it vouches for itself */
-  useTls(name: string): string {
+  /** From now on also TLS, with a certificate for this name and address. @returns its file: it vouches for itself */
+  useTls(name: string, address: string): string {
     const [key, certificate] = [path.join(this.#data, 'server.key'), path.join(this.#data, 'server.crt')];
     const request = [
       'req',
@@ -119,7 +130,7 @@ export class Postgres {
       '-subj',
       `/CN=${name}`,
     ];
-    const names = ['-addext', `subjectAltName=DNS:${name}`];
+    const names = ['-addext', `subjectAltName=DNS:${name},IP:${address}`];
     execFileSync('openssl', [...request, ...names, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
     chmodSync(key, 0o600);
     const uid = Number(execFileSync('id', ['-u', 'postgres']).toString());

@@ -2,6 +2,7 @@
 import { SecretNotFoundError, UsageError } from '../../errors.ts';
 import { utf8 } from '../../crypto/bytes.ts';
 import type { Carry } from '../../format/catalog.ts';
+import { limits } from '../../format/limits.ts';
 import { encodeHook, hookIdProblem, hookProblem, parseHook, type HookDefinition } from '../../format/hook.ts';
 import { openCarry } from '../new-environment.ts';
 import { currentVersion } from '../secret-history.ts';
@@ -70,7 +71,10 @@ export async function setHook(
   const { name, environmentId } = await policyOf(scope, environment);
   scope.trace.environment = environmentId;
   scope.trace.detail = `hook ${id}`;
-  const value = Buffer.from(encodeHook(definition)).toString('utf8');
+  const encoded = encodeHook(definition);
+  if (encoded.length > limits.policyValue)
+    throw new UsageError(`the hook will not do: it is longer than ${limits.policyValue} bytes`);
+  const value = Buffer.from(encoded).toString('utf8');
   access.changeSealedPolicy(environmentId, (policy) =>
     [...policy.filter(([key]) => key !== keyOf(id)), [keyOf(id), value] as [string, string]].sort(
       ([a], [b]) => (a < b ? -1 : 1),

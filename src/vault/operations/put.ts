@@ -108,7 +108,11 @@ export async function putSecret(scope: WriteScope, options: PutOptions): Promise
   const state = options.pending === true ? 'pending' : 'live';
   const line = await draft.addVersion(changed.secret, value, note, state);
   if (value !== options.value) value.fill(0);
-  if (state === 'live') await retain(scope, draft, changed.secret);
+  if (state === 'live') await retain(scope, draft, changed);
+  if (state === 'live' && entry !== null && entry.hook !== '' && changed.hook === entry.hook)
+    scope.notices.push(
+      `${shown(name)} has a hook, and it was not run: nothing was changed where the value is used`,
+    );
   const { version } = line.value;
   await scope.trace.name(reader, name, version);
   const from = current?.value.version ?? 0;
@@ -209,14 +213,18 @@ const dayMs = 86_400_000;
  * Drop versions that the policy does not keep: those beyond its number, and those in whose place another one came longer ago than its days.
  * The current one, and what is newer, stays; and the one before it, for as long as its grace lasts.
  */
-export async function retain(scope: WriteScope, draft: Draft, secret: string): Promise<void> {
+export async function retain(
+  scope: WriteScope,
+  draft: Draft,
+  { secret, hook }: Pick<CatalogEntry, 'secret' | 'hook'>,
+): Promise<void> {
   if (!draft.mayPurge) return;
   const keep = Number(policyValue(scope.policy, 'retention.versions'));
   const days = Number(policyValue(scope.policy, 'retention.days'));
   const until = days === 0 ? '' : new Date(Date.parse(scope.stamp.time) - days * dayMs).toISOString();
   const { versions } = await draft.history(secret);
   const current = versions.findLastIndex((line) => line.value.state === 'live');
-  const inGrace = await graceBegins(scope, draft, versions);
+  const inGrace = await graceBegins(scope, draft, versions, hook !== '');
   let dropped = 0;
   for (; dropped < current; dropped++) {
     const next = versions.find(({ value }, index) => index > dropped && value.state === 'live');
@@ -233,9 +241,12 @@ async function graceBegins(
   scope: WriteScope,
   draft: Draft,
   versions: readonly Line<ValueLine>[],
+  hasHook: boolean,
 ): Promise<number> {
   const [previous, current] = versions.filter(({ value }) => value.state === 'live').slice(-2);
   if (previous === undefined || current === undefined) return -1;
   const { graceUntil } = await draft.reader.note(current);
-  return graceUntil > scope.now.toISOString() ? versions.indexOf(previous) : -1;
+  // A hook needs it to let it go, however late that is.
+  const isNeeded = hasHook ? graceUntil !== '' : graceUntil > scope.now.toISOString();
+  return isNeeded ? versions.indexOf(previous) : -1;
 }

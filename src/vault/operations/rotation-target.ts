@@ -1,12 +1,17 @@
 /** What a rotation starts from: the secret as it is, and which old values were let go. */
-import { SecretNotFoundError } from '../../errors.ts';
-import { nameHash, isSigned, parseRecord } from '../../audit/record.ts';
+import { ConcurrencyError, SecretNotFoundError } from '../../errors.ts';
+import { signatureHolds } from '../../access/digest.ts';
+import { isSigned, parseRecord } from '../../audit/record.ts';
+import type { SecretBytes } from '../../crypto/secret-bytes.ts';
+import type { SignedRecord } from '../../format/audit-record.ts';
+import type { Line } from '../../format/json-line.ts';
 import { openLogReader } from '../../storage/log-file.ts';
 import { linesBackward } from '../../storage/log-lines.ts';
 import type { Place } from '../place.ts';
 import type { Scope } from '../scope.ts';
 import type { SecretInfo } from '../secret-info.ts';
-import { findSecret, infoOf } from './secret.ts';
+import { hashesOf } from './audit-names.ts';
+import { findSecret, infoOf, shown } from './secret.ts';
 
 /** The secret, or `null` where there is none: whoever tries to rotate it puts that on record. */
 export async function rotationTarget(
@@ -27,11 +32,11 @@ export const retireOperation = 'rotate-retire';
 
 const marked = Buffer.from(`"op":"${retireOperation}"`);
 
-type Version = Pick<SecretInfo, 'environment' | 'name' | 'version'>;
+type Version = Pick<SecretInfo, 'environment' | 'name' | 'version' | 'updated'>;
 
 /**
- * Those of these versions in whose place nothing old is valid any more, as this place's audit log has it. Letting go twice does no harm, so
- * a log elsewhere, or one that was pruned, costs a second time and nothing else.
+ * Those of these versions in whose place nothing old is valid any more, as this place's audit log has it, by who may rotate. Letting go twice does
+ * no harm, so a log elsewhere, or one that was pruned, costs a second time and nothing else.
  */
 export async function retiredAmong<T extends Version>(
   scope: Scope,
@@ -42,7 +47,8 @@ export async function retiredAmong<T extends Version>(
   const wanted = new Map<string, T>();
   for (const one of versions) {
     const reader = await scope.reader(one.environment);
-    wanted.set(`${reader.id} ${await nameHash(reader.keys.audit, one.name)} ${one.version}`, one);
+    for (const hash of await hashesOf(scope, reader, one.name))
+      wanted.set(`${reader.id} ${hash} ${one.version}`, one);
   }
   const found = new Set<T>();
   const log = openLogReader(place.fs, place.audit.path);
@@ -54,11 +60,69 @@ export async function retiredAmong<T extends Version>(
       if (!isSigned(record) || !record.value.ok) continue;
       for (const [environment, hash, version] of record.value.secrets) {
         const one = wanted.get(`${environment} ${hash} ${version}`);
-        if (one !== undefined) found.add(one);
+        if (one === undefined || record.value.time < one.updated) continue;
+        if (await isByRotator(scope, record, environment)) found.add(one);
       }
     }
   } finally {
     log.close();
   }
   return found;
+}
+
+/** Whether a record is signed by somebody who may rotate there. */
+async function isByRotator(
+  { authority }: Scope,
+  record: Line<SignedRecord>,
+  environment: string,
+): Promise<boolean> {
+  const { principal, header } = record.value;
+  const may = (['rotate', 'write'] as const).some((right) =>
+    authority.hasRight(principal, right, environment),
+  );
+  const key = authority.keyAt(principal, header);
+  return may && key !== null && (await signatureHolds(authority.domain, record, key, 'audit'));
+}
+
+export interface Retirable {
+  /** The values before and now; the caller wipes both. */
+  readonly old: SecretBytes;
+  readonly value: SecretBytes;
+}
+
+/**
+ * The value that the version before was, and the one that came in its place, to let the old one go.
+ * @param early whether its grace may last still
+ * @throws ConcurrencyError where the version is not the current one any more, a rotation is under way, or the old value is in use;
+ *   SecretNotFoundError where nothing old stays in use
+ */
+export async function openRetirable(
+  scope: Scope,
+  { environment, name, version }: Pick<SecretInfo, 'environment' | 'name' | 'version'>,
+  early: boolean,
+): Promise<Retirable> {
+  const { reader, history } = await findSecret(scope, environment, name);
+  const live = history.versions.filter(({ value }) => value.state === 'live');
+  const [before, current] = live.slice(-2);
+  if (history.versions.at(-1)?.value.state === 'pending')
+    throw new ConcurrencyError(`a rotation of ${shown(name)} is under way`, {
+      hint: 'end it first: `vault rotate --resume`',
+    });
+  if (current?.value.version !== version)
+    throw new ConcurrencyError(`${shown(name)} is not at version ${version} any more`);
+  const { graceUntil } = await reader.note(current);
+  if (before === undefined || graceUntil === '')
+    throw new SecretNotFoundError(
+      `nothing old of ${shown(name)} is in use: its present value did not come by a hook`,
+      {
+        hint: '`vault history NAME` says how it came',
+      },
+    );
+  if (!early && graceUntil > scope.now.toISOString())
+    throw new ConcurrencyError(`the value before that of ${shown(name)} is in use until ${graceUntil}`);
+  await reader.checkVersion(history, before.value.version);
+  await scope.trace.name(reader, name, before.value.version);
+  await scope.trace.name(reader, name, version);
+  const old = await reader.open(before);
+  return { old, value: await reader.open(current) };
 }

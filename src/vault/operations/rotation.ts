@@ -59,7 +59,7 @@ export async function stageRotation(scope: WriteScope, options: StageOptions): P
 /** The value that is to be replaced, for hooks; `null` for who cannot read it. Caller wipes. */
 export async function openReplaced(
   scope: Scope,
-  { environment, name }: Pick<PendingRotation, 'environment' | 'name'>,
+  { environment, name }: Pick<StageOptions, 'environment' | 'name'>,
 ): Promise<SecretBytes | null> {
   const { reader, history } = await findSecret(scope, environment, name);
   const current = currentVersion(history);
@@ -116,7 +116,7 @@ export async function settleRotation(
     from,
     to: version,
   });
-  if (state === 'live') await retain(scope, draft, entry.secret);
+  if (state === 'live') await retain(scope, draft, entry);
 }
 
 /** `null` for a secret that does not hold together: reading it says what is wrong. */

@@ -83,6 +83,7 @@ async function checkInUse(
     environment: environments.find(({ id }) => id === environment)?.name ?? environment,
     name: after.name,
     version: to,
+    updated: record.time,
   }));
   const retired = await retiredAmong(scope, place, versions);
   const first = versions.findIndex((version) => retired.has(version));
