@@ -4,7 +4,8 @@ import { pendingRotations, type PendingRotation } from '../src/vault/operations/
 import type { Vault } from '../src/vault/vault.ts';
 import type { Context } from './context.ts';
 import { HookChoice, type HookFlags } from './hook-choice.ts';
-import { abandonRotation, resumeRotation, type Rotated } from './two-phase.ts';
+import { abandonRotation, resumeRotation } from './two-phase.ts';
+import type { Rotated } from './rotation-steps.ts';
 
 /** The first that fails ends it: what is in use there is to be seen to first. */
 export async function endRotations(

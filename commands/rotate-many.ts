@@ -10,6 +10,7 @@ import type { Vault } from '../src/vault/vault.ts';
 import type { Context } from './context.ts';
 import { HookChoice, type ChosenHook, type HookFlags } from './hook-choice.ts';
 import { canBeMade, newValue, type ValueFlags } from './new-value.ts';
+import { reportMany, type Result } from './rotate-report.ts';
 import { settlePrevious } from './previous.ts';
 import { inTurns, type TurnTaker } from './turns.ts';
 import { retire, secretsPastGrace } from './rotate-retire.ts';
@@ -25,15 +26,6 @@ export interface ManyOptions {
   readonly flags: HookFlags & ValueFlags;
   /** Until when values before stay in use. */
   readonly graceUntil: Date | null;
-}
-
-interface Result {
-  readonly name: string;
-  readonly environment: string;
-  /** The new version, or `null`. */
-  readonly version: number | null;
-  readonly code: string | null;
-  readonly reason: string | null;
 }
 
 interface Ready {
@@ -65,7 +57,7 @@ export async function rotateMany(context: Context, options: ManyOptions): Promis
       const { name, environment, version } = secret;
       results.push({ name, environment, version: version + 1, code: null, reason: null });
     }
-    await show(context, results, true);
+    await reportMany(context, results, true);
     return 0;
   }
   const steps = ({ chosen }: Ready): number => Object.keys(chosen.hook.steps).length;
@@ -80,7 +72,7 @@ export async function rotateMany(context: Context, options: ManyOptions): Promis
   const hooked = ready.filter((one) => steps(one) > 0);
   results.push(...(await oneByOne(context, vault, turns, hooked, options)));
   if (options.which === 'due') results.push(...(await retireDue(context, vault, turns, options)));
-  await show(context, results, false);
+  await reportMany(context, results, false);
   return results.some(({ version }) => version === null) ? 1 : 0;
 }
 
@@ -229,27 +221,6 @@ async function rotateOne(
   } finally {
     value?.fill(0);
   }
-}
-
-async function show(context: Context, results: readonly Result[], dryRun: boolean): Promise<void> {
-  if (context.json) {
-    context.outputJson({ dryRun, results });
-    return;
-  }
-  if (results.length > 0)
-    await context.table(
-      ['ENVIRONMENT', 'NAME', 'VERSION', 'RESULT'],
-      results.map(({ name, environment, version, reason }) => [
-        environment,
-        name,
-        version === null ? '-' : String(version),
-        reason ?? (dryRun ? 'would be rotated' : 'rotated'),
-      ]),
-    );
-  const good = results.filter(({ version }) => version !== null).length;
-  context.inform(
-    `${good} ${dryRun ? 'would be rotated' : 'rotated'}, ${results.length - good} ${dryRun ? 'could not be' : 'failed'}`,
-  );
 }
 
 /** What goes with `--due` and `--all`, and what does not. @throws UsageError */

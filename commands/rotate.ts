@@ -18,7 +18,8 @@ import { reportPut } from './put.ts';
 import { endRotations } from './rotate-end.ts';
 import { checkMany, rotateMany } from './rotate-many.ts';
 import { retireOld } from './rotate-retire.ts';
-import { rotateInTwoPhases, type Rotated } from './two-phase.ts';
+import { rotateInTwoPhases } from './two-phase.ts';
+import type { Rotated } from './rotation-steps.ts';
 
 const defaultJobs = 4;
 

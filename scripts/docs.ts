@@ -58,7 +58,9 @@ function fullName(command: Command): string {
 function usage(command: Command): string {
   const aliases = command.aliases().length === 0 ? '' : ` (${command.aliases().join(', ')})`;
   const words = command.registeredArguments.map((argument) => {
-    const name = `${argument.variadic ? '-- ' : ''}${argument.name().toUpperCase()}${argument.variadic ? '…' : ''}`;
+    // What comes after `--` is another program's.
+    const dashes = argument.name() === 'command' ? '-- ' : '';
+    const name = `${dashes}${argument.name().toUpperCase()}${argument.variadic ? '…' : ''}`;
     return argument.required ? name : `[${name}]`;
   });
   return `${[fullName(command), ...words].join(' ')}${aliases}`;
