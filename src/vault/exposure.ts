@@ -40,9 +40,23 @@ export function isFresh(operation: Note['operation']): boolean {
   return operation !== 'rollback' && operation !== 'copy';
 }
 
-/** The policy without what is settled: every current value is newer than what those knew. */
-export function withoutDone(policy: SealedPolicy, oldest: string): SealedPolicy {
-  const open = exposuresOf(policy).filter(({ until }) => until >= oldest);
+/** How many are remembered of whom only versions are known that are not current any more. */
+const mostRemembered = 1_000;
+
+/**
+ * The policy without what is settled: every version that is kept is newer than what those knew. Where that would be too many, those whose
+ * knowledge is of no current value go, the longest gone first.
+ * @param oldest time of the oldest version that is kept @param current of the oldest one that is current
+ */
+export function withoutDone(policy: SealedPolicy, oldest: string, current: string): SealedPolicy {
+  const kept = exposuresOf(policy).filter(({ until }) => until >= oldest);
+  const surplus = new Set(
+    kept
+      .filter(({ until }) => until < current)
+      .sort((a, b) => (a.until < b.until ? -1 : 1))
+      .slice(0, Math.max(0, kept.length - mostRemembered)),
+  );
+  const open = kept.filter((one) => !surplus.has(one));
   const others = policy.filter(([key]) => key !== exposedKey);
   return withExposures(others, open);
 }

@@ -15,7 +15,7 @@ import { purgedLine, type PurgedLine, type ValueLine } from '../format/lines.ts'
 import { layOutWhole, type WriteStamp } from './environment-layout.ts';
 import type { EnvironmentReader } from './environment-reader.ts';
 import { settleChanges, type LeftOut } from './settle-changes.ts';
-import type { SecretHistory } from './secret-history.ts';
+import { currentVersion, type SecretHistory } from './secret-history.ts';
 import { isFresh, withKeysSince, withoutDone } from './exposure.ts';
 import { makeEnvironmentKeys, openCarry, type MadeEnvironment } from './new-environment.ts';
 import { storedLine, type StoredLine } from './stored-line.ts';
@@ -47,7 +47,7 @@ export async function rekeyEnvironment(
   const before = await openCarry(domain, old, reader.keys);
   const content: Carry = {
     auditKeys: [...before.auditKeys, [old.epoch, encodeBase64url(reader.keys.audit)]],
-    policy: withKeysSince(policy(withoutDone(before.policy, await oldestValue(reader))), stamp.time),
+    policy: withKeysSince(policy(withoutDone(before.policy, ...(await oldestValues(reader)))), stamp.time),
   };
   const place = { id: old.id, name: old.name, epoch: old.epoch + 1 };
   const made = await makeEnvironmentKeys(domain, stamp.random, stamp.identity, place, content);
@@ -79,20 +79,32 @@ export async function rekeyEnvironment(
 }
 
 /**
- * Time of the oldest version that is kept: it can become the current one again. `""` where one came back from before or does not open, the
- * present where there is none.
+ * Times of the oldest version that is kept, since it can become the current one again, and of the oldest current one. `""` where one came back from
+ * before or does not open, the present where there is none.
  */
-async function oldestValue(reader: EnvironmentReader): Promise<string> {
-  let oldest = reader.part.values.value.time;
-  for (const { secret } of await secretsOf(reader)) {
-    for (const line of (await reader.history(secret)).versions) {
-      const opened = await openOrNull(reader, line);
-      opened?.[0].wipe();
-      if (opened === null || !isFresh(opened[1].operation)) return '';
-      if (line.value.time < oldest) oldest = line.value.time;
+async function oldestValues(reader: EnvironmentReader): Promise<[kept: string, current: string]> {
+  let kept = reader.part.values.value.time;
+  let oldest = kept;
+  for (const { secret, entry } of await secretsOf(reader)) {
+    const history = await reader.history(secret);
+    const current = entry?.removed === '' ? currentVersion(history) : null;
+    for (const line of history.versions) {
+      const time = (await isNew(reader, line)) ? line.value.time : '';
+      if (time < kept) kept = time;
+      if (line === current && time < oldest) oldest = time;
     }
   }
-  return oldest;
+  return [kept, oldest];
+}
+
+/** Whether a version brought a value that nobody had before; not where its note does not open. */
+async function isNew(reader: EnvironmentReader, line: Line<ValueLine>): Promise<boolean> {
+  try {
+    return isFresh((await reader.note(line)).operation);
+  } catch (error) {
+    if (error instanceof IntegrityError) return false;
+    throw error;
+  }
 }
 
 /** Every secret of an environment, those of which only a trace is left too. */

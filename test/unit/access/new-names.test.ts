@@ -4,8 +4,9 @@ import { newLabelProblem } from '../../../src/format/name.ts';
 import { addEnvironment, rekeyEnvironments } from '../../../src/vault/operations/environments.ts';
 import { offboardStatus } from '../../../src/vault/operations/offboard.ts';
 import { openCarry } from '../../../src/vault/new-environment.ts';
-import { exposuresOf } from '../../../src/vault/exposure.ts';
+import { exposuresOf, withExposures, withoutDone } from '../../../src/vault/exposure.ts';
 import { copySecret } from '../../../src/vault/operations/move.ts';
+import { setPolicy } from '../../../src/vault/operations/policy.ts';
 import { rollbackSecret } from '../../../src/vault/operations/history.ts';
 import type { Vault } from '../../../src/vault/vault.ts';
 import { failureOf } from '../../support/failure.ts';
@@ -84,8 +85,25 @@ describe('what somebody who left may know', () => {
     expect(await kept(owner)).toBe(1);
   }
 
-  test('is forgotten with new keys when every value is new', async () => {
+  /** Nothing that could come back is kept. */
+  const keepOne = async (owner: Vault): Promise<unknown> =>
+    owner.write('policy-set', async (scope) => Promise.resolve(setPolicy(scope, 'retention.versions', '1')));
+
+  test('is kept while an old version is, which could come back', async () => {
     await asOwner(team, async (owner) => {
+      await left(owner);
+      await later(owner, 'a', 'two');
+      await later(owner, 'b', 'two');
+      await rekey(owner);
+      expect(await kept(owner)).toBe(1);
+      const { secrets } = await owner.read('offboard', async (scope) => offboardStatus(scope, null));
+      expect(secrets).toEqual([]);
+    });
+  });
+
+  test('is forgotten with new keys when every value that is kept is new', async () => {
+    await asOwner(team, async (owner) => {
+      await keepOne(owner);
       await left(owner);
       await later(owner, 'a', 'two');
       await rekey(owner);
@@ -93,9 +111,26 @@ describe('what somebody who left may know', () => {
       await later(owner, 'b', 'two');
       await rekey(owner);
       expect(await kept(owner)).toBe(0);
-      const { secrets } = await owner.read('offboard', async (scope) => offboardStatus(scope, null));
-      expect(secrets).toEqual([]);
     });
+  });
+
+  test('is remembered of so many', () => {
+    const time = (second: number): string => new Date(second * 1_000).toISOString();
+    const id = (index: number): string => {
+      const bytes = Buffer.alloc(8);
+      bytes.writeUInt32BE(index);
+      return bytes.toString('base64url');
+    };
+    const all = Array.from({ length: 1_500 }, (_, index) => ({
+      principal: id(index),
+      until: time(index),
+      read: true,
+    }));
+    const until = (current: number): string[] =>
+      exposuresOf(withoutDone(withExposures([], all), time(100), time(current))).map((one) => one.until);
+    expect([until(1_500).length, until(1_500)[0]]).toEqual([1_000, time(500)]);
+    // What is current is never forgotten.
+    expect(until(200).length).toBe(1_300);
   });
 
   test.each(['rollback', 'copy'] as const)('is kept where a %s brought an old value', async (how) => {
@@ -117,6 +152,7 @@ describe('what somebody who left may know', () => {
 
   test('does not grow with everybody who comes and goes', async () => {
     await asOwner(team, async (owner) => {
+      await keepOne(owner);
       for (let round = 0; round < 5; round++) {
         await left(owner);
         await later(owner, 'a', 'new');
