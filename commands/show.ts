@@ -1,5 +1,6 @@
 /** `vault show` and `vault history`: what can be told of a secret but its value. */
-import { showSecret, type SecretDetails } from '../src/vault/operations/history.ts';
+import { lastUse } from '../src/vault/operations/last-use.ts';
+import { showSecret } from '../src/vault/operations/history.ts';
 import { examples, type Declare } from './command.ts';
 import type { Context } from './context.ts';
 import { parseReference } from './reference.ts';
@@ -22,16 +23,15 @@ export const declareHistory: Declare = (program, act) => {
   return examples(command, 'vault history db/password', 'vault get db/password --version 3');
 };
 
-async function details(context: Context, operation: string, named: string): Promise<SecretDetails> {
+async function runShow(context: Context, _flags: unknown, named = ''): Promise<void> {
   const { name, environment } = parseReference(named, context.environment);
   const vault = await context.openVault();
-  return vault.read(operation, async (scope) => showSecret(scope, environment, name));
-}
-
-async function runShow(context: Context, _flags: unknown, name = ''): Promise<void> {
-  const { info, versions, purgedThrough, due } = await details(context, 'show', name);
+  const { info, versions, purgedThrough, due, used } = await vault.read('show', async (scope) => ({
+    ...(await showSecret(scope, environment, name)),
+    used: await lastUse(scope, vault.place, environment, name),
+  }));
   if (context.json) {
-    context.outputJson({ ...info, due, versions, purgedThrough });
+    context.outputJson({ ...info, due, lastUsed: used, versions, purgedThrough });
     return;
   }
   const tags = Object.entries(info.tags).map(([key, value]) => `${key}=${value}`);
@@ -47,6 +47,10 @@ async function runShow(context: Context, _flags: unknown, name = ''): Promise<vo
     ['created', context.moment(info.created)],
     ['updated', context.moment(info.updated)],
     ['expires', info.expires === null ? 'never' : context.moment(info.expires)],
+    [
+      'last used',
+      used === null ? 'not in this log' : `${context.moment(used.time)} by ${used.by} (${used.operation})`,
+    ],
     ['rotations', String(info.rotations)],
     ...(info.graceUntil === null || info.graceUntil <= context.now().toISOString()
       ? []
@@ -58,8 +62,12 @@ async function runShow(context: Context, _flags: unknown, name = ''): Promise<vo
   ]);
 }
 
-async function runHistory(context: Context, _flags: unknown, name = ''): Promise<void> {
-  const { info, versions, purgedThrough } = await details(context, 'history', name);
+async function runHistory(context: Context, _flags: unknown, named = ''): Promise<void> {
+  const { name, environment } = parseReference(named, context.environment);
+  const vault = await context.openVault();
+  const { info, versions, purgedThrough } = await vault.read('history', async (scope) =>
+    showSecret(scope, environment, name),
+  );
   if (context.json) {
     context.outputJson({ name: info.name, environment: info.environment, versions, purgedThrough });
     return;
