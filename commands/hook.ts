@@ -129,6 +129,7 @@ async function list(context: Context): Promise<void> {
     })),
   );
   if (context.json) context.outputJson(rows);
+  else if (rows.length === 0) context.inform('no hook is stored here: `vault hook set --help`');
   else
     await context.table(
       ['ID', 'FROM', 'DOES', ''],
@@ -221,7 +222,7 @@ async function trust(context: Context, flags: TrustFlags, id = ''): Promise<void
   const { key, definition } = found;
   const sha256 = await hookHash(definition);
   if (key === null || !runsCommands(found))
-    context.inform(`the hook ${id} needs no acceptance: ${found.origin}`);
+    context.inform(`the hook ${id} runs no commands, and needs no acceptance`);
   else if (flags.forget === true) {
     const forgotten = await context.settings.hookTrustStore.forget(key);
     context.inform(`the hook ${id} ${forgotten ? 'is not accepted any more' : 'was not accepted'}`);

@@ -93,6 +93,7 @@ async function list(
     String(info.version),
     context.day(info.updated),
     info.expires === null ? '-' : context.day(info.expires),
+    info.due === null ? '-' : context.day(info.due),
     Object.entries(info.tags)
       .map(([key, value]) => `${key}=${value}`)
       .join(' '),
@@ -104,6 +105,7 @@ async function list(
     'VERSION',
     'UPDATED',
     'EXPIRES',
+    'DUE',
     'TAGS',
   ];
   await context.table(head, rows);

@@ -67,7 +67,10 @@ export async function setHook(
   const problem = hookIdProblem(id);
   if (problem !== null) throw new UsageError(`this cannot be the id of a hook: ${problem}`);
   const wrong = hookProblem(definition);
-  if (wrong !== null) throw new UsageError(`the hook will not do: ${wrong}`);
+  if (wrong !== null)
+    throw new UsageError(`the hook will not do: ${wrong}`, {
+      hint: '`vault hook --help` says what there is',
+    });
   const { name, environmentId } = await policyOf(scope, environment);
   scope.trace.environment = environmentId;
   scope.trace.detail = `hook ${id}`;
