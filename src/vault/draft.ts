@@ -104,7 +104,7 @@ export abstract class Draft {
     const newest = stored.versions.at(-1);
     if (newest === undefined) return;
     await this.reader.checkVersion(stored, newest.value.version);
-    if (!(await this.reader.isAdded(newest))) return;
+    if (!(await this.reader.added.has(newest))) return;
     try {
       await this.reader.checkOpens(newest);
     } catch (cause) {

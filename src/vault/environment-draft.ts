@@ -44,7 +44,7 @@ export class EnvironmentDraft extends Draft {
   static async of(reader: EnvironmentReader, stamp: WriteStamp): Promise<EnvironmentDraft> {
     const draft = new EnvironmentDraft(reader, stamp);
     draft.setAside.push(...(await settleChanges(reader)));
-    await draft.#fold(await reader.changedSecrets());
+    await draft.#fold(await reader.added.secrets());
     return draft;
   }
 

@@ -15,8 +15,9 @@ import { splitLines, type EnvironmentPart, type ShardSpace, type VaultDocument }
 import { parseJson, parseLine, type Line } from '../format/json-line.ts';
 import { blockLine, type ValueLine } from '../format/lines.ts';
 import { shardDigest, shardNumber, shardOfName } from './environment-layout.ts';
-import { linesWith, readHistory, type HistorySource, type SecretHistory } from './secret-history.ts';
-import { storedLine, storedValueLine } from './stored-line.ts';
+import { AddedLines } from './added-lines.ts';
+import { linesWith, readHistory, type SecretHistory } from './secret-history.ts';
+import { storedValueLine } from './stored-line.ts';
 import { openNote, openValueLine } from './value-line.ts';
 
 /** What `changes` lines take away, until a writer folds them in. */
@@ -37,16 +38,16 @@ export class EnvironmentReader {
   /** By place; promises, so that many who ask at once share one reading. */
   readonly #shards = new Map<string, Promise<Bytes>>();
   readonly #entries = new Map<number, Promise<readonly CatalogEntry[]>>();
-  #withdrawn: Promise<Withdrawn> | null = null;
-  readonly #additions = new Map<number, Promise<ReadonlyMap<string, readonly Bytes[]>>>();
-  /** Places of `changes` parts whose lines of a secret are left out, by secret. */
-  readonly #leftOutOf = new Map<string, ReadonlySet<number>>();
+  /** What `changes` add. */
+  readonly added: AddedLines;
+  #withdrawn: { readonly revision: number; readonly found: Promise<Withdrawn> } | null = null;
 
   constructor(document: VaultDocument, authority: Authority, part: EnvironmentPart, keys: EnvironmentKeys) {
     this.document = document;
     this.authority = authority;
     this.part = part;
     this.keys = keys;
+    this.added = new AddedLines(part, async (index) => this.shard('changes', index));
   }
 
   get id(): string {
@@ -115,7 +116,7 @@ export class EnvironmentReader {
   async find(name: string): Promise<CatalogEntry | null> {
     const entries = await this.entriesOfShard(await this.shardOfName(name));
     const found = entries.find((entry) => entry.name === name);
-    if (found === undefined || !(await this.changedSecrets()).has(found.secret)) return found ?? null;
+    if (found === undefined || !(await this.added.secrets()).has(found.secret)) return found ?? null;
     // Only what `changes` say of this secret: what they say of others is not this one's affair.
     const history = await this.history(found.secret);
     return asWithdrawn(withdrawnFrom([[found.secret, history]]), found);
@@ -149,52 +150,16 @@ export class EnvironmentReader {
     return secrets;
   }
 
-  /**
-   * Lines of a `changes` part by the secret that they are of. What are no lines of that form says nothing, to whoever reads it: it is its signer's
-   * alone. @throws IntegrityError if the bytes are not those that were signed, which may be anybody's doing
-   */
-  async additions(index: number): Promise<ReadonlyMap<string, readonly Bytes[]>> {
-    const known = this.#additions.get(index);
-    if (known !== undefined) return known;
-    const reading = this.shard('changes', index).then(linesBySecret);
-    this.#additions.set(index, reading);
-    return reading;
-  }
-
-  /** Whether a version stands in `changes` yet. */
-  async isAdded({ value: { secret }, raw }: Line<ValueLine>): Promise<boolean> {
-    for (const index of this.part.changes.keys()) {
-      const lines = (await this.additions(index)).get(secret) ?? [];
-      if (lines.some((line) => compareBytes(line, raw) === 0)) return true;
-    }
-    return false;
-  }
-
-  /** Go on as if a `changes` part, by its place, said nothing. */
-  passOver(index: number): void {
-    this.#additions.set(index, Promise.resolve(new Map()));
-    this.#withdrawn = null;
-  }
-
-  /** Secrets that `changes` lines say something of. */
-  async changedSecrets(): Promise<ReadonlySet<string>> {
-    const secrets = new Set<string>();
-    for (const index of this.part.changes.keys()) {
-      for (const secret of (await this.additions(index)).keys())
-        if (!this.#leftOutOf.get(secret)?.has(index)) secrets.add(secret);
-    }
-    return secrets;
-  }
-
   async #withdrawals(): Promise<Withdrawn> {
     if (this.part.changes.length === 0) return nothingWithdrawn;
-    this.#withdrawn ??= this.#findWithdrawn();
-    return this.#withdrawn;
+    const { revision } = this.added;
+    if (this.#withdrawn?.revision !== revision) this.#withdrawn = { revision, found: this.#findWithdrawn() };
+    return this.#withdrawn.found;
   }
 
   async #findWithdrawn(): Promise<Withdrawn> {
     const histories: [string, SecretHistory][] = [];
-    for (const secret of await this.changedSecrets()) {
+    for (const secret of await this.added.secrets()) {
       try {
         histories.push([secret, await this.history(secret)]);
       } catch (error) {
@@ -205,12 +170,6 @@ export class EnvironmentReader {
     return withdrawnFrom(histories);
   }
 
-  /** Go on as if these `changes` parts, by their places, had no line of this secret. */
-  leaveOutOf(secret: string, places: readonly number[]): void {
-    this.#leftOutOf.set(secret, new Set(places));
-    this.#withdrawn = null;
-  }
-
   valueShardOf(secret: string): number {
     return shardNumber(parseBase64url(secret) ?? new Uint8Array(2), this.part.values.value.bits);
   }
@@ -218,12 +177,7 @@ export class EnvironmentReader {
   /** Versions of a secret with their chain checked; signatures are checked for what is relied upon, by `checkVersion`. */
   async history(secret: string): Promise<SecretHistory> {
     const stored = await this.shard('values', this.valueShardOf(secret));
-    const sources: HistorySource[] = [{ lines: linesWith(stored, secret), by: null }];
-    for (const [index, { value }] of this.part.changes.entries()) {
-      const lines = (await this.additions(index)).get(secret);
-      if (lines !== undefined && !this.#leftOutOf.get(secret)?.has(index))
-        sources.push({ lines, by: value.by });
-    }
+    const sources = [{ lines: linesWith(stored, secret), by: null }, ...(await this.added.sourcesOf(secret))];
     return readHistory(this.authority, this.part, secret, sources);
   }
 
@@ -271,20 +225,4 @@ function asWithdrawn({ removed, purged }: Withdrawn, entry: CatalogEntry): Catal
   if (purged.has(entry.secret)) return null;
   const time = entry.removed === '' ? removed.get(entry.secret) : undefined;
   return time === undefined ? entry : { ...entry, removed: time };
-}
-
-function linesBySecret(shard: Bytes): ReadonlyMap<string, readonly Bytes[]> {
-  const found = new Map<string, Bytes[]>();
-  try {
-    for (const raw of splitLines(shard)) {
-      const secret = encodeBase64url(storedLine(raw).secret);
-      const lines = found.get(secret) ?? [];
-      found.set(secret, lines);
-      lines.push(raw);
-    }
-  } catch (error) {
-    if (error instanceof IntegrityError) return new Map();
-    throw error;
-  }
-  return found;
 }

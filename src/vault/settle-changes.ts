@@ -44,7 +44,7 @@ export async function settleChanges(
   for (const [secret, places] of secrets) {
     const name = names.get(secret);
     const aside = name === undefined ? places : await settleSecret(reader, secret, places);
-    reader.leaveOutOf(secret, aside);
+    reader.added.leaveOut(secret, aside);
     leave(aside, name ?? null);
   }
   return leftOut;
@@ -54,15 +54,15 @@ async function additionsOf(
   reader: EnvironmentReader,
   index: number,
   leaves: (signer: string) => boolean,
-): ReturnType<EnvironmentReader['additions']> {
+): ReturnType<EnvironmentReader['added']['of']> {
   try {
-    return await reader.additions(index);
+    return await reader.added.of(index);
   } catch (error) {
     const by = reader.part.changes[index]?.value.by ?? '';
     if (!(error instanceof IntegrityError)) throw error;
     if (!leaves(by)) throw error;
-    reader.passOver(index);
-    return reader.additions(index);
+    reader.added.passOver(index);
+    return reader.added.of(index);
   }
 }
 
@@ -89,7 +89,7 @@ async function failingWithout(
   places: Places,
   aside: Places,
 ): Promise<number[]> {
-  reader.leaveOutOf(secret, aside);
+  reader.added.leaveOut(secret, aside);
   const rest = places.filter((index) => !aside.includes(index));
   if (rest.length === 0) return [];
   try {
@@ -97,7 +97,7 @@ async function failingWithout(
     await reader.checkVersion(history, 0);
     const failing: number[] = [];
     for (const index of rest) {
-      const lines = (await reader.additions(index)).get(secret) ?? [];
+      const lines = (await reader.added.of(index)).get(secret) ?? [];
       const added = new Set(lines.map((raw) => storedLine(raw).version));
       if (!(await opens(reader, history, added))) failing.push(index);
     }

@@ -151,7 +151,7 @@ async function verifyEnvironment(
 /** What somebody has added says something, and nothing of secrets that are not there. */
 async function checkChanges(reader: EnvironmentReader, listed: ReadonlySet<string>): Promise<void> {
   for (const [index, line] of reader.part.changes.entries()) {
-    const secrets = [...(await reader.additions(index)).keys()];
+    const secrets = [...(await reader.added.of(index)).keys()];
     if (secrets.length > 0 && secrets.every((secret) => listed.has(secret))) continue;
     const signer = reader.authority.nameOf(line.value.by);
     const hint = 'whoever may write leaves it out with any change';
