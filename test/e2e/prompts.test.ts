@@ -173,11 +173,17 @@ describe('a value', () => {
   });
 
   scenario('and its name do not command the terminal', async (vault) => {
-    await vault.put('\u202edb', 'x');
+    for (const name of ['\u202edb', 'd\u200bb', 'd\u{e0041}b']) await vault.put(name, 'x');
     const terminal = at(vault, ['ls'], { given: true });
     expect(await terminal.end()).toBe(0);
-    expect(terminal.screen).not.toContain('\u202e');
-    expect(terminal.screen).toContain('\\u202e');
+    expect(terminal.screen).not.toMatch(/\p{Cf}/u);
+    // Each looks different from all others.
+    for (const shown of ['\\u202edb', 'd\\u200bb', 'd\\u{e0041}b']) expect(terminal.screen).toContain(shown);
+    // A program has them as they are.
+    const { stdout } = await vault.ok(['ls']);
+    expect(stdout.toString().split('\n')).toEqual(
+      expect.arrayContaining(['\u202edb', 'd\u200bb', 'd\u{e0041}b']),
+    );
   });
 });
 
