@@ -1,0 +1,168 @@
+/** The steps of one rotation with hooks: what runs, what is put on record, and what becomes of the staged version. */
+import { BackendError, ConcurrencyError, InterruptedError, SecretsManagerError } from '../src/errors.ts';
+import type { HookInput } from '../src/exec/hook.ts';
+import { StepFailure, type RotationHook, type Step, type StepWork } from '../src/hooks/rotation-hook.ts';
+import { retireOperation } from '../src/vault/operations/rotation-target.ts';
+import { settleRotation, stateOf } from '../src/vault/operations/rotation.ts';
+import type { Context } from './context.ts';
+import type { TurnTaker } from './turns.ts';
+
+export interface Rotated {
+  readonly name: string;
+  readonly environment: string;
+  readonly version: number;
+}
+
+export interface Rotation extends Rotated {
+  /** Whether the value before stays in use for some time. */
+  readonly hasGrace: boolean;
+}
+
+export async function withdraw(vault: TurnTaker, rotation: Rotated): Promise<void> {
+  await vault.write('rotate-withdraw', async (scope) => settleRotation(scope, rotation, 'withdrawn'));
+}
+
+/** One rotation between staged and settled. Each method: @throws InterruptedError where somebody ended a hook: nothing is taken back then */
+export class TwoPhases {
+  readonly #context: Context;
+  readonly #vault: TurnTaker;
+  readonly #hook: RotationHook;
+  readonly #rotation: Rotation;
+  readonly #input: HookInput;
+
+  constructor(context: Context, vault: TurnTaker, hook: RotationHook, rotation: Rotation, input: HookInput) {
+    this.#context = context;
+    this.#vault = vault;
+    this.#hook = hook;
+    this.#rotation = rotation;
+    this.#input = input;
+  }
+
+  /** @param isFirst whether nothing was applied before: what failed before it changed anything needs no undoing then */
+  async forward(isFirst: boolean): Promise<Rotated> {
+    for (const step of ['apply', 'check'] as const) {
+      const failure = await this.#run(step);
+      if (failure === null) continue;
+      const isUntouched =
+        isFirst && step === 'apply' && failure.cause instanceof StepFailure && failure.cause.isUntouched;
+      if (isUntouched) await withdraw(this.#vault, this.#rotation);
+      else await this.back(failure);
+      throw failure;
+    }
+    return this.finish();
+  }
+
+  async finish(): Promise<Rotated> {
+    const rotation = this.#rotation;
+    const { name, environment, version } = rotation;
+    try {
+      await this.#vault.write('rotate', async (scope) => settleRotation(scope, rotation, 'live'));
+    } catch (error) {
+      const state = error instanceof ConcurrencyError ? await this.#state() : 'pending';
+      // Somebody else has ended it. What they withdrew must not stay in use.
+      if (state === 'withdrawn') await this.#runHook('undo');
+      if (state !== 'live') throw error;
+    }
+    if (!rotation.hasGrace) await this.retire();
+    return { name, environment, version };
+  }
+
+  /** Let the old value go. @throws BackendError where it may still be valid */
+  async retire(): Promise<void> {
+    const failure = await this.#runHook('retire');
+    if (failure === null) return;
+    const { name, version } = this.#rotation;
+    throw new BackendError(
+      `version ${version} of ${this.#context.shown(name)} is current; ${failure.message}: the old value may still be valid there`,
+      { cause: failure, hint: '`vault rotate --retire NAME` tries that again' },
+      'HOOK_FAILED',
+    );
+  }
+
+  async holds(step: Step): Promise<boolean> {
+    return (await this.#run(step)) === null;
+  }
+
+  /** @param because what failed before, for the error if this fails, too: then the staged version stays */
+  async back(because: BackendError | null): Promise<void> {
+    const failure = await this.#run('undo');
+    if (failure === null) {
+      await withdraw(this.#vault, this.#rotation);
+      return;
+    }
+    const { name, version } = this.#rotation;
+    const what = because === null ? '' : `${because.message}; `;
+    throw new BackendError(
+      `${what}${failure.message}: which value is in use there is not known; version ${version} of ${this.#context.shown(name)} stays pending`,
+      { cause: failure, hint: 'see to it there, then `vault rotate --resume`, or `vault rotate --abandon`' },
+      'HOOK_FAILED',
+    );
+  }
+
+  async #state(): Promise<'live' | 'pending' | 'withdrawn' | 'gone'> {
+    return this.#vault.goOn(async (scope) => stateOf(scope, this.#rotation));
+  }
+
+  /** Run a hook, unless somebody else has ended the rotation. Nothing to run is a success. @throws ConcurrencyError */
+  async #run(step: Step): Promise<BackendError | null> {
+    if (this.#hook.steps[step] === undefined) return null;
+    if ((await this.#state()) !== 'pending') {
+      const { name, version } = this.#rotation;
+      throw new ConcurrencyError(
+        `version ${version} of ${this.#context.shown(name)} is not pending any more: somebody else has ended it`,
+      );
+    }
+    return this.#runHook(step);
+  }
+
+  /** Run a hook and put on record how it went. */
+  async #runHook(step: Step): Promise<BackendError | null> {
+    const work = this.#hook.steps[step];
+    if (work === undefined) return null;
+    const { name, environment, version } = this.#rotation;
+    const failure = await this.#failureOf(step, work);
+    const operation = step === 'retire' ? retireOperation : (`rotate-${step}` as const);
+    try {
+      await this.#vault.read(operation, async (scope) => {
+        await scope.trace.name(await scope.reader(environment), name, version);
+        if (failure !== null) throw failure;
+      });
+      return null;
+    } catch (error) {
+      if (error !== failure || failure instanceof InterruptedError) throw error;
+      return failure;
+    }
+  }
+
+  #onwards(step: Step): string {
+    const { version } = this.#rotation;
+    return step === 'retire'
+      ? `version ${version} is current; \`vault rotate --retire NAME\` tries that again`
+      : `version ${version} stays pending; \`vault rotate --resume\` goes on with it`;
+  }
+
+  async #failureOf(step: Step, work: StepWork): Promise<BackendError | InterruptedError | null> {
+    const what = `${step} of ${this.#context.shown(this.#rotation.name)}`;
+    try {
+      await work(this.#input);
+      return null;
+    } catch (error) {
+      if (error instanceof InterruptedError)
+        return new InterruptedError(`${what} was interrupted: ${this.#onwards(step)}`);
+      const cause = error instanceof StepFailure ? error : unexpected(error);
+      const { hint } = cause;
+      return new BackendError(
+        `${what} ${cause.message}`,
+        { cause, ...(cause === error ? {} : { hint }) },
+        'HOOK_FAILED',
+      );
+    }
+  }
+}
+
+/** An error of ours is one of what a step was given, found before it did anything. */
+function unexpected(error: unknown): StepFailure {
+  if (!(error instanceof SecretsManagerError))
+    return new StepFailure('failed: it stopped by an error of its own', { cause: error });
+  return new StepFailure(`failed: ${error.message}`, { cause: error, hint: error.hint, isUntouched: true });
+}
