@@ -11,7 +11,7 @@ import type { Context } from './context.ts';
 import { HookChoice, type ChosenHook, type HookFlags } from './hook-choice.ts';
 import { canBeMade, newValue, type ValueFlags } from './new-value.ts';
 import { checkPrevious } from './previous.ts';
-import { inTurns, type TurnTaker } from './turns.ts';
+import { inTurns, oneAtATime, type TurnTaker, type Turns } from './turns.ts';
 import { retire, secretsPastGrace } from './rotate-retire.ts';
 import { rotateInTwoPhases } from './two-phase.ts';
 
@@ -186,8 +186,10 @@ async function oneByOne(
   if (secrets.length === 0) return [];
   const progress = context.progress();
   const results: Result[] = [];
+  // Commands for values may ask at the terminal: not two of them at a time.
+  const making = oneAtATime();
   await inParallel(secrets, options.jobs, async (one) => {
-    results.push(await rotateOne(context, vault, turns, one, options));
+    results.push(await rotateOne(context, vault, turns, making, one, options));
     progress.show(`rotated ${results.length} of ${secrets.length}`);
   });
   progress.end();
@@ -202,6 +204,7 @@ async function rotateOne(
   context: Context,
   vault: Vault,
   turns: TurnTaker,
+  making: Turns,
   { secret, chosen }: Ready,
   options: ManyOptions,
 ): Promise<Result> {
@@ -209,7 +212,7 @@ async function rotateOne(
   let value: Uint8Array<ArrayBuffer> | null = null;
   try {
     await checkPrevious({ goOn: async (work) => turns.goOn(work), place: vault.place }, chosen, secret);
-    value = await newValue(context, turns, options.flags, secret, chosen, null);
+    value = await making(async () => newValue(context, turns, options.flags, secret, chosen, null));
     const { version } = await rotateInTwoPhases(context, turns, chosen.hook, {
       name,
       environment,
