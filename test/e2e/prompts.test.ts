@@ -187,6 +187,33 @@ describe('a value', () => {
   });
 });
 
+describe('a command for a new value', () => {
+  scenario('asks at the terminal, also when the passphrase was asked for before', async (vault) => {
+    const asks = 'printf "which one? " >&2; read -r answer; printf %s "$answer"';
+    const terminal = at(vault, ['rotate', 'canary', '--command', asks]);
+    await terminal.sees(question);
+    terminal.type(`${passphrase}\r`);
+    await terminal.sees('which one? ');
+    terminal.type('this one\r');
+    expect(await terminal.end()).toBe(0);
+    expect(await vault.text('canary')).toBe('this one');
+    expectAsBefore(terminal);
+  });
+
+  scenario('of many secrets asks for one after the other', async (vault) => {
+    await vault.put('db', 'x');
+    const asks = 'printf "which $VAULT_SECRET_NAME? " >&2; read -r answer; printf %s "$answer"';
+    const args = ['rotate', '--all', '--command', asks, '--apply', 'sleep 0.2'];
+    const terminal = at(vault, args, { given: true });
+    for (const name of ['canary', 'db']) {
+      await terminal.sees(`which ${name}? `);
+      terminal.type(`that ${name}\r`);
+    }
+    expect(await terminal.end()).toBe(0);
+    expect([await vault.text('canary'), await vault.text('db')]).toEqual(['that canary', 'that db']);
+  });
+});
+
 describe('a purge', () => {
   scenario('happens at yes', async (vault) => {
     const terminal = at(vault, ['rm', 'canary', '--purge'], { given: true });
