@@ -36,10 +36,17 @@ export async function stopHere(): Promise<void> {
  * @returns how to end this
  */
 export function guard({ input, output, restore, endChildren, leave, stop, resumed }: Guarded): () => void {
+  let isEnding = false;
   const onSignal = (signal: NodeJS.Signals): void => {
     restore();
-    for (const other of ending) process.off(other, onSignal);
-    void endChildren().finally(() => process.kill(process.pid, signal));
+    // Until then this listens on: the terminal library ends the program as soon as nobody else does.
+    const end = (): void => {
+      for (const other of ending) process.off(other, onSignal);
+      process.kill(process.pid, signal);
+    };
+    if (isEnding) end();
+    else void endChildren().finally(end);
+    isEnding = true;
   };
   const closed = [
     [input, 'end'],
