@@ -28,9 +28,11 @@ function isAlive(pid: string): boolean {
 /** Numbers of processes that a hook has written to a file. */
 async function processes(vault: BinaryVault, count: number): Promise<string[]> {
   const file = vault.in('pids');
-  for (const end = Date.now() + 15_000; Date.now() < end; await pause(20)) {
+  const end = Date.now() + 15_000;
+  while (Date.now() < end) {
     const found = existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : [];
     if (found.length === count) return found;
+    await pause(20);
   }
   throw new Error('the hook did not begin');
 }
