@@ -1,5 +1,6 @@
 /** The vault as the console works with it: each thing it does is the same operation, on record in the same way, as of the command for it. */
-import { SecretsManagerError, UsageError } from '../src/errors.ts';
+import { ConcurrencyError, SecretsManagerError, UsageError } from '../src/errors.ts';
+import type { ChildKeeper } from '../src/exec/child-keeper.ts';
 import type {
   ConsoleActions,
   ConsoleData,
@@ -39,10 +40,12 @@ export class ConsoleVault implements ConsoleActions {
   readonly #context: Context;
   readonly #vault: Vault;
   readonly #turns: TurnTaker;
+  readonly #keeper: ChildKeeper;
   #secrets: ReadonlyMap<string, OverviewSecret> = new Map();
 
-  constructor(context: Context, vault: Vault) {
+  constructor(context: Context, vault: Vault, keeper: ChildKeeper) {
     this.#context = context;
+    this.#keeper = keeper;
     this.#vault = vault;
     this.#turns = inTurns(vault);
   }
@@ -105,7 +108,9 @@ export class ConsoleVault implements ConsoleActions {
 
   async rotate(row: SecretRow): Promise<string> {
     const secret = this.#secret(row);
-    const { name, environment, type, version: ifVersion } = secret;
+    const { name, environment, type } = secret;
+    const { version: ifVersion } = row;
+    if (secret.hook !== row.hook) throw new ConcurrencyError(`${row.name} has another hook by now`);
     const chosen = await new HookChoice(this.#context, this.#turns, {}).of(secret);
     if (!canBeMade(type, {}, chosen))
       throw new UsageError(`what it takes is not known for a ${type}`, {
@@ -125,6 +130,10 @@ export class ConsoleVault implements ConsoleActions {
     } finally {
       value.fill(0);
     }
+  }
+
+  async interrupt(): Promise<void> {
+    await this.#keeper.end();
   }
 
   explain(error: unknown): string | null {
@@ -156,7 +165,8 @@ export class ConsoleVault implements ConsoleActions {
     urgent: Readonly<Record<'overdue' | 'expired' | 'expiring', ReadonlySet<string>>>,
   ): SecretRow {
     const key = keyOf(secret);
-    const { name, environment, type, version, updated, expires, due, rotating, description, tags } = secret;
+    const { name, environment, type, version, updated, expires, due, hook, rotating, description, tags } =
+      secret;
     const day = (time: string | null): string | null => (time === null ? null : this.#context.day(time));
     const expiry = urgent.expired.has(key) ? 'expired' : 'expiring';
     return {
@@ -168,6 +178,7 @@ export class ConsoleVault implements ConsoleActions {
       updated: this.#context.day(updated),
       expires: day(expires),
       due: day(due),
+      hook,
       isOverdue: urgent.overdue.has(key),
       expiry: urgent.expiring.has(key) ? expiry : null,
       remarks: [

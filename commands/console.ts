@@ -1,5 +1,6 @@
 /** `vault console`: secrets, what is due and the audit trail, on one screen or in plain tables. */
 import { IntegrityError } from '../src/errors.ts';
+import { ChildKeeper } from '../src/exec/child-keeper.ts';
 import { coloursAllowed } from '../src/terminal/style.ts';
 import { inputIsTerminal, outputIsTerminal } from '../src/terminal/streams.ts';
 import type { ListedName } from '../src/vault/operations/list.ts';
@@ -38,7 +39,9 @@ async function runConsole(context: Context): Promise<void> {
     await showPlain(context, vault);
     return;
   }
-  const source = new ConsoleVault(context, vault);
+  const keeper = new ChildKeeper();
+  context.keepChildren(keeper);
+  const source = new ConsoleVault(context, vault, keeper);
   const first = await source.load(true);
   const { runSession } = await import('../src/terminal/console/session.ts');
   await runSession(first, source, {
@@ -47,8 +50,8 @@ async function runConsole(context: Context): Promise<void> {
     colours: coloursAllowed(context.host.env, context.globals.color !== false),
     monotonic,
     wallClock: () => context.now().getTime(),
-    divert: (tell) => {
-      context.divert(tell);
+    divert: (to) => {
+      context.divert(to);
     },
   });
 }

@@ -132,7 +132,7 @@ export class HookChoice {
 
   #shell(commands: Readonly<Record<string, string | undefined>>): RotationHook {
     const context = this.#context;
-    return shellHook(commands, context.host.env, context.writeTo('error'));
+    return shellHook(commands, context.host.env, context.writeTo('error'), context.keeper);
   }
 
   /** A value that a hook needs beside the one that it rotates; on record. */

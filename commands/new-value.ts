@@ -1,6 +1,6 @@
 /** Where the new value of a rotation comes from: what was asked for, else standard input, else the hook, else the default generator. */
 import { AccessDeniedError, BackendError, UsageError } from '../src/errors.ts';
-import { runForOutput } from '../src/exec/output-of.ts';
+import { awaitOutput } from '../src/exec/output-of.ts';
 import { withoutOurCredentials } from '../src/exec/variables.ts';
 import type { SecretType } from '../src/format/secret-type.ts';
 import { withLogin } from '../src/lifecycle/database-credential.ts';
@@ -75,11 +75,16 @@ export async function valueFromInput(context: Context, flags: ValueFlags): Promi
 }
 
 async function outputOf(context: Context, command: string, { name, environment }: Target): Promise<Bytes> {
-  const { status, output } = await runForOutput(command, {
-    ...withoutOurCredentials(context.host.env),
-    VAULT_SECRET_NAME: name,
-    VAULT_ENVIRONMENT: environment,
-  });
+  const { keeper } = context;
+  const { status, output } = await awaitOutput(
+    command,
+    {
+      ...withoutOurCredentials(context.host.env),
+      VAULT_SECRET_NAME: name,
+      VAULT_ENVIRONMENT: environment,
+    },
+    keeper === null ? null : { report: context.writeTo('error'), keeper },
+  );
   const hint = 'the old value is still current';
   if (status !== 0)
     throw new BackendError(

@@ -1,5 +1,6 @@
 /** What a command shows: data on standard output, everything else on standard error. */
 import { BackendError } from '../src/errors.ts';
+import type { ChildKeeper } from '../src/exec/child-keeper.ts';
 import type { FileSystem } from '../src/storage/file-system.ts';
 import { coloursAllowed, styleFor, type Style } from '../src/terminal/style.ts';
 import { renderPairs, renderTable, safeText } from '../src/terminal/table.ts';
@@ -34,6 +35,13 @@ export interface Host {
   readonly self: readonly string[];
 }
 
+/** Who takes what is said while somebody has the terminal for himself. */
+export interface Diversion {
+  readonly tell: (message: string) => void;
+  /** Takes what children print for people, as it comes. */
+  readonly print: (bytes: Uint8Array) => void;
+}
+
 /** Data as `--json` shows it. */
 export const jsonText = (data: unknown): string => `${escapedJson(JSON.stringify(data, null, 2))}\n`;
 
@@ -48,7 +56,8 @@ export function escapedJson(json: string): string {
 export class Report {
   readonly globals: GlobalOptions;
   readonly host: Host;
-  #tell: (message: string) => void = say;
+  #diversion: Diversion | null = null;
+  #keeper: ChildKeeper | null = null;
 
   constructor(globals: GlobalOptions, host: Host) {
     this.globals = globals;
@@ -68,8 +77,22 @@ export class Report {
   }
 
   /** Where messages go from now on; `null` for standard error. */
-  divert(tell: ((message: string) => void) | null): void {
-    this.#tell = tell ?? say;
+  divert(to: Diversion | null): void {
+    this.#diversion = to;
+  }
+
+  #tell(message: string): void {
+    (this.#diversion?.tell ?? say)(message);
+  }
+
+  /** Who keeps children from the terminal; `null` where they may use it. */
+  get keeper(): ChildKeeper | null {
+    return this.#keeper;
+  }
+
+  /** From now on children are kept from the terminal, for good: also once it was given back. */
+  keepChildren(keeper: ChildKeeper): void {
+    this.#keeper = keeper;
   }
 
   /** A message for the person, unless they asked for quiet. */
@@ -94,8 +117,7 @@ export class Report {
   /** A writer for a child's output that passes through us. A reader that has gone is an EPIPE, as the child would have met it. */
   writeTo(stream: 'output' | 'error'): (bytes: Uint8Array) => Promise<void> {
     return async (bytes) => {
-      if (stream === 'error' && this.#tell !== say) this.#tell(Buffer.from(bytes).toString('utf8').trim());
-      else if (stream === 'error') writeError(bytes);
+      if (stream === 'error') (this.#diversion?.print ?? writeError)(bytes);
       else if (!writeOutput(bytes)) throw Object.assign(new Error('closed pipe'), { code: 'EPIPE' });
       return Promise.resolve();
     };

@@ -12,7 +12,7 @@ import { HookChoice, type ChosenHook, type HookFlags } from './hook-choice.ts';
 import { canBeMade, newValue, type ValueFlags } from './new-value.ts';
 import { reportMany, type Result } from './rotate-report.ts';
 import { settlePrevious } from './previous.ts';
-import { inTurns, type TurnTaker } from './turns.ts';
+import { inTurns, oneAtATime, type TurnTaker, type Turns } from './turns.ts';
 import { retire, secretsPastGrace } from './rotate-retire.ts';
 import { rotateInTwoPhases } from './two-phase.ts';
 
@@ -184,8 +184,10 @@ async function oneByOne(
   if (secrets.length === 0) return [];
   const progress = context.progress();
   const results: Result[] = [];
+  // Commands for values may ask at the terminal: not two of them at a time.
+  const making = oneAtATime();
   await inParallel(secrets, options.jobs, async (one) => {
-    results.push(await rotateOne(context, vault, turns, one, options));
+    results.push(await rotateOne(context, vault, turns, making, one, options));
     progress.show(`rotated ${results.length} of ${secrets.length}`);
   });
   progress.end();
@@ -200,6 +202,7 @@ async function rotateOne(
   context: Context,
   vault: Vault,
   turns: TurnTaker,
+  making: Turns,
   { secret, chosen }: Ready,
   options: ManyOptions,
 ): Promise<Result> {
@@ -207,7 +210,7 @@ async function rotateOne(
   let value: Uint8Array<ArrayBuffer> | null = null;
   try {
     await settlePrevious(context, turns, vault.place, chosen.hook, secret);
-    value = await newValue(context, turns, options.flags, secret, chosen, null);
+    value = await making(async () => newValue(context, turns, options.flags, secret, chosen, null));
     const { version } = await rotateInTwoPhases(context, turns, chosen.hook, {
       name,
       environment,

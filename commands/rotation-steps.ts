@@ -1,5 +1,5 @@
 /** The steps of one rotation by hooks, each on record: apply, check, then current; undo; retire. docs/rotation.md. */
-import { BackendError, ConcurrencyError, SecretsManagerError } from '../src/errors.ts';
+import { BackendError, ConcurrencyError, InterruptedError, SecretsManagerError } from '../src/errors.ts';
 import type { HookInput } from '../src/exec/hook.ts';
 import { StepFailure, type RotationHook, type Step, type StepWork } from '../src/hooks/rotation-hook.ts';
 import { retireOperation } from '../src/vault/operations/rotation-target.ts';
@@ -22,6 +22,7 @@ export async function withdraw(vault: TurnTaker, rotation: Rotated): Promise<voi
   await vault.write('rotate-withdraw', async (scope) => settleRotation(scope, rotation, 'withdrawn'));
 }
 
+/** Each method: @throws InterruptedError where somebody ended a hook: nothing is taken back then */
 export class RotationSteps {
   readonly #context: Context;
   readonly #vault: TurnTaker;
@@ -137,24 +138,34 @@ export class RotationSteps {
     if (work === undefined) return null;
     const { name, environment, version } = this.#rotation;
     const failure = await this.#failureOf(step, work);
+    const operation = step === 'retire' ? retireOperation : (`rotate-${step}` as const);
     try {
-      await this.#vault.read(step === 'retire' ? retireOperation : `rotate-${step}`, async (scope) => {
+      await this.#vault.read(operation, async (scope) => {
         await scope.trace.name(await scope.reader(environment), name, version);
         if (failure !== null) throw failure;
       });
       return null;
     } catch (error) {
-      if (error === failure) return failure;
-      throw error;
+      if (error !== failure || failure instanceof InterruptedError) throw error;
+      return failure;
     }
   }
 
-  async #failureOf(step: Step, work: StepWork): Promise<BackendError | null> {
+  #onwards(step: Step): string {
+    const { version } = this.#rotation;
+    return step === 'retire'
+      ? `version ${version} is current; \`vault rotate --retire NAME\` tries that again`
+      : `version ${version} stays pending; \`vault rotate --resume\` goes on with it`;
+  }
+
+  async #failureOf(step: Step, work: StepWork): Promise<BackendError | InterruptedError | null> {
     const what = `${step} of ${this.#context.shown(this.#rotation.name)}`;
     try {
       await work(this.#input);
       return null;
     } catch (error) {
+      if (error instanceof InterruptedError)
+        return new InterruptedError(`${what} was interrupted: ${this.#onwards(step)}`);
       const cause = error instanceof StepFailure ? error : unexpected(error);
       const { hint } = cause;
       return new BackendError(

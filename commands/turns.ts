@@ -4,14 +4,21 @@ import type { Vault } from '../src/vault/vault.ts';
 /** An open vault, or a queue before one. */
 export type TurnTaker = Pick<Vault, 'read' | 'write' | 'goOn'>;
 
-/** An open vault does one thing at a time. */
-export function inTurns(vault: Vault): TurnTaker {
+/** Does what it is given one after the other, in this order. */
+export type Turns = <T>(work: () => Promise<T>) => Promise<T>;
+
+export function oneAtATime(): Turns {
   let last: Promise<unknown> = Promise.resolve();
-  const turn = async <T>(work: () => Promise<T>): Promise<T> => {
+  return async (work) => {
     const mine = last.then(work, work);
     last = mine;
     return mine;
   };
+}
+
+/** An open vault does one thing at a time. */
+export function inTurns(vault: Vault): TurnTaker {
+  const turn = oneAtATime();
   return {
     read: async (op, work) => turn(async () => vault.read(op, work)),
     write: async (op, work) => turn(async () => vault.write(op, work)),

@@ -6,11 +6,11 @@ export interface Process {
   readonly pid: number;
   /** Clock ticks between the start of the machine and that of the process. */
   readonly started: string;
+  readonly group: number;
 }
 
 interface Row extends Process {
   readonly parent: number;
-  readonly group: number;
   /** Group that the terminal's keys are meant for; -1 without a terminal. */
   readonly foreground: number;
 }
@@ -42,7 +42,7 @@ export function descendants(pid: number): Process[] {
   const pending = [pid];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     for (const child of children.get(next) ?? []) {
-      found.push({ pid: child.pid, started: child.started });
+      found.push({ pid: child.pid, started: child.started, group: child.group });
       pending.push(child.pid);
     }
   }

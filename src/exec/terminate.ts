@@ -1,9 +1,10 @@
 /**
  * Ending a child whose time is up: SIGTERM, and SIGKILL after five seconds for whoever is still there.
  *
- * The child shares our process group, and a script's, so the group cannot be signalled. Instead it is the child and its
- * descendants, one by one: `sh -c 'server; cleanup'` does not leave a server with secrets behind. Known limits: who has left
- * the child's tree (a daemon) is not found, and without /proc (macOS, Windows) only the child is.
+ * Where the child shares our process group, and a script's, the group cannot be signalled. Instead it is the child and its
+ * descendants, one by one: `sh -c 'server; cleanup'` does not leave a server with secrets behind. Of a child that leads a group
+ * it is the group, and descendants that have left it. Known limits: who has left the child's tree (a daemon) and its group is not found, and
+ * without /proc (macOS, Windows) nobody beyond the child or its group is.
  */
 import type { ChildProcess } from 'node:child_process';
 import { after } from './deadline.ts';
@@ -13,13 +14,14 @@ import { descendants, isRunning } from './process-table.ts';
 const graceMs = 5_000;
 const pollMs = 20;
 
-/** Resolves when the child and the descendants that it had have ended, or were sent SIGKILL. */
-export async function terminate(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
+/** Resolves when the child and the descendants that it had have ended, or were sent SIGKILL. @param leads whether it leads a group */
+export async function terminate(child: ChildProcess, ended: Promise<unknown>, leads = false): Promise<void> {
   const others = child.pid === undefined ? [] : descendants(child.pid);
   const running = (): typeof others => others.filter(isRunning);
   const signalAll = (signal: NodeJS.Signals): void => {
-    child.kill(signal);
-    for (const { pid } of running()) signalOther(pid, signal);
+    if (leads) signalGroup(child, signal);
+    else child.kill(signal);
+    for (const { pid, group } of running()) if (!leads || group !== child.pid) signalOther(pid, signal);
   };
   signalAll('SIGTERM');
   // Who is stopped gets SIGTERM when it goes on.
@@ -31,6 +33,13 @@ export async function terminate(child: ChildProcess, ended: Promise<unknown>): P
     await new Promise<void>((resolve) => after(pollMs, resolve));
   }
   cancel();
+}
+
+/** To the group that the child leads, or led: whoever is left of it. */
+export function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  if (process.platform === 'win32') child.kill(signal);
+  else signalOther(-child.pid, signal);
 }
 
 function signalOther(pid: number, signal: NodeJS.Signals): void {

@@ -1,7 +1,13 @@
-/** Text that may stand on a terminal: control and direction characters are shown, not obeyed. */
+/**
+ * Text that may stand on a terminal: control and direction characters are shown, not obeyed, and what cannot be seen is written out, so that
+ * names that differ look different. Of the invisible characters only the one that asks for an emoji's colours stays behind its emoji.
+ */
 export function safeText(text: string): string {
   return text.replace(
-    /[\p{Cc}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    /[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2028\u2029](?<!\p{Extended_Pictographic}\ufe0f)/gu,
+    (character) => {
+      const code = (character.codePointAt(0) ?? 0).toString(16);
+      return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, '0')}`;
+    },
   );
 }

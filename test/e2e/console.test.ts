@@ -4,37 +4,11 @@ import { constants } from 'node:os';
 import { describe, expect } from 'vitest';
 import { binary } from '../binary-is-built.ts';
 import { scenario, type BinaryVault, type Variables } from '../support/binary-vault.ts';
+import { at, expectRestored, open } from '../support/console-terminal.ts';
 import { PseudoTerminal } from '../support/pseudo-terminal.ts';
 import { TerminalScreen } from '../support/terminal-screen.ts';
 
 const [ctrlC, ctrlZ, escape, down] = ['\u0003', '\u001a', '\u001b', '\u001b[B'];
-
-interface Console {
-  readonly terminal: PseudoTerminal;
-  readonly screen: TerminalScreen;
-}
-
-function at(vault: BinaryVault, args: readonly string[] = [], variables: Variables = {}): Console {
-  const env = vault.environment({ TERM: 'xterm', ...variables });
-  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined));
-  const terminal = new PseudoTerminal(binary, ['console', ...args], { env: set, cwd: vault.folder });
-  return { terminal, screen: new TerminalScreen(terminal) };
-}
-
-/** The console with its first screen. */
-async function open(vault: BinaryVault, args?: readonly string[], variables?: Variables): Promise<Console> {
-  const console = at(vault, args, variables);
-  await console.screen.until(/AUDIT TRAIL of .*\n\d{4}-/u);
-  return console;
-}
-
-/** The terminal as it was: its modes, its cursor, the screen that the shell had. */
-async function expectRestored({ terminal, screen }: Console): Promise<void> {
-  await screen.settled();
-  expect(terminal.after?.all).toEqual(terminal.before?.all);
-  expect([screen.isAlternate, screen.hasCursor, screen.marksPaste]).toEqual([false, true, false]);
-  expect(screen.scrollback.trim()).toBe('');
-}
 
 interface Entry {
   readonly operation: string;
@@ -77,7 +51,7 @@ describe('a session', () => {
     expect(screen.text).not.toContain(vault.canary.value);
 
     screen.type('r');
-    await screen.until(/rotate canary in development, to a generated value\? y\/n/u);
+    await screen.until(/rotate "canary" in development, to a generated value\? y\/n/u);
     screen.type('y');
     await screen.until(/"canary" rotated in development, version 2/u);
     await screen.until(/ rotate +ok +owner +canary v2/u);

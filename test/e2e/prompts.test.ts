@@ -173,11 +173,44 @@ describe('a value', () => {
   });
 
   scenario('and its name do not command the terminal', async (vault) => {
-    await vault.put('\u202edb', 'x');
+    for (const name of ['\u202edb', 'd\u200bb', 'd\u{e0041}b']) await vault.put(name, 'x');
     const terminal = at(vault, ['ls'], { given: true });
     expect(await terminal.end()).toBe(0);
-    expect(terminal.screen).not.toContain('\u202e');
-    expect(terminal.screen).toContain('\\u202e');
+    expect(terminal.screen).not.toMatch(/\p{Cf}/u);
+    // Each looks different from all others.
+    for (const shown of ['\\u202edb', 'd\\u200bb', 'd\\u{e0041}b']) expect(terminal.screen).toContain(shown);
+    // A program has them as they are.
+    const { stdout } = await vault.ok(['ls']);
+    expect(stdout.toString().split('\n')).toEqual(
+      expect.arrayContaining(['\u202edb', 'd\u200bb', 'd\u{e0041}b']),
+    );
+  });
+});
+
+describe('a command for a new value', () => {
+  scenario('asks at the terminal, also when the passphrase was asked for before', async (vault) => {
+    const asks = 'printf "which one? " >&2; read -r answer; printf %s "$answer"';
+    const terminal = at(vault, ['rotate', 'canary', '--command', asks]);
+    await terminal.sees(question);
+    terminal.type(`${passphrase}\r`);
+    await terminal.sees('which one? ');
+    terminal.type('this one\r');
+    expect(await terminal.end()).toBe(0);
+    expect(await vault.text('canary')).toBe('this one');
+    expectAsBefore(terminal);
+  });
+
+  scenario('of many secrets asks for one after the other', async (vault) => {
+    await vault.put('db', 'x');
+    const asks = 'printf "which $VAULT_SECRET_NAME? " >&2; read -r answer; printf %s "$answer"';
+    const args = ['rotate', '--all', '--command', asks, '--apply', 'sleep 0.2'];
+    const terminal = at(vault, args, { given: true });
+    for (const name of ['canary', 'db']) {
+      await terminal.sees(`which ${name}? `);
+      terminal.type(`that ${name}\r`);
+    }
+    expect(await terminal.end()).toBe(0);
+    expect([await vault.text('canary'), await vault.text('db')]).toEqual(['that canary', 'that db']);
   });
 });
 

@@ -12,6 +12,8 @@ export interface SecretRow {
   readonly updated: string;
   readonly expires: string | null;
   readonly due: string | null;
+  /** Id of the hook that rotates it. */
+  readonly hook: string | null;
   readonly isOverdue: boolean;
   readonly expiry: 'expired' | 'expiring' | null;
   /** What else there is to say of it: description, tags, a rotation under way. */
@@ -60,6 +62,8 @@ export interface ConsoleActions {
   copy(secret: SecretRow): Promise<string>;
   /** @returns what to tell the person */
   rotate(secret: SecretRow): Promise<string>;
+  /** End what runs outside for any of these, which then fails, and let no more of it begin. Resolves when it has ended. */
+  interrupt(): Promise<void>;
   /** What to tell a person of an error, or `null` for one that nobody expects. */
   explain(error: unknown): string | null;
 }

@@ -8,6 +8,8 @@ export interface Guarded {
   readonly output: NodeJS.WriteStream;
   /** Give the terminal back, at once. */
   readonly restore: () => void;
+  /** End what runs for us. A second signal does not wait for it. */
+  readonly endChildren: () => Promise<void>;
   /** Nobody is there any more. */
   readonly leave: () => void;
   /** Somebody else wants the program to stop for a while, as a person does with Ctrl-Z. */
@@ -29,15 +31,22 @@ export async function stopHere(): Promise<void> {
 }
 
 /**
- * Signals end the program as they would have without us, errors that nobody caught are reported by whoever reports them, each once the
+ * Signals end the program as they would have without us, what runs for us as well; errors that nobody caught are reported by whoever reports them, each once the
  * terminal is as it was.
  * @returns how to end this
  */
-export function guard({ input, output, restore, leave, stop, resumed }: Guarded): () => void {
+export function guard({ input, output, restore, endChildren, leave, stop, resumed }: Guarded): () => void {
+  let isEnding = false;
   const onSignal = (signal: NodeJS.Signals): void => {
     restore();
-    for (const other of ending) process.off(other, onSignal);
-    process.kill(process.pid, signal);
+    // Until then this listens on: the terminal library ends the program as soon as nobody else does.
+    const end = (): void => {
+      for (const other of ending) process.off(other, onSignal);
+      process.kill(process.pid, signal);
+    };
+    if (isEnding) end();
+    else void endChildren().finally(end);
+    isEnding = true;
   };
   const closed = [
     [input, 'end'],

@@ -1,38 +1,15 @@
 /**
  * What the console is at a moment, and what becomes of it: a pure function of what happens. What is to be done in the world comes out as
- * effects. Invariant: a value is shown for the selected secret alone; when it is not shown any more, an effect says to wipe it.
+ * effects. Invariants: a value is shown for the selected secret alone, and in the version that the list has; when it is not shown any more, an
+ * effect says to wipe it. What was asked about one secret is not answered for another.
  */
-import type { ConsoleData, SecretRow, ShownValue, TrailRow } from './data.ts';
-import { revealSeconds, selected, tabs, visible, type State } from './state.ts';
-
-export type Happening =
-  /** A character, or the name of a key in angle brackets. */
-  | { readonly type: 'key'; readonly key: string }
-  | { readonly type: 'paste'; readonly text: string }
-  | { readonly type: 'page'; readonly rows: number }
-  | { readonly type: 'loaded'; readonly data: ConsoleData }
-  | { readonly type: 'trail'; readonly key: string | null; readonly rows: readonly TrailRow[] }
-  | { readonly type: 'revealed'; readonly key: string; readonly value: ShownValue }
-  | { readonly type: 'seconds'; readonly left: number }
-  | { readonly type: 'told'; readonly message: string; readonly isError: boolean }
-  /** The end of what was being done. */
-  | { readonly type: 'ended' };
-
-export type Effect =
-  | { readonly type: 'load'; readonly asked: boolean }
-  | { readonly type: 'trail'; readonly secret: SecretRow | null }
-  | { readonly type: 'reveal' | 'copy' | 'rotate'; readonly secret: SecretRow }
-  | { readonly type: 'count' }
-  | { readonly type: 'wipe'; readonly value: ShownValue }
-  | { readonly type: 'quit' | 'suspend' | 'redraw' };
-
-export interface Step {
-  readonly state: State;
-  readonly effects: readonly Effect[];
-}
+import type { ConsoleData, ShownValue } from './data.ts';
+import { only, type Effect, type Happening, type Step } from './happening.ts';
+import { clamp, pasted, pressed } from './pressed.ts';
+import { print, revealSeconds, selected, tell, visible, type State } from './state.ts';
 
 export function begin(data: ConsoleData): Step {
-  const state: State = {
+  const silent: State = {
     data,
     tab: 'all',
     filter: '',
@@ -41,11 +18,14 @@ export function begin(data: ConsoleData): Step {
     isWholeTrail: false,
     trail: null,
     shown: null,
-    message: data.problem ?? '',
-    isError: data.problem !== null,
+    message: '',
+    isError: false,
     busy: null,
+    asked: null,
+    printed: [],
     page: 10,
   };
+  const state = data.problem === null ? silent : tell(silent, data.problem, true);
   return { state, effects: trailOf(state) };
 }
 
@@ -57,8 +37,18 @@ function trailOf(state: State): Effect[] {
 
 /** What follows from something that happened. */
 export function update(before: State, happening: Happening): Step {
-  const step = next(before, happening);
-  return settle(before, step);
+  const { state, effects } = next(before, happening);
+  return settle(before, { state: bound(state), effects });
+}
+
+/** A question goes when what it is about does: another secret is in its place, or another hook would run. */
+function bound(state: State): State {
+  const { mode, asked } = state;
+  if (mode !== 'confirm') return asked === null ? state : { ...state, asked: null };
+  const secret = selected(state);
+  if (asked !== null && secret?.key === asked.key && secret.hook === asked.hook) return state;
+  const why = 'not rotated: what was asked about has changed meanwhile';
+  return tell({ ...state, mode: 'list', asked: null }, why);
 }
 
 /** A value that should not be shown any more is taken away; the trail of what was selected is asked for. */
@@ -78,17 +68,12 @@ function settle(before: State, { state, effects }: Step): Step {
   };
 }
 
-const only = (state: State, ...effects: Effect[]): Step => ({ state, effects });
-
 function next(state: State, happening: Happening): Step {
   switch (happening.type) {
     case 'key':
       return pressed(state, happening.key);
     case 'paste':
-      // What is pasted is text, never commands.
-      return state.mode === 'search'
-        ? only(search(state, state.filter + oneLine(happening.text)))
-        : only(state);
+      return only(pasted(state, happening.text));
     case 'page':
       return only({ ...state, page: happening.rows });
     case 'loaded':
@@ -104,16 +89,12 @@ function next(state: State, happening: Happening): Step {
         : only({ ...state, shown: { ...state.shown, secondsLeft: happening.left } });
     case 'told':
       return only(tell(state, happening.message, happening.isError));
+    case 'printed':
+      return only(print(state, happening.lines));
     case 'ended':
     default:
-      return only({ ...state, busy: null });
+      return only(happening.work === state.busy ? { ...state, busy: null } : state);
   }
-}
-
-const tell = (state: State, message: string, isError = false): State => ({ ...state, message, isError });
-
-function oneLine(text: string): string {
-  return text.replace(/\p{Cc}+/gu, ' ').trim();
 }
 
 function loaded(state: State, data: ConsoleData): Step {
@@ -121,8 +102,17 @@ function loaded(state: State, data: ConsoleData): Step {
   const now = { ...state, data };
   const place = visible(now).findIndex((secret) => secret.key === key);
   const there = place >= 0 ? { ...now, index: place } : clamp(now, state.index);
-  const told = data.problem === null ? there : tell(there, data.problem, true);
+  const current = withoutOld(there);
+  const told = data.problem === null ? current : tell(current, data.problem, true);
   return only(told, ...trailOf(told));
+}
+
+/** Without a value that is not that of the version which the list has. */
+function withoutOld(state: State): State {
+  const { shown, data } = state;
+  const secret = data.secrets.find(({ key }) => key === shown?.key);
+  if (shown === null || secret === undefined || secret.version === shown.value.version) return state;
+  return tell({ ...state, shown: null }, `masked: another version of ${secret.name} is current`);
 }
 
 function revealed(state: State, key: string, value: ShownValue): Step {
@@ -137,127 +127,4 @@ function revealed(state: State, key: string, value: ShownValue): Step {
     ...trailOf(state),
     ...(isNewer ? [{ type: 'load', asked: false } as const] : []),
   );
-}
-
-function clamp(state: State, index: number): State {
-  const last = visible(state).length - 1;
-  return { ...state, index: Math.max(0, Math.min(index, last)) };
-}
-
-/** Other secrets are visible now: the selected one stays so if it is among them. */
-function narrowed(state: State, change: Partial<State>): State {
-  const key = selected(state)?.key;
-  const now = { ...state, ...change };
-  return {
-    ...now,
-    index: Math.max(
-      0,
-      visible(now).findIndex((secret) => secret.key === key),
-    ),
-  };
-}
-
-const search = (state: State, filter: string): State => narrowed(state, { filter });
-
-function pressed(state: State, key: string): Step {
-  if (key === '<ctrl-c>') return only(state, { type: 'quit' });
-  if (key === '<ctrl-z>') return only({ ...state, shown: null }, { type: 'suspend' });
-  if (key === '<ctrl-l>') return only(state, { type: 'redraw' });
-  switch (state.mode) {
-    case 'help':
-      return only({ ...state, mode: 'list' });
-    case 'confirm':
-      return answered(state, key);
-    case 'search':
-      return typed(state, key);
-    case 'list':
-    default:
-      return commanded(tell(state, ''), key);
-  }
-}
-
-function answered(state: State, key: string): Step {
-  const secret = selected(state);
-  const asked: State = { ...state, mode: 'list' };
-  if (secret === null || !/^y$/iu.test(key)) return only(tell(asked, 'not rotated'));
-  return only({ ...asked, busy: 'rotating' }, { type: 'rotate', secret });
-}
-
-function typed(state: State, key: string): Step {
-  switch (key) {
-    case '<escape>':
-      return only({ ...search(state, ''), mode: 'list' });
-    case '<enter>':
-      return only({ ...state, mode: 'list' });
-    case '<backspace>':
-      return only(search(state, Array.from(state.filter).slice(0, -1).join('')));
-    case '<ctrl-u>':
-      return only(search(state, ''));
-    default:
-      if (key.startsWith('<') && key.length > 1) return only(moved(state, key) ?? state);
-      return only(search(state, state.filter + key));
-  }
-}
-
-/** The selection after a key that moves it, or `null` for another key. */
-function moved(state: State, key: string): State | null {
-  const { index, page } = state;
-  const places: Readonly<Record<string, number>> = {
-    '<up>': index - 1,
-    '<down>': index + 1,
-    '<pageup>': index - page,
-    '<pagedown>': index + page,
-    '<home>': 0,
-    '<end>': Number.MAX_SAFE_INTEGER,
-  };
-  const place = places[key];
-  return place === undefined ? null : clamp(state, place);
-}
-
-const sameAs: Readonly<Record<string, string>> = {
-  k: '<up>',
-  j: '<down>',
-  g: '<home>',
-  G: '<end>',
-  '<right>': '<tab>',
-  '<left>': '<backtab>',
-  v: '<enter>',
-  '<ctrl-r>': 'R',
-};
-
-function commanded(state: State, given: string): Step {
-  const key = sameAs[given] ?? given;
-  const there = moved(state, key);
-  if (there !== null) return only(there);
-  switch (key) {
-    case '<tab>':
-    case '<backtab>': {
-      const place = tabs.indexOf(state.tab) + (key === '<tab>' ? 1 : tabs.length - 1);
-      return only(narrowed(state, { tab: tabs[place % tabs.length] ?? 'all' }));
-    }
-    case '/':
-      return only({ ...state, mode: 'search' });
-    case '<escape>':
-      return only(state.shown === null ? search(state, '') : { ...state, shown: null });
-    case 'a':
-      return only({ ...state, isWholeTrail: !state.isWholeTrail });
-    case '?':
-      return only({ ...state, mode: 'help' });
-    case 'q':
-      return only(state, { type: 'quit' });
-    default:
-      return state.busy === null ? acted(state, key) : only(state);
-  }
-}
-
-/** Keys that do something with the vault. */
-function acted(state: State, key: string): Step {
-  if (key === 'R') return only({ ...state, busy: 'reading again' }, { type: 'load', asked: true });
-  const secret = selected(state);
-  if (!['<enter>', 'c', 'r'].includes(key)) return only(state);
-  if (secret === null) return only(tell(state, 'no secret is selected'));
-  if (key === 'c') return only({ ...state, busy: 'copying' }, { type: 'copy', secret });
-  if (key === 'r') return only({ ...state, mode: 'confirm' });
-  if (state.shown !== null) return only({ ...state, shown: null });
-  return only({ ...state, busy: 'opening' }, { type: 'reveal', secret });
 }

@@ -1,32 +1,26 @@
 /**
  * A console from its first screen to its last: keys in, frames out, and in between what the model wants done.
  *
- * Invariants: whatever ends it, the terminal is as it was before anything else is written to it, and no value is left.
+ * Invariants: whatever ends it, the terminal is as it was before anything else is written to it, no value is left, and nothing runs on.
  */
+import { act } from './act.ts';
 import { openScreen, type Screen } from './app.ts';
-import { Countdown, type Clocks } from './countdown.ts';
+import { Countdown } from './countdown.ts';
 import type { ConsoleActions, ConsoleData, SecretRow } from './data.ts';
 import { guard, stopHere } from './guard.ts';
-import { begin, update, type Effect, type Happening } from './model.ts';
+import { LastLines } from './last-lines.ts';
+import { begin, update } from './model.ts';
+import { workOf, type Effect, type Happening } from './happening.ts';
 import { revealSeconds, type State } from './state.ts';
+import type { SessionOptions } from './session-options.ts';
 import { pageOf, viewOf, type Size } from './view.ts';
-
-export interface SessionOptions extends Clocks {
-  readonly input: NodeJS.ReadStream;
-  readonly output: NodeJS.WriteStream;
-  readonly colours: boolean;
-  /** Told where messages go while the console has the terminal; `null` gives them back. */
-  readonly divert: (tell: ((message: string) => void) | null) => void;
-}
-
-type Action = Extract<Effect, { readonly type: 'load' | 'reveal' | 'copy' | 'rotate' }>;
 
 const trailDelayMs = 100;
 const nothing = async (): Promise<void> => Promise.resolve();
 const usual: Size = { rows: 24, columns: 80 };
 
 /**
- * Show the console until somebody leaves it. What was begun by then is finished before this returns.
+ * Show the console until somebody leaves it. What was begun by then is finished before this returns; what runs outside for it is ended.
  * @throws what an action throws and cannot explain, or throws once the screen is gone
  */
 export async function runSession(
@@ -49,6 +43,9 @@ class Session {
   /** What is being done, one after the other. */
   #work: Promise<void> = Promise.resolve();
   #trailTimer: NodeJS.Timeout | undefined;
+  readonly #printed = new LastLines((lines) => {
+    this.#happen({ type: 'printed', lines });
+  });
   #isLeaving = false;
   #isAway = false;
   /** What went wrong when the terminal had been given back already. */
@@ -77,6 +74,7 @@ class Session {
       restore: () => {
         this.#restore();
       },
+      endChildren: async () => this.#actions.interrupt(),
       leave: () => {
         this.#leave();
       },
@@ -88,8 +86,15 @@ class Session {
       },
     });
     output.on('resize', resized);
-    divert((message) => {
-      happen({ type: 'told', message, isError: false });
+    divert({
+      tell: (message) => {
+        // What a hook warns of would give way to what came of it.
+        if (this.#state.busy === 'rotating') this.#printed.push(Buffer.from(`\n${message}\n`));
+        else happen({ type: 'told', message, isError: false });
+      },
+      print: (bytes) => {
+        this.#printed.push(bytes);
+      },
     });
     try {
       const listener = {
@@ -110,7 +115,7 @@ class Session {
       divert(null);
       output.off('resize', resized);
       release();
-      await this.#work;
+      await Promise.all([this.#actions.interrupt(), this.#work]);
     }
     if (this.#late !== null) throw this.#late.error;
   }
@@ -178,30 +183,14 @@ class Session {
       default:
         this.#do(async () => {
           try {
-            await this.#act(effect);
+            await act(effect, this.#actions, this.#printed, (happening) => {
+              this.#happen(happening);
+            });
           } finally {
-            this.#happen({ type: 'ended' });
+            this.#happen({ type: 'ended', work: workOf(effect) });
           }
         });
     }
-  }
-
-  async #act(effect: Action): Promise<void> {
-    const actions = this.#actions;
-    if (effect.type === 'load') {
-      const data = await actions.load(effect.asked);
-      if (effect.asked) this.#happen({ type: 'told', message: 'read again', isError: false });
-      this.#happen({ type: 'loaded', data });
-      return;
-    }
-    const { secret } = effect;
-    if (effect.type === 'reveal') {
-      this.#happen({ type: 'revealed', key: secret.key, value: await actions.reveal(secret) });
-      return;
-    }
-    const message = await (effect.type === 'copy' ? actions.copy(secret) : actions.rotate(secret));
-    this.#happen({ type: 'told', message, isError: false });
-    this.#happen({ type: 'loaded', data: await actions.load(false) });
   }
 
   /** One thing after the other. What can be explained is told; anything else ends the console. */
@@ -266,6 +255,7 @@ class Session {
     this.#isLeaving = true;
     this.#countdown.stop();
     clearTimeout(this.#trailTimer);
+    this.#printed.clear();
     const { shown } = this.#state;
     this.#state = { ...this.#state, shown: null };
     shown?.value.wipe();

@@ -1,8 +1,12 @@
 /** What the console is at a moment. */
+import { safeText } from '../safe-text.ts';
 import type { ConsoleData, SecretRow, ShownValue, TrailRow } from './data.ts';
 
 export const tabs = ['all', 'due', 'expiring'] as const;
 export type Tab = (typeof tabs)[number];
+
+/** What a person waits for. One thing at a time. */
+export type Work = 'opening' | 'copying' | 'rotating' | 'reading again';
 
 export interface State {
   readonly data: ConsoleData;
@@ -23,7 +27,11 @@ export interface State {
   readonly message: string;
   readonly isError: boolean;
   /** What is being done. */
-  readonly busy: string | null;
+  readonly busy: Work | null;
+  /** While a question is on the screen: the secret that it is about, as it was then. */
+  readonly asked: SecretRow | null;
+  /** The last lines that a hook has printed. */
+  readonly printed: readonly string[];
   /** Secrets that fit on the screen. */
   readonly page: number;
 }
@@ -46,3 +54,16 @@ export function visible({ data, tab, filter }: State): readonly SecretRow[] {
 export function selected(state: State): SecretRow | null {
   return visible(state)[state.index] ?? null;
 }
+
+/** The one way of anything that was said elsewhere to the screen: nothing in it commands the terminal. */
+export const tell = (state: State, message: string, isError = false): State => ({
+  ...state,
+  message: safeText(message),
+  isError,
+});
+
+/** The same for lines. */
+export const print = (state: State, lines: readonly string[]): State => ({
+  ...state,
+  printed: lines.map(safeText),
+});

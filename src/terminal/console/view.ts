@@ -1,11 +1,12 @@
 /** The screen at a moment, as elements of the terminal library. Plain functions: what goes wrong in them is met by who calls. */
-import { Box, Text, type BoxProps, type TextProps } from 'ink';
-import { createElement, type ReactNode } from 'react';
+import type { ReactNode } from 'react';
 import type { SecretRow, TrailRow } from './data.ts';
+import { box, row, type Look, type Paint } from './elements.ts';
 import { columnsFor, firstRow, labelWidth, layoutFor, type Column, type Layout } from './layout.ts';
 import { selected, tabs, visible, type State, type Tab } from './state.ts';
+import { statusPane, statusRows } from './status.ts';
 import { safeText } from '../safe-text.ts';
-import { valueText, wrapLines, type ValueText } from './value-text.ts';
+import { valueText, type ValueText } from './value-text.ts';
 import { helpLines } from './help.ts';
 
 export interface Size {
@@ -13,24 +14,7 @@ export interface Size {
   readonly columns: number;
 }
 
-/** Looks, or none of them where colours are not wanted: then nothing but text is written. */
-type Look = Pick<TextProps, 'bold' | 'inverse' | 'color' | 'dimColor'>;
-type Paint = (look: Look) => Look;
-
 const mask = '********';
-/** Rows for what is told, at most. */
-const mostTold = 3;
-
-const box = (props: BoxProps, ...children: ReactNode[]): ReactNode =>
-  createElement(Box, { flexShrink: 0, ...props }, ...children);
-
-/** One row, cut where there is no room. */
-const row = (text: string, look: Look = {}, width?: number): ReactNode =>
-  box(
-    { height: 1, ...(width === undefined ? {} : { width }) },
-    createElement(Text, { wrap: 'truncate-end', ...look }, text === '' ? ' ' : text),
-  );
-
 export function viewOf(state: State, { rows, columns }: Size, colours: boolean): ReactNode {
   const paint: Paint = (look) => (colours ? look : {});
   if (state.mode === 'help') return helpView(rows, columns, paint);
@@ -57,11 +41,11 @@ export function pageOf(state: State, { rows, columns }: Size): number {
 }
 
 function wantedRows(
-  { message }: State,
+  state: State,
   columns: number,
   value: ValueText | null,
 ): { readonly value: number; readonly status: number } {
-  return { value: value?.lines.length ?? 1, status: Math.min(mostTold, wrapLines(message, columns).length) };
+  return { value: value?.lines.length ?? 1, status: statusRows(state, columns) };
 }
 
 function title({ data }: State, paint: Paint): ReactNode {
@@ -214,23 +198,6 @@ function trailPane(state: State, { trail: rows }: Layout, paint: Paint): ReactNo
       row(line, last[place]?.failed === true ? paint({ color: 'red' }) : {}),
     ),
     all?.length === 0 && row('nothing on record here'),
-  );
-}
-
-function statusPane(state: State, { status: rows, columns }: Layout, paint: Paint): ReactNode {
-  const { mode, busy, message, isError } = state;
-  const secret = selected(state);
-  const [told, look]: [string, Look] =
-    mode === 'confirm' && secret !== null
-      ? [
-          `rotate ${secret.name} in ${secret.environment}, to a generated value? y/n`,
-          { color: 'yellow', bold: true },
-        ]
-      : [busy === null ? message : `${busy}…`, isError && busy === null ? { color: 'red' } : {}];
-  const lines = wrapLines(told, columns).slice(0, rows);
-  return box(
-    { flexDirection: 'column', height: rows },
-    ...(rows === 1 ? [told] : lines).map((line) => row(line, paint(look))),
   );
 }
 

@@ -1,93 +1,7 @@
 /** The console without a terminal: what keys and answers make of it, and what it wants done. */
 import { describe, expect, test } from 'vitest';
-import type { ConsoleData, SecretRow, ShownValue } from '../../../src/terminal/console/data.ts';
-import { begin, update, type Effect, type Happening } from '../../../src/terminal/console/model.ts';
-import { revealSeconds, selected, visible, type State } from '../../../src/terminal/console/state.ts';
-
-function secret(name: string, more: Partial<SecretRow> = {}): SecretRow {
-  return {
-    key: `development\n${name}`,
-    name,
-    environment: 'development',
-    type: 'password',
-    version: 1,
-    updated: '2026-01-01',
-    expires: null,
-    due: null,
-    isOverdue: false,
-    expiry: null,
-    remarks: [],
-    ...more,
-  };
-}
-
-const data = (...secrets: readonly SecretRow[]): ConsoleData => ({
-  vault: '/v',
-  principal: 'ada',
-  secrets,
-  due: [],
-  expiring: [],
-  problem: null,
-});
-
-const letters = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l'];
-const many = data(...letters.map((name) => secret(name)));
-
-class Value implements ShownValue {
-  readonly bytes = new Uint8Array([120]);
-  readonly version: number;
-  isWiped = false;
-
-  constructor(version = 1) {
-    this.version = version;
-  }
-
-  wipe(): void {
-    this.isWiped = true;
-  }
-}
-
-/** A console that is driven, and does as it wants done what can be done without a vault. */
-class Driven {
-  state: State;
-  effects: Effect[] = [];
-
-  constructor(of: ConsoleData) {
-    const { state, effects } = begin(of);
-    this.state = state;
-    this.effects.push(...effects);
-  }
-
-  happen(happening: Happening): this {
-    const { state, effects } = update(this.state, happening);
-    this.state = state;
-    this.effects.push(...effects);
-    for (const effect of effects) if (effect.type === 'wipe') effect.value.wipe();
-    return this;
-  }
-
-  press(...keys: readonly string[]): this {
-    for (const key of keys) this.happen({ type: 'key', key });
-    return this;
-  }
-
-  /** What it wanted since the last time. */
-  wanted(): string[] {
-    return this.effects
-      .splice(0)
-      .map((effect) => ('secret' in effect ? `${effect.type} ${effect.secret?.name ?? 'all'}` : effect.type));
-  }
-
-  get name(): string | undefined {
-    return selected(this.state)?.name;
-  }
-
-  reveal(value = new Value()): Value {
-    this.press('v').happen({ type: 'revealed', key: selected(this.state)?.key ?? '', value });
-    this.happen({ type: 'ended' });
-    return value;
-  }
-}
+import { revealSeconds, visible } from '../../../src/terminal/console/state.ts';
+import { data, Driven, many, secret, Value } from '../../support/driven-console.ts';
 
 describe('choosing', () => {
   test('goes by lines, pages and ends, and stops at them', () => {
@@ -244,6 +158,21 @@ describe('a value', () => {
     expect(driven.wanted()).toContain('load');
   });
 
+  test('goes when the list has another version of its secret', () => {
+    const driven = new Driven(many);
+    const value = driven.reveal();
+    driven.press('R').happen({ type: 'loaded', data: data(secret('a', { version: 2 })) });
+    expect([driven.state.shown, value.isWiped]).toEqual([null, true]);
+    expect(driven.state.message).toContain('another version');
+  });
+
+  test('of a newer version than the list stays when the list has it, too', () => {
+    const driven = new Driven(many);
+    const value = driven.reveal(new Value(2));
+    driven.happen({ type: 'loaded', data: data(secret('a', { version: 2 })) });
+    expect(driven.state.shown?.value).toBe(value);
+  });
+
   test('stays when the list is read again, and goes with its secret', () => {
     const driven = new Driven(many);
     const value = driven.reveal();
@@ -251,32 +180,6 @@ describe('a value', () => {
     expect([driven.state.shown?.value, driven.name]).toEqual([value, 'a']);
     driven.happen({ type: 'loaded', data: data(secret('0')) });
     expect([driven.state.shown, value.isWiped, driven.name]).toEqual([null, true, '0']);
-  });
-});
-
-describe('rotating', () => {
-  test('happens at y and at nothing else', () => {
-    for (const key of ['y', 'Y']) {
-      const driven = new Driven(many).press('j', 'r');
-      driven.wanted();
-      expect(driven.press(key).wanted()).toEqual(['rotate b']);
-    }
-    for (const key of ['n', '<enter>', '<escape>', 'q', 'j', ' ', '<tab>']) {
-      const driven = new Driven(many).press('r');
-      driven.wanted();
-      driven.press(key);
-      expect([key, driven.wanted(), driven.state.message]).toEqual([key, [], 'not rotated']);
-      expect(driven.state).toMatchObject({ mode: 'list', index: 0 });
-    }
-  });
-
-  test('and copying and reading again wait for what is being done', () => {
-    const driven = new Driven(many).press('c');
-    driven.wanted();
-    expect(driven.press('c', 'r', 'v', 'R', 'y').wanted()).toEqual([]);
-    driven.happen({ type: 'ended' });
-    for (const key of ['R', '<ctrl-r>'])
-      expect(driven.press(key).happen({ type: 'ended' }).wanted()).toEqual(['load']);
   });
 });
 
@@ -311,4 +214,15 @@ test('what could not be listed is told, also when it is read again', () => {
   expect(driven.state.message).toBe('');
   driven.happen({ type: 'loaded', data: spoiled });
   expect(driven.state).toMatchObject({ message: 'not listed: x', isError: true });
+});
+
+test('nothing that is told commands the terminal', () => {
+  const driven = new Driven({ ...many, problem: 'x\u001b[2J' });
+  expect(driven.state.message).toBe('x\\u001b[2J');
+  driven.happen({ type: 'told', message: '\u001b]0;x\u0007\u202e', isError: false });
+  expect(driven.state.message).toBe('\\u001b]0;x\\u0007\\u202e');
+  driven.happen({ type: 'loaded', data: { ...many, problem: '\u009b2J' } });
+  expect(driven.state.message).toBe('\\u009b2J');
+  driven.happen({ type: 'printed', lines: ['\u001b[2J', 'd\u200bb'] });
+  expect(driven.state.printed).toEqual(['\\u001b[2J', 'd\\u200bb']);
 });

@@ -3,6 +3,7 @@ import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
 import type { ConsoleActions, ConsoleData, ShownValue } from '../../../src/terminal/console/data.ts';
 import { runSession } from '../../../src/terminal/console/session.ts';
+import type { Diversion } from '../../../src/terminal/console/session-options.ts';
 
 const [enterScreen, leaveScreen, showCursor] = ['\u001b[?1049h', '\u001b[?1049l', '\u001b[?25h'];
 
@@ -44,6 +45,7 @@ const data: ConsoleData = {
       updated: '2026-01-01',
       expires: null,
       due: null,
+      hook: null,
       isOverdue: false,
       expiry: null,
       remarks: [],
@@ -61,12 +63,14 @@ function session(more: Partial<ConsoleActions> = {}, of: ConsoleData = data) {
   const output = new Output();
   output.resume();
   const diverted: boolean[] = [];
+  let diversion: Diversion | null = null;
   const actions: ConsoleActions = {
     load: async () => Promise.resolve(of),
     trail: async () => Promise.resolve([]),
     reveal: async () => Promise.reject(refused),
     copy: async () => Promise.resolve('on the clipboard'),
     rotate: async () => Promise.resolve('rotated'),
+    interrupt: async () => Promise.resolve(),
     explain: (error) => (error === refused ? 'refused: ask' : null),
     ...more,
   };
@@ -81,7 +85,10 @@ function session(more: Partial<ConsoleActions> = {}, of: ConsoleData = data) {
     colours: false,
     monotonic: () => performance.now(),
     wallClock: () => Date.now(),
-    divert: (tell) => diverted.push(tell !== null),
+    divert: (to) => {
+      diverted.push(to !== null);
+      diversion = to ?? diversion;
+    },
   });
   /** A word that differs from what stood in its place: only what changes is written. */
   const sees = async (text: string): Promise<void> => {
@@ -92,7 +99,9 @@ function session(more: Partial<ConsoleActions> = {}, of: ConsoleData = data) {
     expect(output.text.slice(output.text.lastIndexOf(leaveScreen))).toBe(leaveScreen + showCursor);
     expect([input.isRaw, listeners() - before, diverted]).toEqual([false, 0, [true, false]]);
   };
-  return { input, output, ended, sees, expectRestored };
+  const print = (text: string): void => diversion?.print(Buffer.from(text));
+  const tell = (message: string): void => diversion?.tell(message);
+  return { input, output, ended, sees, expectRestored, print, tell };
 }
 
 test('ends at q', async () => {
@@ -147,7 +156,7 @@ test('finishes what was begun, and tells what went wrong with it after all', asy
   const { input, ended, sees, output, expectRestored } = session({ rotate: async () => promise });
   await sees('> a');
   input.write('ry');
-  await sees('rotating');
+  await sees('ing…');
   input.write('q');
   await expect.poll(() => output.text, { timeout: 5_000 }).toContain(leaveScreen);
   let isOver = false;
@@ -161,6 +170,42 @@ test('finishes what was begun, and tells what went wrong with it after all', asy
   });
   expect(isOver).toBe(false);
   reject(refused);
+  await expect(ended).rejects.toBe(refused);
+  expectRestored();
+});
+
+test('shows what a hook prints: while it runs, and with what came of it', async () => {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const { input, ended, sees, print, tell, expectRestored } = session({ rotate: async () => promise });
+  await sees('> a');
+  input.write('ry');
+  await sees('ing…');
+  print('one\nconnecting to the ser');
+  await sees('| connecting to the ser');
+  print('ver\r\n\n10 %\r99 %\r\u001b[2Jdone');
+  await sees('\\u001b[2Jdone');
+  tell('warning: in the clear');
+  await sees('warning: in the clear');
+  resolve('version 2 it is');
+  await sees('version 2 it is');
+  input.write('q');
+  await ended;
+  expectRestored();
+});
+
+test('ends what runs outside when somebody leaves, and says what became of it', async () => {
+  const { promise, reject } = Promise.withResolvers<string>();
+  const { input, ended, sees, expectRestored } = session({
+    rotate: async () => promise,
+    interrupt: async () => {
+      reject(refused);
+      return Promise.resolve();
+    },
+  });
+  await sees('> a');
+  input.write('ry');
+  await sees('ing…');
+  input.write('q');
   await expect(ended).rejects.toBe(refused);
   expectRestored();
 });

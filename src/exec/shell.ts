@@ -1,0 +1,58 @@
+/** A line for the shell, run to its end while we do other things. */
+import { once } from 'node:events';
+import { constants } from 'node:os';
+import type { ChildProcess } from 'node:child_process';
+import type { ChildKeeper } from './child-keeper.ts';
+import { signalGroup } from './terminate.ts';
+
+export interface ShellOptions {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly stdio: readonly ('inherit' | 'ignore' | 'pipe' | number)[];
+  /** `null`: it shares our session and process group, and with them the terminal and its keys. */
+  readonly keeper: ChildKeeper | null;
+}
+
+/** How `sh -c` (`cmd /c` on Windows) is called for a command. */
+export function shellCall(command: string): readonly [string, readonly string[]] {
+  return process.platform === 'win32' ? ['cmd.exe', ['/c', command]] : ['/bin/sh', ['-c', command]];
+}
+
+/**
+ * @param work on its pipes, with which this ends as well
+ * @returns its exit status, 128 + N where signal N ended it
+ * @throws InterruptedError if its keeper was told to end it, whatever has become of it; the system's error if it cannot be started
+ */
+export async function runShell(
+  command: string,
+  { environment, stdio, keeper }: ShellOptions,
+  work: (child: ChildProcess) => readonly Promise<unknown>[],
+): Promise<number> {
+  const { spawn } = await import('node:child_process');
+  keeper?.check();
+  const [shell, words] = shellCall(command);
+  const child = spawn(shell, words, {
+    env: { ...environment },
+    stdio: [...stdio],
+    detached: keeper?.detached === true,
+    windowsVerbatimArguments: true,
+  });
+  const exited = new Promise((resolve) => {
+    child.once('exit', resolve);
+    child.once('error', resolve);
+  });
+  const release = keeper?.keep(child, exited);
+  try {
+    const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
+    const [[code, signal]] = await Promise.all([closed, ...work(child)]);
+    keeper?.check();
+    return code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
+  } catch (error) {
+    // Nobody takes what it says.
+    if (keeper?.detached === true) signalGroup(child, 'SIGTERM');
+    else child.kill();
+    keeper?.check();
+    throw error;
+  } finally {
+    release?.();
+  }
+}
