@@ -4,19 +4,22 @@ import { describe, expect } from 'vitest';
 import { addToken, holding } from '../support/binary-team.ts';
 import { scenario } from '../support/binary-vault.ts';
 
+/** It says when the change was. */
+const timeless = (text: string): string => text.replace(/\bat \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ/u, 'at TIME');
+
 describe('vault undo', () => {
   scenario('says what it took back', async (vault) => {
     await vault.put('canary', 'a mistake', '--tag', 'a=b');
     const trial = await vault.ok(['undo', '--dry-run']);
-    expect([trial.stdout.toString(), trial.stderr]).toEqual([
+    expect([trial.stdout.toString(), timeless(trial.stderr)]).toEqual([
       '',
-      'vault: put of "canary" in development would be taken back: version 3 would have the value of version 1, its metadata would be as before\n',
+      'vault: put of "canary" in development at TIME would be taken back: version 3 would have the value of version 1, its metadata would be as before\n',
     ]);
     expect(await vault.text('canary')).toBe('a mistake');
     const { stdout, stderr } = await vault.ok(['undo']);
-    expect([stdout.toString(), stderr]).toEqual([
+    expect([stdout.toString(), timeless(stderr)]).toEqual([
       '',
-      'vault: put of "canary" in development taken back: version 3 has the value of version 1, its metadata is as before\n',
+      'vault: put of "canary" in development at TIME taken back: version 3 has the value of version 1, its metadata is as before\n',
     ]);
     expect(await vault.text('canary')).toBe(vault.canary.value);
     expect((await vault.ok(['undo', '--redo', '-q'])).stderr).toBe('');
@@ -26,30 +29,34 @@ describe('vault undo', () => {
   scenario('of every kind of change, one sentence each', async (vault) => {
     const said = async (args: readonly string[], input?: string): Promise<string> => {
       await vault.ok(args, input === undefined ? {} : { input });
-      return (await vault.ok(['undo'])).stderr.replace(/^vault: /u, '').trimEnd();
+      return timeless((await vault.ok(['undo'])).stderr)
+        .replace(/^vault: /u, '')
+        .trimEnd();
     };
     expect(await said(['put', 'new'], 'x')).toBe(
-      'put of "new" in development taken back: it is removed; `vault restore` brings it back',
+      'put of "new" in development at TIME taken back: it is removed; `vault restore` brings it back',
     );
     expect(await said(['mv', 'canary', 'bird'])).toBe(
-      'mv of "bird" in development taken back: it is "canary" again',
+      'mv of "bird" in development at TIME taken back: it is "canary" again',
     );
-    expect(await said(['rm', 'canary'])).toBe('rm of "canary" in development taken back: it is there again');
+    expect(await said(['rm', 'canary'])).toBe(
+      'rm of "canary" in development at TIME taken back: it is there again',
+    );
     expect(await said(['cp', 'canary', 'canary', '--to-env', 'staging'])).toBe(
-      'cp of "canary" in staging taken back: it is removed; `vault restore` brings it back',
+      'cp of "canary" in staging at TIME taken back: it is removed; `vault restore` brings it back',
     );
     expect(await said(['rotate', 'canary'])).toBe(
-      'rotate of "canary" in development taken back: version 3 has the value of version 1',
+      'rotate of "canary" in development at TIME taken back: version 3 has the value of version 1',
     );
     expect(await said(['rollback', 'canary', '--to', '2'])).toBe(
-      'rollback of "canary" in development taken back: version 5 has the value of version 3',
+      'rollback of "canary" in development at TIME taken back: version 5 has the value of version 3',
     );
     writeFileSync(vault.in('.env'), 'A=1\nB=2\ncanary=3\n');
     expect(await said(['import', '.env'])).toBe(
-      'import of 3 secrets in development taken back: 2 removed, 1 with the value of before',
+      'import of 3 secrets in development at TIME taken back: 2 removed, 1 with the value of before',
     );
     expect(await said(['rotate', '--all'])).toBe(
-      'rotate of "canary" in development taken back: version 9 has the value of version 7',
+      'rotate of "canary" in development at TIME taken back: version 9 has the value of version 7',
     );
     expect(await vault.text('canary')).toBe(vault.canary.value);
     expect(await vault.json(['ls', '--all-environments'])).toMatchObject([{ name: 'canary' }]);
