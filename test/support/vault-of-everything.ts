@@ -13,7 +13,8 @@ import { parseInvitation } from '../../src/format/join-text.ts';
 import { newInvitation } from '../../src/vault/invitation.ts';
 import { acceptInvitation } from '../../src/vault/join-invitation.ts';
 import { removeSecret } from '../../src/vault/operations/move.ts';
-import { setPolicy } from '../../src/vault/operations/policy.ts';
+import { attachHook, setHook } from '../../src/vault/operations/hooks.ts';
+import { setEnvironmentPolicy, setPolicy } from '../../src/vault/operations/policy.ts';
 import { putSecret } from '../../src/vault/operations/put.ts';
 import type { Vault } from '../../src/vault/vault.ts';
 import { LooseFile, str, type Json, type Line } from './loose-file.ts';
@@ -79,6 +80,11 @@ async function makeBase(): Promise<Base> {
     ]);
     for (const value of ['one', 'two', 'three']) await put(owner, 'kept', value, { metadata: { tags } });
     await put(owner, 'once', 'only');
+    await owner.write('policy-set', async (scope) => {
+      await setHook(scope, 'development', 'smtp', { use: null, commands: { apply: 'printf "%s" "ü"' } });
+      await setEnvironmentPolicy(scope, 'development', 'rotate.days', '90,token=7');
+    });
+    await owner.write('hook-use', async (scope) => attachHook(scope, 'development', ['once'], 'smtp'));
     await put(owner, 'api', 'staged', { environment: 'staging' });
     await put(owner, 'api', 'produced', { environment: 'production' });
     await put(owner, 'other', 'produced too', { environment: 'production' });
