@@ -63,6 +63,11 @@ export const findingKinds = {
     meaning: 'A value is empty or easy to guess.',
     hint: 'a strong one: `vault rotate NAME -e ENVIRONMENT`',
   },
+  'value-not-judged': {
+    severity: 'warning',
+    meaning: 'This program failed at a value, which was not judged. All others were.',
+    hint: 'a bug of this program, or a value that was made to trip it: see who wrote it with `vault audit --name NAME`',
+  },
   'reused-value': {
     severity: 'warning',
     meaning: 'Secrets of different names have the same value.',
