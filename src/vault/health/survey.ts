@@ -10,13 +10,10 @@ import type { SecretType } from '../../format/secret-type.ts';
 import { expiryState, isDue, isNeverRotated } from '../../lifecycle/due.ts';
 import { dueRulesOf, type DueRulesOf } from '../due-rules.ts';
 import type { EnvironmentReader } from '../environment-reader.ts';
-import { inParallel } from '../in-parallel.ts';
 import { pendingOf, type PendingRotation } from '../operations/rotation.ts';
 import type { Scope } from '../scope.ts';
+import { secretsInParallel } from '../secrets-in-parallel.ts';
 import { currentVersion, type SecretHistory } from '../secret-history.ts';
-
-/** So many secrets are looked at at a time. */
-const width = 32;
 
 export interface SecretState {
   readonly name: string;
@@ -61,7 +58,7 @@ export async function surveyEnvironment(
   const rulesOf = await dueRulesOf(scope, reader);
   const present = entries.filter(({ removed }) => removed === '');
   const states: (SecretState | 'damaged' | undefined)[] = present.map(() => undefined);
-  await inParallel(present.entries(), width, async ([index, entry]) => {
+  await secretsInParallel(reader, present, async (entry, index) => {
     try {
       states[index] = await stateOf(scope, reader, entry, rulesOf, look);
     } catch (error) {
