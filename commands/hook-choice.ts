@@ -3,7 +3,7 @@
  * user's own, or the environment's in the signed policy, whose commands run only once the user has accepted them; or one that the program brings.
  */
 import { AccessDeniedError, SecretNotFoundError, UsageError } from '../src/errors.ts';
-import { encodeHook, isReadyHook, hookProblem, type HookDefinition } from '../src/format/hook.ts';
+import { builtInHook, encodeHook, isReadyHook, type HookDefinition } from '../src/format/hook.ts';
 import { noHook, type RotationHook } from '../src/hooks/rotation-hook.ts';
 import { readyHook } from '../src/hooks/ready.ts';
 import { shellHook } from '../src/hooks/shell.ts';
@@ -77,10 +77,9 @@ export async function findStoredHook(
       origin: 'policy',
       key: trustKey(found.vaultId, found.stored),
     };
-  const ready: HookDefinition | null = isReadyHook(id) ? { use: id, settings: new Map() } : null;
-  if (ready !== null && hookProblem(ready) === null)
-    return { definition: ready, origin: 'built in', key: null };
-  if (ready !== null)
+  const ready = builtInHook(id);
+  if (ready !== null) return { definition: ready, origin: 'built in', key: null };
+  if (isReadyHook(id))
     throw new UsageError(`the hook ${id} needs settings`, {
       hint: `\`vault hook set ID --use ${id} --set …\` stores one with them`,
     });

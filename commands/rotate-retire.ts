@@ -1,7 +1,7 @@
 /** `vault rotate --retire`: old values that stayed in use for a time of grace are let go where they are used. */
 import { SecretNotFoundError, SecretsManagerError, UsageError } from '../src/errors.ts';
 import { listInfo } from '../src/vault/operations/list.ts';
-import { retiredAmong, rotationTarget } from '../src/vault/operations/rotation-target.ts';
+import { pastGrace, rotationTarget } from '../src/vault/operations/rotation-target.ts';
 import type { SecretInfo } from '../src/vault/secret-info.ts';
 import type { Vault } from '../src/vault/vault.ts';
 import type { Context } from './context.ts';
@@ -67,7 +67,6 @@ async function retireOne(context: Context, vault: Vault, choice: HookChoice, nam
 export async function secretsPastGrace(context: Context, vault: Vault): Promise<SecretInfo[]> {
   const environment = context.globals.env ?? null;
   return vault.read('rotate-list', async (scope) => {
-    const now = scope.now.toISOString();
     const all = await listInfo(
       scope,
       {
@@ -84,11 +83,7 @@ export async function secretsPastGrace(context: Context, vault: Vault): Promise<
       // Named by whatever reads it.
       () => undefined,
     );
-    const past = all.filter(
-      ({ graceUntil, hook }) => hook !== null && graceUntil !== null && graceUntil <= now,
-    );
-    const done = await retiredAmong(scope, vault.place, past);
-    return past.filter((secret) => !done.has(secret));
+    return pastGrace(scope, vault.place, all);
   });
 }
 

@@ -61,6 +61,29 @@ export function isReadyHook(id: string): id is ReadyHook {
   return Object.hasOwn(readyHooks, id);
 }
 
+/** The hook that the program brings under an id, where it needs no settings; else `null`. */
+export function builtInHook(id: string): HookDefinition | null {
+  const ready: HookDefinition | null = isReadyHook(id) ? { use: id, settings: new Map() } : null;
+  return ready !== null && hookProblem(ready) === null ? ready : null;
+}
+
+/** Whether it has a step that lets an old value go. */
+export function canRetire(definition: HookDefinition): boolean {
+  switch (definition.use) {
+    case null:
+      return definition.commands.retire !== undefined;
+    case 'http':
+      return definition.settings.has('retire');
+    case 'postgres':
+      return false;
+    case 'postgres-alternating':
+    case 'redis':
+      return true;
+    default:
+      return definition satisfies never;
+  }
+}
+
 /** Why a definition will not do, or `null`. */
 export function hookProblem(definition: HookDefinition): string | null {
   if (definition.use === null) {

@@ -34,7 +34,8 @@ export const findingKinds = {
   },
   'folder-writable-by-others': {
     severity: 'problem',
-    meaning: 'Everybody may put files in the place of the vault or its log.',
+    meaning:
+      'Everybody may put files in the place of the vault or its log, or folders in the place of one that they are in, up to the root.',
     hint: '`chmod o-w PATH`',
   },
   'secret-expiring': {
@@ -57,6 +58,18 @@ export const findingKinds = {
     severity: 'warning',
     meaning: 'A rotation was begun more than an hour ago and has not ended.',
     hint: '`vault rotate --resume -e ENVIRONMENT`, or take it back: `vault rotate --abandon NAME -e ENVIRONMENT`',
+  },
+  'grace-over': {
+    severity: 'warning',
+    meaning:
+      'The value before is past its time of grace and was not let go where it is used, as the audit log of this place has it; the hook of the secret does that.',
+    hint: '`vault rotate --retire NAME -e ENVIRONMENT`',
+  },
+  'hook-missing': {
+    severity: 'warning',
+    meaning:
+      'A secret names a hook that is neither in the policy of its environment nor in your configuration, nor brought by the program and usable without settings.',
+    hint: 'store it: `vault hook set`, or name another one, or none: `vault hook use none NAME -e ENVIRONMENT`',
   },
   'weak-value': {
     severity: 'warning',
@@ -82,6 +95,12 @@ export const findingKinds = {
     severity: 'warning',
     meaning: 'Others on this machine may read the vault, and guess at its passphrases, or its log.',
     hint: '`chmod go-r PATH`',
+  },
+  'credential-readable-by-others': {
+    severity: 'warning',
+    meaning:
+      'Others on this machine may read or write a file that opens the vault: VAULT_PASSPHRASE_FILE, VAULT_ACCESS_TOKEN_FILE, VAULT_KEY_FILE, `--key-file`, VAULT_PKCS11_PIN_FILE or VAULT_AGE_IDENTITY.',
+    hint: '`chmod go-rwx PATH`, and change what stands in it',
   },
   'other-owner': {
     severity: 'warning',
@@ -179,6 +198,11 @@ export const findingKinds = {
     severity: 'note',
     meaning: 'A rotation was begun within the last hour.',
     hint: 'if nobody is at it: `vault rotate --resume` or `--abandon NAME`',
+  },
+  'hook-not-accepted': {
+    severity: 'note',
+    meaning: 'A secret names a hook of the policy whose commands you have not accepted on this machine.',
+    hint: 'where you rotate it: `vault hook show ID -e ENVIRONMENT`, then `vault hook trust ID -e ENVIRONMENT`',
   },
   'values-not-read': {
     severity: 'note',

@@ -26,6 +26,12 @@ export interface SecretState {
   readonly expiry: 'expired' | 'expiring' | 'live';
   readonly overdue: boolean;
   readonly neverRotated: boolean;
+  /** The current one. */
+  readonly version: number;
+  /** Id of the stored hook that rotates it, or `null`. */
+  readonly hook: string | null;
+  /** Until when the value before stays in use, or `null`. */
+  readonly graceUntil: string | null;
   /** A rotation that is under way. */
   readonly pending: PendingRotation | null;
 }
@@ -109,6 +115,9 @@ async function stateOf(
     expiry: expiryState(expires, now, windowMs),
     overdue: isDue({ type, updated, expires }, rules, now),
     neverRotated: isNeverRotated({ type, updated, rotations: note.rotations }, intervalSeconds, now),
+    version: current.value.version,
+    hook: entry.hook === '' ? null : entry.hook,
+    graceUntil: note.graceUntil === '' ? null : note.graceUntil,
     pending,
   };
 }

@@ -1,11 +1,13 @@
 /** What a rotation starts from: the secret as it is, and which old values were let go. */
 import { SecretNotFoundError } from '../../errors.ts';
-import { nameHash, isSigned, parseRecord } from '../../audit/record.ts';
+import { isSigned, parseRecord } from '../../audit/record.ts';
 import { openLogReader } from '../../storage/log-file.ts';
 import { linesBackward } from '../../storage/log-lines.ts';
+import type { Bytes } from '../../crypto/bytes.ts';
 import type { Place } from '../place.ts';
 import type { Scope } from '../scope.ts';
 import type { SecretInfo } from '../secret-info.ts';
+import { auditKeysOf, hashesBy } from './audit-names.ts';
 import { findSecret, infoOf } from './secret.ts';
 
 /** The secret, or `null` where there is none: whoever tries to rotate it puts that on record. */
@@ -40,9 +42,12 @@ export async function retiredAmong<T extends Version>(
 ): Promise<ReadonlySet<T>> {
   if (versions.length === 0) return new Set();
   const wanted = new Map<string, T>();
+  const keys = new Map<string, readonly Bytes[]>();
   for (const one of versions) {
     const reader = await scope.reader(one.environment);
-    wanted.set(`${reader.id} ${await nameHash(reader.keys.audit, one.name)} ${one.version}`, one);
+    const own = keys.get(reader.id) ?? (await auditKeysOf(scope, reader));
+    keys.set(reader.id, own);
+    for (const hash of await hashesBy(own, one.name)) wanted.set(`${reader.id} ${hash} ${one.version}`, one);
   }
   const found = new Set<T>();
   const log = openLogReader(place.fs, place.audit.path);
@@ -61,4 +66,18 @@ export async function retiredAmong<T extends Version>(
     log.close();
   }
   return found;
+}
+
+/** Of secrets with a hook those whose value before was in use until a time that has passed, and was not let go from here. */
+export async function pastGrace<T extends Version & Pick<SecretInfo, 'hook' | 'graceUntil'>>(
+  scope: Scope,
+  place: Place,
+  secrets: readonly T[],
+): Promise<T[]> {
+  const now = scope.now.toISOString();
+  const past = secrets.filter(
+    ({ graceUntil, hook }) => hook !== null && graceUntil !== null && graceUntil <= now,
+  );
+  const done = await retiredAmong(scope, place, past);
+  return past.filter((secret) => !done.has(secret));
 }
