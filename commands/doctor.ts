@@ -1,4 +1,5 @@
 /** `vault doctor`: what is wrong, and how to mend it. */
+import { resolve } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { IntegrityError } from '../src/errors.ts';
 import type { Finding } from '../src/vault/health/finding.ts';
@@ -6,6 +7,7 @@ import { findingIds, integrityFindings, type FindingId } from '../src/vault/heal
 import type { Examination } from '../src/vault/operations/doctor.ts';
 import { examples, oneOfWords, type Declare } from './command.ts';
 import type { Context } from './context.ts';
+import { isTrusted, trustKey } from './hook-choice.ts';
 
 interface DoctorFlags {
   readonly strict?: boolean;
@@ -48,6 +50,13 @@ async function runDoctor(context: Context, { strict, ignore }: DoctorFlags): Pro
         environment: context.globals.env ?? null,
         known: vault.rememberedLog,
         passphraseInEnvironment: context.variable('VAULT_PASSPHRASE') !== null,
+        credentialFiles: credentialFiles(context),
+        isAccepted: async (hook) =>
+          isTrusted(context, {
+            definition: hook.definition,
+            origin: 'policy',
+            key: trustKey(vault.authority.domain.vaultId, hook),
+          }),
         progress: (done) => {
           progress.show(`looked at ${done} secrets`);
         },
@@ -66,6 +75,21 @@ async function runDoctor(context: Context, { strict, ignore }: DoctorFlags): Pro
       hint: '`vault verify` says more; do not write before it is mended',
     });
   return strict === true && !ok ? 1 : 0;
+}
+
+/** Files that what unlocks is read from, whichever of them was used now. */
+function credentialFiles(context: Context): string[] {
+  const named = [
+    context.variable('VAULT_PASSPHRASE_FILE'),
+    context.variable('VAULT_ACCESS_TOKEN_FILE'),
+    context.globals.keyFile ?? context.variable('VAULT_KEY_FILE'),
+    context.variable('VAULT_PKCS11_PIN_FILE'),
+    context.variable('VAULT_AGE_IDENTITY'),
+  ];
+  // `-` is standard input.
+  return named.flatMap((path) =>
+    path === null || path === '' || path === '-' ? [] : [resolve(context.host.cwd, path)],
+  );
 }
 
 async function show(

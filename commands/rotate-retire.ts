@@ -1,7 +1,7 @@
 /** `vault rotate --retire`: old values that stayed in use for a time of grace are let go where they are used. */
 import { SecretNotFoundError, SecretsManagerError, UsageError } from '../src/errors.ts';
 import { listInfo, type ListOptions } from '../src/vault/operations/list.ts';
-import { retiredAmong, rotationTarget } from '../src/vault/operations/rotation-target.ts';
+import { pastGrace, rotationTarget } from '../src/vault/operations/rotation-target.ts';
 import type { SecretInfo } from '../src/vault/secret-info.ts';
 import type { Vault } from '../src/vault/vault.ts';
 import type { Context } from './context.ts';
@@ -75,7 +75,6 @@ export async function secretsPastGrace(
 ): Promise<SecretInfo[]> {
   const environment = context.globals.env ?? null;
   return vault.read('rotate-list', async (scope) => {
-    const now = scope.now.toISOString();
     const all = await listInfo(
       scope,
       {
@@ -92,11 +91,7 @@ export async function secretsPastGrace(
       // Named by whatever reads it.
       () => undefined,
     );
-    const past = all.filter(
-      ({ graceUntil, hook }) => hook !== null && graceUntil !== null && graceUntil <= now,
-    );
-    const done = await retiredAmong(scope, vault.place, past);
-    return past.filter((secret) => !done.has(secret));
+    return pastGrace(scope, vault.place, all);
   });
 }
 

@@ -34,6 +34,23 @@ export function isReadyHook(id: string): id is ReadyHook {
   return Object.hasOwn(readyHooks, id);
 }
 
+/** Whether it has a step that lets an old value go. */
+export function canRetire(definition: HookDefinition): boolean {
+  switch (definition.use) {
+    case null:
+      return definition.commands.retire !== undefined;
+    case 'http':
+      return definition.settings.has('retire');
+    case 'postgres':
+      return false;
+    case 'postgres-alternating':
+    case 'redis':
+      return true;
+    default:
+      return definition satisfies never;
+  }
+}
+
 /** Why a definition will not do, or `null`. */
 export function hookProblem(definition: HookDefinition): string | null {
   const texts = definition.use === null ? Object.entries(definition.commands) : [...definition.settings];

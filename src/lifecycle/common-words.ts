@@ -18,6 +18,36 @@ const text =
   'trustno computer internet google facebook samsung windows liverpool chelsea january february march april ' +
   'june july august september october november december monday tuesday wednesday thursday friday saturday ' +
   'sunday purple orange yellow correct horse battery staple ninja azure matrix phoenix diamond silver ' +
-  'golden';
+  'golden super';
 
 export const commonWords: readonly string[] = text.split(' ');
+
+/** Those of them that stand where a value is still to come: they make none stronger. */
+export const emptyWords: ReadonlySet<string> = new Set([
+  'test',
+  'dummy',
+  'example',
+  'todo',
+  'xxxx',
+  'placeholder',
+]);
+
+/** Shorter ones, which count where they stand alone: in the middle of something they are chance. */
+export const shortWords: readonly string[] = (
+  'my me in is it to of on at by db id or the and for key jwt app api dev env ssh aws sql web foo bar baz new old abc xyz ' +
+  'not our use set get pwd'
+).split(' ');
+
+/** What is said in place of a value, whatever else is there; `~` is a separator or nothing. */
+export const placeholders: readonly string[] = [
+  'change~me',
+  'change~this',
+  'change~it',
+  'replace~me',
+  'replace~this',
+  'replace~with',
+  'placeholder',
+  'insert~your',
+  'put~your',
+  'enter~your',
+];

@@ -18,8 +18,11 @@ interface JsonWithSource {
 }
 
 const json = JSON as unknown as JsonWithSource;
-/** Every string of a JSON text, with the colon that makes it a name. Outside of strings there are no quotes. */
-const strings = /"(?:[^"\\]|\\.)*"(?<colon>\s*:)?/gsu;
+/**
+ * Every string of a JSON text, with the colon that makes it a name. Outside of strings there are no quotes. One that does not end is taken to
+ * the end of the text, or each of its quotes would be tried as the start of another.
+ */
+const strings = /"(?:[^"\\]|\\.)*(?:"(?<colon>\s*:)?|\\?$)/gsu;
 
 function withoutEscapes(text: string): string {
   return text.replace(strings, (token: string, colon: string | undefined) => {

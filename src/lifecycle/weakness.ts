@@ -1,13 +1,12 @@
 /**
  * Whether a value is too weak for what it is. Only where somebody could guess it: certificates, SSH keys and notes are not judged, and of a
- * secret without a type only what its name calls a password, a secret, a token or a key.
+ * secret without a type only what its name calls a password, a secret, a token or a key, and the password in a URL.
  */
-import { utf8, type Bytes } from '../crypto/bytes.ts';
-import { SecretNotFoundError, UsageError } from '../errors.ts';
+import type { Bytes } from '../crypto/bytes.ts';
 import type { SecretType } from '../format/secret-type.ts';
-import { parseApiKey } from './api-key.ts';
-import { parseDatabaseCredential } from './database-credential.ts';
+import { guardedPart, passwordInUrl } from './guarded-part.ts';
 import { estimateBits } from './strength.ts';
+import { isTelling } from './telling-names.ts';
 
 /** Bits that are wanted at least: against guessing online for what people type, against guessing offline for what machines hold. */
 const leastBits: Partial<Readonly<Record<SecretType, number>>> = {
@@ -17,34 +16,16 @@ const leastBits: Partial<Readonly<Record<SecretType, number>>> = {
   token: 64,
   'encryption-key': 100,
 };
-const leastOfNamed = 50;
+/** Of what a name calls a password, and of passwords in URLs. */
+const leastOfPasswords = 50;
 /** Below that many bytes, or bits, the same value of two secrets that are no credentials is a setting, such as a host. */
 const leastCompared = { bytes: 16, bits: 80 } as const;
 
-const telling =
-  /(?:^|[^a-z])(?:password|passwd|passphrase|pwd|pass|secret|token|credentials?|(?:api|access|secret|private|encryption|signing|master|auth)[^a-z]?key|apikey)$/iu;
-
-/** Whether the end of a name says that the value is to be kept from being guessed: `DB_PASSWORD`, `stripe/secret-key`. */
-function isTelling(name: string): boolean {
-  return telling.test(name.replace(/([a-z])([A-Z])/gu, '$1_$2'));
-}
+const unjudged: ReadonlySet<SecretType> = new Set(['note', 'certificate', 'ssh-key']);
 
 function bitsWanted(type: SecretType, name: string): number | null {
-  if (type === 'other') return isTelling(name) ? leastOfNamed : null;
+  if (type === 'other') return isTelling(name) ? leastOfPasswords : null;
   return leastBits[type] ?? null;
-}
-
-/** The password of a database credential, the key of an API key, else all; `null` where there is none to be found. A copy: caller wipes. */
-function guardedPart(type: SecretType, value: Bytes): Bytes | null {
-  try {
-    if (type === 'database-credential') return utf8(parseDatabaseCredential(value).password);
-    if (type === 'api-key') return utf8(parseApiKey(value));
-  } catch (error) {
-    // Keys may be bytes; a credential that is no JSON says nothing of its password.
-    if (!(error instanceof UsageError || error instanceof SecretNotFoundError)) throw error;
-    return type === 'api-key' ? value.slice() : null;
-  }
-  return value.slice();
 }
 
 export interface Judged {
@@ -59,12 +40,26 @@ export function judge(type: SecretType, name: string, value: Bytes): Judged {
   if (type === 'note') return { weakness: null, compared: null };
   const part = guardedPart(type, value);
   if (part === null) return { weakness: null, compared: null };
-  const wanted = bitsWanted(type, name);
-  if (part.length === 0) return { weakness: wanted === null ? null : 'empty', compared: null };
+  const password = unjudged.has(type) ? null : passwordInUrl(part);
+  const rated = rate(part, bitsWanted(type, name));
+  const isCredential = type === 'database-credential';
+  // Several URLs of one login are no several passwords; of a credential that is one, the password counts as in any other.
+  const compared = rated.isCompared ? ((isCredential ? password : null) ?? part) : null;
+  const isWeak = password !== null && estimateBits(password) < leastOfPasswords;
+  const weakness = password === null ? rated.weakness : isWeak ? 'easy to guess' : null;
+  for (const bytes of [part, password]) if (bytes !== compared) bytes?.fill(0);
+  return { weakness, compared };
+}
+
+/** @param wanted bits, or `null` for what is not judged */
+function rate(
+  part: Bytes,
+  wanted: number | null,
+): { readonly weakness: Judged['weakness']; readonly isCompared: boolean } {
+  if (part.length === 0) return { weakness: wanted === null ? null : 'empty', isCompared: false };
   const bits = estimateBits(part);
-  const weakness = wanted !== null && bits < wanted ? 'easy to guess' : null;
-  if (wanted !== null || (part.length >= leastCompared.bytes && bits >= leastCompared.bits))
-    return { weakness, compared: part };
-  part.fill(0);
-  return { weakness, compared: null };
+  return {
+    weakness: wanted !== null && bits < wanted ? 'easy to guess' : null,
+    isCompared: wanted !== null || (part.length >= leastCompared.bytes && bits >= leastCompared.bits),
+  };
 }

@@ -1,5 +1,5 @@
 /** `vault doctor` as people and pipelines use it. docs/health.md. */
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect } from 'vitest';
 import { execFileSync } from 'node:child_process';
 import { addToken, holding } from '../support/binary-team.ts';
@@ -145,6 +145,65 @@ describe('vault doctor', () => {
       expect.stringContaining('[audit-log-damaged]'),
     ]);
   });
+
+  scenario('a value that is made to trip it trips nobody', async (vault) => {
+    await vault.put('api', String.raw`{"key":"\ud800aaaaaaa"}`, '--type', 'api-key');
+    const credential = String.raw`{"host":"h","username":"u","password":"\ud800"}`;
+    await vault.put('db', credential, '--type', 'database-credential');
+    await vault.put('url', 'postgres://app:hunter2@db/app');
+    const { findings } = await report(vault);
+    const weak = findings.filter(({ id }) => id === 'weak-value').flatMap(({ names }) => names);
+    expect(weak.toSorted()).toEqual(['api', 'db', 'url']);
+  });
+
+  scenario('a file that opens the vault is for its owner alone', async (vault) => {
+    const file = vault.in('passphrase');
+    writeFileSync(file, 'a passphrase that is not asked for', { mode: 0o600 });
+    const env = { VAULT_PKCS11_PIN_FILE: 'passphrase', VAULT_AGE_IDENTITY: '-' };
+    expect(await strict(vault, [], { env })).toBe(0);
+    chmodSync(file, 0o644);
+    const { stdout } = await vault.run(['doctor', '--json'], { env });
+    expect((JSON.parse(stdout.toString()) as Report).findings).toContainEqual(
+      expect.objectContaining({ id: 'credential-readable-by-others', names: [file] }),
+    );
+    expect(await strict(vault, [], { env })).toBe(1);
+  });
+
+  scenario(
+    'an old value past its grace, until it is let go; a hook that is lost or not accepted',
+    async (vault) => {
+      await vault.put('a', 'one');
+      await vault.put('b', 'one');
+      await vault.ok(['hook', 'set', 'smtp', '--apply', 'true', '--retire', 'true']);
+      await vault.ok(['hook', 'set', 'lost', '--apply', 'true']);
+      await vault.ok(['hook', 'use', 'smtp', 'a']);
+      await vault.ok(['hook', 'use', 'lost', 'b']);
+      await vault.ok(['rotate', 'a', '--grace', '1s']);
+      await vault.ok(['hook', 'rm', 'lost']);
+      await vault.ok(['hook', 'trust', 'smtp', '--forget']);
+      await new Promise((resolve) => {
+        setTimeout(resolve, 1_100);
+      });
+      const ids = async (): Promise<string[]> =>
+        (await report(vault, ...known)).findings.map(({ id }) => id).toSorted();
+      expect(await ids()).toEqual([
+        'grace-over',
+        'hook-missing',
+        'hook-not-accepted',
+        'passphrase-in-environment',
+      ]);
+      await vault.ok(['hook', 'trust', 'smtp', '--yes']);
+      await vault.ok(['rotate', '--retire']);
+      expect(await ids()).toEqual(['hook-missing', 'passphrase-in-environment']);
+      mkdirSync(vault.in('c/vault'), { recursive: true });
+      writeFileSync(vault.in('c/vault/config.json'), '{"hooks":{"lost":{"apply":"true"}}}');
+      const env = { XDG_CONFIG_HOME: vault.in('c') };
+      const { stdout } = await vault.run(['doctor', '--json', ...known], { env });
+      expect((JSON.parse(stdout.toString()) as Report).findings.map(({ id }) => id)).toEqual([
+        'passphrase-in-environment',
+      ]);
+    },
+  );
 
   scenario('a machine that may list is enough for everything but values', async (vault) => {
     const token = await addToken(vault, 'monitoring', '--can list --env development,production');

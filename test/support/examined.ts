@@ -98,6 +98,8 @@ export async function examine(
       environment: null,
       known: vault.rememberedLog,
       passphraseInEnvironment: false,
+      credentialFiles: [],
+      isAccepted: async () => Promise.resolve(true),
       ...options,
     }),
   );

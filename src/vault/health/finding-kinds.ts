@@ -34,7 +34,8 @@ export const findingKinds = {
   },
   'folder-writable-by-others': {
     severity: 'problem',
-    meaning: 'Everybody may put files in the place of the vault or its log.',
+    meaning:
+      'Everybody may put files in the place of the vault or its log, or folders in the place of one that they are in, up to the root.',
     hint: '`chmod o-w PATH`',
   },
   'secret-expiring': {
@@ -58,10 +59,26 @@ export const findingKinds = {
     meaning: 'A rotation was begun more than an hour ago and has not ended.',
     hint: '`vault rotate --resume -e ENVIRONMENT`, or take it back: `vault rotate --abandon NAME -e ENVIRONMENT`',
   },
+  'grace-over': {
+    severity: 'warning',
+    meaning:
+      'The value before is past its time of grace and was not let go where it is used, as the audit log of this place has it; the hook of the secret does that.',
+    hint: '`vault rotate --retire NAME -e ENVIRONMENT`',
+  },
+  'hook-missing': {
+    severity: 'warning',
+    meaning: 'A secret names a hook that is not in the policy of its environment.',
+    hint: 'store it: `vault hook set`, or name another one, or none: `vault hook use none NAME -e ENVIRONMENT`',
+  },
   'weak-value': {
     severity: 'warning',
     meaning: 'A value is empty or easy to guess.',
     hint: 'a strong one: `vault rotate NAME -e ENVIRONMENT`',
+  },
+  'value-not-judged': {
+    severity: 'warning',
+    meaning: 'This program failed at a value, which was not judged. All others were.',
+    hint: 'a bug of this program, or a value that was made to trip it: see who wrote it with `vault audit --name NAME`',
   },
   'reused-value': {
     severity: 'warning',
@@ -77,6 +94,12 @@ export const findingKinds = {
     severity: 'warning',
     meaning: 'Others on this machine may read the vault, and guess at its passphrases, or its log.',
     hint: '`chmod go-r PATH`',
+  },
+  'credential-readable-by-others': {
+    severity: 'warning',
+    meaning:
+      'Others on this machine may read or write a file that opens the vault: VAULT_PASSPHRASE_FILE, VAULT_ACCESS_TOKEN_FILE, VAULT_KEY_FILE, `--key-file`, VAULT_PKCS11_PIN_FILE or VAULT_AGE_IDENTITY.',
+    hint: '`chmod go-rwx PATH`, and change what stands in it',
   },
   'other-owner': {
     severity: 'warning',
@@ -174,6 +197,11 @@ export const findingKinds = {
     severity: 'note',
     meaning: 'A rotation was begun within the last hour.',
     hint: 'if nobody is at it: `vault rotate --resume` or `--abandon NAME`',
+  },
+  'hook-not-accepted': {
+    severity: 'note',
+    meaning: 'A secret names a hook of the policy whose commands you have not accepted on this machine.',
+    hint: 'where you rotate it: `vault hook show ID -e ENVIRONMENT`, then `vault hook trust ID -e ENVIRONMENT`',
   },
   'values-not-read': {
     severity: 'note',

@@ -1,11 +1,7 @@
-/** The files of a vault and what is around them: who may write and read them, what killed processes left, the lock, the clock, the log. */
-import type { Stats } from 'node:fs';
-import { dirname } from 'node:path';
+/** The files of a vault and what is around them: what killed processes left, the lock, the clock, the log. */
 import { encodeHex } from '../../crypto/bytes.ts';
 import { IntegrityError, SecretsManagerError } from '../../errors.ts';
 import { limits } from '../../format/limits.ts';
-import { callerId } from '../../storage/caller.ts';
-import type { FileSystem } from '../../storage/file-system.ts';
 import { readHolder } from '../../storage/lock.ts';
 import { canSave, type RememberedLog } from '../../storage/state-store.ts';
 import { temporaryPath } from '../../storage/vault-file.ts';
@@ -13,6 +9,7 @@ import { proveLog } from '../operations/audit-proof.ts';
 import { lockPathOf, type Place } from '../place.ts';
 import type { Scope } from '../scope.ts';
 import { finding, type Finding } from './finding.ts';
+import { permissionFindings, statOf } from './permissions.ts';
 
 const mebibyte = 1024 ** 2;
 /** A longer log is not proven along: that takes a second for some ten thousand records. */
@@ -22,14 +19,6 @@ const largeVault = limits.file / 2;
 const clockToleranceMs = 5 * 60 * 1000;
 /** Whoever writes right now is no finding. */
 const lockPatienceMs = 2_000;
-
-function statOf(fs: FileSystem, path: string): Stats | null {
-  try {
-    return fs.lstatSync(path);
-  } catch {
-    return null;
-  }
-}
 
 export async function examinePlace(
   scope: Scope,
@@ -46,50 +35,6 @@ export async function examinePlace(
     ...sizeFindings(scope, place),
     ...(await logFindings(scope, place, known)),
   ];
-}
-
-function permissionFindings(place: Place): Finding[] {
-  const uid = callerId();
-  if (uid === null) return [];
-  const { fs, path, audit, stateFolder } = place;
-  const files = [path, audit.path];
-  const folders = [...new Set(files.map((file) => dirname(file)))];
-  const own = [...files, ...(stateFolder === null ? [] : [stateFolder])];
-  const found: Finding[] = [];
-  const named = (id: Parameters<typeof finding>[0], message: string, paths: readonly string[]): void => {
-    if (paths.length > 0) found.push(finding(id, message, { names: paths }));
-  };
-  const having = (paths: readonly string[], is: (stat: Stats) => boolean): string[] =>
-    paths.filter((one) => {
-      const stat = statOf(fs, one);
-      return stat !== null && is(stat);
-    });
-  named(
-    'file-writable-by-others',
-    'others may write here',
-    having(own, ({ mode }) => (mode & 0o022) !== 0),
-  );
-  // In a folder like /tmp, nobody can rename what is somebody else's.
-  const open = having(folders, ({ mode }) => (mode & 0o002) !== 0 && (mode & 0o1000) === 0);
-  named('folder-writable-by-others', 'everybody may write here', open);
-  const group = having(folders, ({ mode }) => (mode & 0o022) === 0o020 && (mode & 0o1000) === 0);
-  named('folder-writable-by-group', 'a group may write here', group);
-  const inGit = isInWorkTree(fs, dirname(path)) ? ', and the vault is in a git work tree' : '';
-  const readable = having(files, ({ mode }) => (mode & 0o044) !== 0);
-  named('readable-by-others', `others on this machine may read this${inGit}`, readable);
-  named(
-    'other-owner',
-    'this belongs to somebody else',
-    having([...own, ...folders], ({ uid: owner }) => owner !== uid && owner !== 0),
-  );
-  return found;
-}
-
-function isInWorkTree(fs: FileSystem, folder: string): boolean {
-  for (let at = folder; ; at = dirname(at)) {
-    if (statOf(fs, `${at}/.git`) !== null) return true;
-    if (dirname(at) === at) return false;
-  }
 }
 
 async function lockFindings(place: Place): Promise<Finding[]> {

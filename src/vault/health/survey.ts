@@ -10,13 +10,10 @@ import type { SecretType } from '../../format/secret-type.ts';
 import { expiryState, isDue, isNeverRotated } from '../../lifecycle/due.ts';
 import { dueRulesOf, type DueRulesOf } from '../due-rules.ts';
 import type { EnvironmentReader } from '../environment-reader.ts';
-import { inParallel } from '../in-parallel.ts';
 import { pendingOf, type PendingRotation } from '../operations/rotation.ts';
 import type { Scope } from '../scope.ts';
+import { secretsInParallel } from '../secrets-in-parallel.ts';
 import { currentVersion, type SecretHistory } from '../secret-history.ts';
-
-/** So many secrets are looked at at a time. */
-const width = 32;
 
 export interface SecretState {
   readonly name: string;
@@ -25,10 +22,18 @@ export interface SecretState {
   readonly secret: string;
   readonly type: SecretType;
   readonly created: string;
+  /** When its current version was written. */
+  readonly updated: string;
   readonly expires: string | null;
   readonly expiry: 'expired' | 'expiring' | 'live';
   readonly overdue: boolean;
   readonly neverRotated: boolean;
+  /** The current one. */
+  readonly version: number;
+  /** Id of the stored hook that rotates it, or `null`. */
+  readonly hook: string | null;
+  /** Until when the value before stays in use, or `null`. */
+  readonly graceUntil: string | null;
   /** A rotation that is under way. */
   readonly pending: PendingRotation | null;
 }
@@ -61,7 +66,7 @@ export async function surveyEnvironment(
   const rulesOf = await dueRulesOf(scope, reader);
   const present = entries.filter(({ removed }) => removed === '');
   const states: (SecretState | 'damaged' | undefined)[] = present.map(() => undefined);
-  await inParallel(present.entries(), width, async ([index, entry]) => {
+  await secretsInParallel(reader, present, async (entry, index) => {
     try {
       states[index] = await stateOf(scope, reader, entry, rulesOf, look);
     } catch (error) {
@@ -108,10 +113,14 @@ async function stateOf(
     secret,
     type,
     created,
+    updated,
     expires,
     expiry: expiryState(expires, now, windowMs),
     overdue: isDue({ type, updated, expires }, rules, now),
     neverRotated: isNeverRotated({ type, updated, rotations: note.rotations }, intervalSeconds, now),
+    version: current.value.version,
+    hook: entry.hook === '' ? null : entry.hook,
+    graceUntil: note.graceUntil === '' ? null : note.graceUntil,
     pending,
   };
 }

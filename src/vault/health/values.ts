@@ -5,13 +5,17 @@
 import type { RandomSource } from '../../crypto/aead.ts';
 import { encodeBase64url, type Bytes } from '../../crypto/bytes.ts';
 import { hmacSha256 } from '../../crypto/hash.ts';
+import { IntegrityError, SecretsManagerError } from '../../errors.ts';
 import { judge } from '../../lifecycle/weakness.ts';
 import { databaseHint, finding, type Finding } from './finding.ts';
 import type { Looked } from './survey.ts';
 
-interface Place {
+interface SecretPlace {
   readonly environment: string;
   readonly name: string;
+}
+
+interface Place extends SecretPlace {
   readonly isDatabase: boolean;
 }
 
@@ -23,13 +27,26 @@ export class ValueCheck {
   readonly #key: Bytes;
   readonly #places = new Map<string, Place[]>();
   readonly #weak: Weak[] = [];
+  readonly #failed: (SecretPlace & { readonly why: string })[] = [];
 
   constructor(random: RandomSource) {
     this.#key = random(32);
   }
 
-  /** @throws IntegrityError for a value that does not hold */
-  async look({ reader, entry, history, current }: Looked): Promise<void> {
+  /** What fails at one value, by what somebody has stored or by a bug, is told of that one. @throws IntegrityError for a value that does not hold */
+  async look(secret: Looked): Promise<void> {
+    try {
+      await this.#judge(secret);
+    } catch (error) {
+      if (error instanceof IntegrityError) throw error;
+      // Its message may quote the value.
+      const why =
+        error instanceof SecretsManagerError ? error.code : error instanceof Error ? error.name : 'Error';
+      this.#failed.push({ environment: secret.reader.part.entry.name, name: secret.entry.name, why });
+    }
+  }
+
+  async #judge({ reader, entry, history, current }: Looked): Promise<void> {
     await reader.checkVersion(history, current.value.version);
     const value = await reader.open(current);
     const { name, type } = entry;
@@ -41,7 +58,9 @@ export class ValueCheck {
       if (compared === null) return;
       try {
         const tag = encodeBase64url(await hmacSha256(this.#key, compared));
-        this.#places.set(tag, [...(this.#places.get(tag) ?? []), place]);
+        const same = this.#places.get(tag);
+        if (same === undefined) this.#places.set(tag, [place]);
+        else same.push(place);
       } finally {
         compared.fill(0);
       }
@@ -74,21 +93,30 @@ export class ValueCheck {
   }
 
   findings(): Finding[] {
-    return [...this.#weakFindings(), ...this.#shared.map(sharedFinding)];
+    return [...this.#weakFindings(), ...this.#shared.map(sharedFinding), ...this.#failures()];
+  }
+
+  #failures(): Finding[] {
+    return grouped(this.#failed, ({ environment, why }) => [environment, why]).map(
+      ([{ environment, why }, names]) =>
+        finding(
+          'value-not-judged',
+          `this program failed at ${names.length === 1 ? 'a value' : `${names.length} values`} (${why})`,
+          {
+            environment,
+            names,
+          },
+        ),
+    );
   }
 
   #weakFindings(): Finding[] {
-    const groups = new Map<string, Weak[]>();
-    for (const one of this.#weak) {
-      const key = JSON.stringify([one.environment, one.weakness, one.isDatabase]);
-      groups.set(key, [...(groups.get(key) ?? []), one]);
-    }
-    // They were seen in no order.
-    const inOrder = [...groups].sort(([a], [b]) => (a < b ? -1 : 1));
-    return inOrder.map(([, own]) => {
-      const [{ environment, weakness, isDatabase } = { environment: null, weakness: '', isDatabase: false }] =
-        own;
-      const names = own.map(({ name }) => name).sort();
+    const groups = grouped(this.#weak, ({ environment, weakness, isDatabase }) => [
+      environment,
+      weakness,
+      String(isDatabase),
+    ]);
+    return groups.map(([{ environment, weakness, isDatabase }, names]) => {
       const message =
         names.length === 1 ? `a value is ${weakness}` : `${names.length} values are ${weakness}`;
       return finding('weak-value', message, {
@@ -98,6 +126,22 @@ export class ValueCheck {
       });
     });
   }
+}
+
+/** One of each group, and the names in it, in order: they were seen in none. */
+function grouped<T extends SecretPlace>(
+  all: readonly T[],
+  by: (one: T) => readonly string[],
+): (readonly [T, readonly string[]])[] {
+  const groups = new Map<string, { readonly first: T; readonly names: string[] }>();
+  for (const one of all) {
+    const key = JSON.stringify(by(one));
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { first: one, names: [one.name] });
+    else group.names.push(one.name);
+  }
+  const inOrder = [...groups].sort(([a], [b]) => (a < b ? -1 : 1));
+  return inOrder.map(([, { first, names }]) => [first, names.sort()]);
 }
 
 const keyOf = ({ environment, name }: Place): string => `${environment}\n${name}`;

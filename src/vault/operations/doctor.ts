@@ -7,16 +7,12 @@ import type { EnvironmentEntry } from '../../format/lines.ts';
 import type { RememberedLog } from '../../storage/state-store.ts';
 import { environmentKeys, examineAccess } from '../health/access.ts';
 import { finding, type Finding } from '../health/finding.ts';
-import type { Severity } from '../health/finding-kinds.ts';
+import type { FindingId, Severity } from '../health/finding-kinds.ts';
+import { examineHooks, type IsAccepted } from '../health/hooks.ts';
+import { credentialFindings } from '../health/permissions.ts';
 import { examinePlace, logDamage } from '../health/place.ts';
 import { secretFindings } from '../health/secrets.ts';
-import {
-  countsOf,
-  surveyEnvironment,
-  type SecretState,
-  type Survey,
-  type SurveyCounts,
-} from '../health/survey.ts';
+import { countsOf, surveyEnvironment, type Survey, type SurveyCounts } from '../health/survey.ts';
 import { findUnused, type Unused } from '../health/unused.ts';
 import { ValueCheck } from '../health/values.ts';
 import type { Place } from '../place.ts';
@@ -29,6 +25,9 @@ export interface DoctorOptions {
   readonly known: RememberedLog | null;
   /** Whether the environment of this process has the passphrase. */
   readonly passphraseInEnvironment: boolean;
+  /** Files that credentials are read from, absolute. */
+  readonly credentialFiles: readonly string[];
+  readonly isAccepted: IsAccepted;
   /** Told now and then how many secrets have been looked at. */
   readonly progress?: (done: number) => void;
 }
@@ -69,16 +68,29 @@ export async function examineVault(scope: Scope, place: Place, options: DoctorOp
     const { others, surveys } = secrets;
     const states = surveys.flatMap(({ survey }) => survey.states);
     const around = await examinePlace(scope, place, options.known);
-    const unused = await unusedOrDamage(scope, place, states);
-    const isLogDamaged = around.some(({ id }) => id === 'audit-log-damaged');
+    const unused = await orDamage(
+      place,
+      async () => findUnused(scope, place, states),
+      (damage): Unused => ({
+        count: null,
+        findings: [damage],
+      }),
+    );
+    const hooks = await orDamage(
+      place,
+      async () => examineHooks(scope, place, states, options.isAccepted),
+      (damage) => [damage],
+    );
     const findings = [
       ...others,
       ...surveys.flatMap(({ entry, survey }) => secretFindings(entry.name, survey, scope.now)),
       ...values.findings(),
-      ...unused.findings.filter(({ id }) => id !== 'audit-log-damaged' || !isLogDamaged),
+      ...hooks,
+      ...unused.findings,
       ...unread(closed, secrets.unread),
       ...(await examineAccess(scope)),
       ...around,
+      ...credentialFindings(place.fs, options.credentialFiles),
       ...(options.passphraseInEnvironment
         ? [finding('passphrase-in-environment', 'the passphrase is in the environment of this process')]
         : []),
@@ -89,7 +101,9 @@ export async function examineVault(scope: Scope, place: Place, options: DoctorOp
       states,
     });
     return {
-      findings: findings.sort((a, b) => order[a.severity] - order[b.severity]),
+      findings: withoutRepeated(findings, 'audit-log-damaged').sort(
+        (a, b) => order[a.severity] - order[b.severity],
+      ),
       counts: {
         environments: surveys.length,
         ...sum,
@@ -152,13 +166,19 @@ async function rekeyFindings(scope: Scope, entry: EnvironmentEntry): Promise<Fin
 }
 
 /** A log that cannot be read to its end is a finding, like one that does not hold. */
-async function unusedOrDamage(scope: Scope, place: Place, states: readonly SecretState[]): Promise<Unused> {
+async function orDamage<T>(place: Place, work: () => Promise<T>, damaged: (found: Finding) => T): Promise<T> {
   try {
-    return await findUnused(scope, place, states);
+    return await work();
   } catch (error) {
     if (!(error instanceof IntegrityError)) throw error;
-    return { count: null, findings: [logDamage(place, error)] };
+    return damaged(logDamage(place, error));
   }
+}
+
+/** The last one of an id: several look at the same. */
+function withoutRepeated(findings: readonly Finding[], id: FindingId): Finding[] {
+  const last = findings.findLast((one) => one.id === id);
+  return findings.filter((one) => one.id !== id || one === last);
 }
 
 function unread(closed: readonly EnvironmentEntry[], listed: readonly string[]): Finding[] {

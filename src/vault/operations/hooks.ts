@@ -1,5 +1,5 @@
 /** Stored hooks of an environment: in its sealed policy, which administrators sign. docs/format.md section 12. */
-import { SecretNotFoundError, UsageError } from '../../errors.ts';
+import { IntegrityError, SecretNotFoundError, UsageError } from '../../errors.ts';
 import { utf8 } from '../../crypto/bytes.ts';
 import type { Carry } from '../../format/catalog.ts';
 import { limits } from '../../format/limits.ts';
@@ -41,6 +41,26 @@ export async function listHooks(scope: Scope, environment: string | null): Promi
       environmentId,
       definition: parseHook(utf8(value)),
     }));
+}
+
+/** By id, those that a newer program has stored as `null`. */
+export async function knownHooks(
+  scope: Scope,
+  environment: string,
+): Promise<ReadonlyMap<string, StoredHook | null>> {
+  const { name, environmentId, policy } = await policyOf(scope, environment);
+  const known = new Map<string, StoredHook | null>();
+  for (const [key, value] of policy) {
+    if (!key.startsWith(prefix)) continue;
+    const id = key.slice(prefix.length);
+    try {
+      known.set(id, { id, environment: name, environmentId, definition: parseHook(utf8(value)) });
+    } catch (error) {
+      if (!(error instanceof IntegrityError)) throw error;
+      known.set(id, null);
+    }
+  }
+  return known;
 }
 
 /** A hook of an environment, or `null`. @throws IntegrityError NEWER_FORMAT */

@@ -7,10 +7,11 @@ import type { SignedRecord } from '../../format/audit-record.ts';
 import type { Line } from '../../format/json-line.ts';
 import { openLogReader } from '../../storage/log-file.ts';
 import { linesBackward } from '../../storage/log-lines.ts';
+import type { Bytes } from '../../crypto/bytes.ts';
 import type { Place } from '../place.ts';
 import type { Scope } from '../scope.ts';
 import type { SecretInfo } from '../secret-info.ts';
-import { hashesOf } from './audit-names.ts';
+import { auditKeysOf, hashesBy } from './audit-names.ts';
 import { findSecret, infoOf, shown } from './secret.ts';
 
 /** The secret, or `null` where there is none: whoever tries to rotate it puts that on record. */
@@ -45,10 +46,12 @@ export async function retiredAmong<T extends Version>(
 ): Promise<ReadonlySet<T>> {
   if (versions.length === 0) return new Set();
   const wanted = new Map<string, T>();
+  const keys = new Map<string, readonly Bytes[]>();
   for (const one of versions) {
     const reader = await scope.reader(one.environment);
-    for (const hash of await hashesOf(scope, reader, one.name))
-      wanted.set(`${reader.id} ${hash} ${one.version}`, one);
+    const own = keys.get(reader.id) ?? (await auditKeysOf(scope, reader));
+    keys.set(reader.id, own);
+    for (const hash of await hashesBy(own, one.name)) wanted.set(`${reader.id} ${hash} ${one.version}`, one);
   }
   const found = new Set<T>();
   const log = openLogReader(place.fs, place.audit.path);
@@ -125,4 +128,18 @@ export async function openRetirable(
   await scope.trace.name(reader, name, version);
   const old = await reader.open(before);
   return { old, value: await reader.open(current) };
+}
+
+/** Of secrets with a hook those whose value before was in use until a time that has passed, and was not let go from here. */
+export async function pastGrace<T extends Version & Pick<SecretInfo, 'hook' | 'graceUntil'>>(
+  scope: Scope,
+  place: Place,
+  secrets: readonly T[],
+): Promise<T[]> {
+  const now = scope.now.toISOString();
+  const past = secrets.filter(
+    ({ graceUntil, hook }) => hook !== null && graceUntil !== null && graceUntil <= now,
+  );
+  const done = await retiredAmong(scope, place, past);
+  return past.filter((secret) => !done.has(secret));
 }

@@ -16,7 +16,7 @@ import { ownSealKey } from '../principal-keys.ts';
 import type { Scope } from '../scope.ts';
 import { boundSlots } from '../../access/bound-slots.ts';
 import { proveLog } from './audit-proof.ts';
-import { inParallel } from '../in-parallel.ts';
+import { secretsInParallel } from '../secrets-in-parallel.ts';
 import type { RememberedLog } from '../../storage/state-store.ts';
 import { sealPublicKeyOf } from '../value-line.ts';
 
@@ -38,9 +38,6 @@ export interface VerifyOptions {
   /** Told now and then what has been verified. */
   readonly progress?: (what: 'secrets' | 'records', done: number) => void;
 }
-
-/** So many secrets are opened at a time: enough to keep every core busy. */
-const width = 32;
 
 export async function verifyVault(
   scope: Scope,
@@ -125,7 +122,7 @@ async function verifyEnvironment(
     if (listed.has(secret)) throw new IntegrityError(`${reader.part.entry.name}: two names share one secret`);
     listed.add(secret);
   }
-  await inParallel(entries, width, async (entry) => {
+  await secretsInParallel(reader, entries, async (entry) => {
     const history = await reader.history(entry.secret);
     // What a `changes` line has purged to the end is gone with the next write.
     if (history.versions.length === 0 && reader.part.changes.length === 0)

@@ -1,5 +1,14 @@
 /** What `doctor` finds of files, keys and people: each finding made to appear, and to go. docs/health.md. */
-import { chmodSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { defaultArgon2, defaultPbkdf2, type KdfParameters } from '../../../src/crypto/kdf.ts';
@@ -60,6 +69,45 @@ describe('permissions', () => {
     chmodSync(folder, 0o1777);
     expect(await vault.found()).toEqual({});
     chmodSync(folder, 0o755);
+    expect(await vault.found()).toEqual({});
+  });
+
+  test('of any folder that it is in, and of those that links lead through', async () => {
+    const outer = path.join(folder, 'outer');
+    const inner = path.join(outer, 'inner', 'vaults');
+    mkdirSync(inner, { recursive: true, mode: 0o755 });
+    const file = path.join(inner, 'a.vault');
+    const audit = { ...vault.place.audit, path: path.join(inner, 'a.log') };
+    const at = async (named: string): Promise<unknown> =>
+      (await foundAt({ path: named, audit }))['folder-writable-by-others'];
+    expect(await at(file)).toBeUndefined();
+    chmodSync(outer, 0o777);
+    expect(await at(file)).toEqual([realpathSync(outer)]);
+    chmodSync(outer, 0o1777);
+    expect(await at(file)).toBeUndefined();
+    chmodSync(outer, 0o755);
+    const elsewhere = path.join(folder, 'elsewhere');
+    mkdirSync(elsewhere);
+    chmodSync(elsewhere, 0o777);
+    symlinkSync(inner, path.join(elsewhere, 'link'));
+    expect(await at(path.join(elsewhere, 'link', 'a.vault'))).toEqual([realpathSync(elsewhere)]);
+    chmodSync(elsewhere, 0o755);
+    expect(await at(path.join(elsewhere, 'link', 'a.vault'))).toBeUndefined();
+  });
+
+  test('of files that credentials are read from', async () => {
+    const secret = path.join(folder, 'passphrase');
+    const link = path.join(folder, 'link');
+    writeFileSync(secret, 'x', { mode: 0o600 });
+    symlinkSync(secret, link);
+    const credentialFiles = [secret, link, secret, '/dev/null', path.join(folder, 'missing'), folder];
+    expect(await vault.found({ credentialFiles })).toEqual({});
+    for (const mode of [0o640, 0o604, 0o620, 0o666]) {
+      chmodSync(secret, mode);
+      expect(await vault.found({ credentialFiles })).toEqual({
+        'credential-readable-by-others': [secret, link],
+      });
+    }
     expect(await vault.found()).toEqual({});
   });
 

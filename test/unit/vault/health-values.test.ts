@@ -1,7 +1,9 @@
 /** What `doctor` finds in values, and that it shows none. docs/health.md. */
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { encodeHex } from '../../../src/crypto/bytes.ts';
+import type { SecretType } from '../../../src/format/secret-type.ts';
 import { SecretBytes } from '../../../src/crypto/secret-bytes.ts';
+import { EnvironmentReader } from '../../../src/vault/environment-reader.ts';
 import { records } from '../../support/audit-records.ts';
 import { begun, day, examine, ExaminedVault, strong } from '../../support/examined.ts';
 import { add, as } from '../../support/team.ts';
@@ -32,15 +34,68 @@ describe('values', () => {
     const weak = findings.filter(({ id }) => id === 'weak-value');
     expect(weak.map(({ names, message }) => [message, names])).toEqual([
       ['4 values are easy to guess', ['DB_PASSWORD', 'key in json', 'password', 'short key']],
-      ['a value is easy to guess', ['db']],
+      ['2 values are easy to guess', ['broken', 'db']],
       ['a value is empty', ['empty']],
     ]);
-    expect(weak.find(({ names }) => names[0] === 'db')?.hint).toContain(
+    expect(counts.weak).toBe(7);
+    await vault.put('password', strong(7), {}, 'development', 'rotate');
+    await vault.put('broken', database(strong(8)), {}, 'development', 'rotate');
+    const after = await vault.examine();
+    expect(after.counts.weak).toBe(5);
+    expect(after.findings.find(({ names }) => names[0] === 'db')?.hint).toContain(
       'put db -e development --field password',
     );
-    expect(counts.weak).toBe(6);
-    await vault.put('password', strong(7), {}, 'development', 'rotate');
-    expect((await vault.examine()).counts.weak).toBe(5);
+  });
+
+  test('no value ends the run, whatever it is', async () => {
+    const surrogate = String.raw`"\ud800aaaaaaa"`;
+    const deep = '['.repeat(50_000) + ']'.repeat(50_000);
+    const odd: readonly [string, SecretType, string][] = [
+      ['surrogate key', 'api-key', `{"key":${surrogate}}`],
+      ['surrogate password', 'database-credential', `{"host":"h","username":"u","password":${surrogate}}`],
+      ['deep key', 'api-key', `{"key":${deep}}`],
+      ['deep credential', 'database-credential', `{"host":"h","username":"u","password":${deep}}`],
+      ['number', 'database-credential', '{"host":"h","username":"u","password":1e999}'],
+      ['proto', 'api-key', '{"__proto__":{"key":"x"},"key":"hunter2"}'],
+      ['proto credential', 'database-credential', '{"__proto__":null,"password":"hunter2"}'],
+      ['list', 'database-credential', '["hunter2"]'],
+      ['null', 'api-key', 'null'],
+      ['escaped names', 'api-key', String.raw`{"\u006bey":"hunter2","a\"b":1}`],
+      ['mark', 'api-key', '\ufeff{"key":"hunter2"}'],
+    ];
+    for (const [name, type, value] of odd) await vault.put(name, value, { type });
+    await vault.put('DB_URL', String.raw`postgres://u:%ff%zz@h/d`);
+    await vault.put('last', 'hunter2', { type: 'password' });
+    const found = await vault.found();
+    expect(Object.keys(found)).toEqual(expect.arrayContaining(['weak-value']));
+    expect(found['weak-value']).toEqual(
+      expect.arrayContaining([
+        'last',
+        'number',
+        'proto',
+        'proto credential',
+        'surrogate key',
+        'surrogate password',
+      ]),
+    );
+    expect(found).not.toHaveProperty('value-not-judged');
+  });
+
+  test('a failure at one secret is told of that one, and the others are judged', async () => {
+    await vault.put('first', 'hunter2', { type: 'password' });
+    await vault.put('second', 'hunter2', { type: 'password' });
+    await vault.put('third', strong(1), { type: 'password' });
+    vi.spyOn(EnvironmentReader.prototype, 'open').mockRejectedValueOnce(new TypeError('hunter2'));
+    const { findings } = await vault.examine();
+    vi.restoreAllMocks();
+    const told = findings.filter(({ id }) => id === 'value-not-judged');
+    expect(told).toMatchObject([
+      { severity: 'warning', environment: 'development', names: [expect.any(String)] },
+    ]);
+    expect(JSON.stringify(findings)).not.toContain('hunter2');
+    expect(
+      findings.filter(({ id }) => id === 'weak-value').flatMap(({ names }) => names).length,
+    ).toBeGreaterThan(0);
   });
 
   test('only the current version counts, not one that is pending', async () => {
