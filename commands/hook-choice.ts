@@ -1,6 +1,6 @@
 /**
  * Which hook rotates a secret: commands of the command line, else the stored hook that is named there or by the secret. A stored one is in the
- * environment's signed policy, and its commands run only once the user has accepted them; or it is the user's own, and then has to be
+ * environment's signed policy, and runs only once the user has accepted it; or it is the user's own, and then has to be
  * named on the command line: who may write to a vault must not choose among what a user has.
  */
 import { AccessDeniedError, SecretNotFoundError, UsageError } from '../src/errors.ts';
@@ -55,9 +55,8 @@ export async function hookHash(definition: HookDefinition): Promise<string> {
   return acceptedHash(encodeHook(definition));
 }
 
-/** Whether it runs something that somebody else has written. */
-export const runsCommands = ({ definition, origin }: FoundHook): boolean =>
-  origin === 'policy' && definition.use === null;
+/** Whether it does what somebody else has said: runs their commands, or speaks to the servers that they name. */
+export const needsTrust = ({ origin }: FoundHook): boolean => origin === 'policy';
 
 /** A hook of the environment's policy. @throws SecretNotFoundError HOOK_NOT_FOUND */
 export async function findPolicyHook(
@@ -156,11 +155,11 @@ export class HookChoice {
   async #look(environment: string, id: string): Promise<FoundHook> {
     const context = this.#context;
     const found = await findPolicyHook(this.#vault, environment, id);
-    if (!runsCommands(found) || (await isTrusted(context, found))) return found;
+    if (!needsTrust(found) || (await isTrusted(context, found))) return found;
     throw new AccessDeniedError(
-      `the hook ${id} of ${environment} runs commands, and you have not accepted them as they are`,
+      `you have not accepted the hook ${id} of ${environment} as it is`,
       {
-        hint: `read them with \`vault hook show ${id} -e ${environment}\`, then \`vault hook trust ${id} -e ${environment}\``,
+        hint: `read it with \`vault hook show ${id} -e ${environment}\`, then \`vault hook trust ${id} -e ${environment}\``,
       },
       'UNTRUSTED_HOOK',
     );

@@ -6,14 +6,7 @@ import { attachHook, listHooks, removeHook, setHook } from '../src/vault/operati
 import { renderPairs } from '../src/terminal/table.ts';
 import { collectPairs, examples, group, oneOfWords, type Declare } from './command.ts';
 import type { Context } from './context.ts';
-import {
-  findPolicyHook,
-  hookHash,
-  isTrusted,
-  runsCommands,
-  trustKey,
-  type FoundHook,
-} from './hook-choice.ts';
+import { findPolicyHook, hookHash, isTrusted, needsTrust, trustKey, type FoundHook } from './hook-choice.ts';
 
 interface SetFlags {
   readonly use?: ReadyHook;
@@ -63,7 +56,7 @@ export const declareHook: Declare = (program, act) => {
     .action(act(use));
   command
     .command('trust')
-    .description('accept the commands of a hook, as they are, to run on this machine')
+    .description('accept a hook as it is, to be run from this machine')
     .argument('<id>', 'id of the hook')
     .option('-y, --yes', 'do not ask')
     .option('--forget', 'take it back')
@@ -125,7 +118,7 @@ async function list(context: Context): Promise<void> {
         partsOf(hook.definition)
           .map(([name]) => name)
           .join(' '),
-      trusted: !runsCommands(hook) || (await isTrusted(context, hook)),
+      trusted: !needsTrust(hook) || (await isTrusted(context, hook)),
     })),
   );
   if (context.json) context.outputJson(rows);
@@ -141,7 +134,7 @@ async function show(context: Context, _flags: unknown, id = ''): Promise<void> {
   const vault = await context.openVault();
   const found = await vault.read('hook-show', async () => findPolicyHook(vault, context.environment, id));
   const sha256 = await hookHash(found.definition);
-  const trusted = !runsCommands(found) || (await isTrusted(context, found));
+  const trusted = !needsTrust(found) || (await isTrusted(context, found));
   const parts = partsOf(found.definition);
   if (context.json)
     context.outputJson({ id, from: found.origin, trusted, sha256, hook: Object.fromEntries(parts) });
@@ -178,8 +171,7 @@ async function store(context: Context, flags: SetFlags, id = ''): Promise<void> 
     setHook(scope, context.environment, id, definition),
   );
   // Whoever stores it has read it.
-  if (definition.use === null)
-    await accept(context, trustKey(vault.authority.domain.vaultId, done), await hookHash(definition));
+  await accept(context, trustKey(vault.authority.domain.vaultId, done), await hookHash(definition));
   context.inform(`the hook ${id} is stored in ${done.environment}`);
   if (context.json) context.outputJson({ id, environment: done.environment });
 }
@@ -221,8 +213,8 @@ async function trust(context: Context, flags: TrustFlags, id = ''): Promise<void
   const found = await vault.read('hook-show', async () => findPolicyHook(vault, context.environment, id));
   const { key, definition } = found;
   const sha256 = await hookHash(definition);
-  if (key === null || !runsCommands(found))
-    context.inform(`the hook ${id} runs no commands, and needs no acceptance`);
+  if (key === null || !needsTrust(found))
+    context.inform(`the hook ${id} is your own, and needs no acceptance`);
   else if (flags.forget === true) {
     const forgotten = await context.settings.hookTrustStore.forget(key);
     context.inform(`the hook ${id} ${forgotten ? 'is not accepted any more' : 'was not accepted'}`);
@@ -233,7 +225,7 @@ async function trust(context: Context, flags: TrustFlags, id = ''): Promise<void
       context.showOnce(
         renderPairs([...partsOf(definition), ['sha256', sha256]]).replaceAll(/^(?=.)/gm, 'vault: '),
       );
-    await context.confirm(`let the hook ${id} run these commands here?`, flags.yes);
+    await context.confirm(`let the hook ${id} do this from here?`, flags.yes);
     // What was shown is what is accepted, whatever stands in the policy meanwhile.
     await accept(context, key, sha256);
     context.inform(`the hook ${id} is accepted until it changes`);

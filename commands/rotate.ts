@@ -110,9 +110,17 @@ async function runRotate(context: Context, flags: RotateFlags, name?: string): P
   if (ending.length > 0) {
     if (flags.due === true || flags.all === true)
       throw new UsageError('--resume, --abandon and --retire do not go with --due or --all');
-    const others = [flags.grace, flags.generate, flags.command, flags.ifVersion];
+    const others = [
+      flags.grace,
+      flags.generate,
+      flags.command,
+      flags.ifVersion,
+      flags.dryRun,
+      flags.type,
+      flags.tag,
+    ];
     if (others.some((flag) => flag !== undefined))
-      throw new UsageError('no new value is made by --resume, --abandon and --retire');
+      throw new UsageError('only hooks and a name go with --resume, --abandon and --retire');
     if (flags.retire === true) return retireOld(context, flags, name ?? null);
     await endRotations(context, flags, flags.resume === true ? 'resume' : 'abandon', name ?? null);
     return undefined;

@@ -2,8 +2,8 @@
 import { BackendError, ConcurrencyError, InterruptedError, SecretsManagerError } from '../src/errors.ts';
 import type { HookInput } from '../src/exec/hook.ts';
 import { StepFailure, type RotationHook, type Step, type StepWork } from '../src/hooks/rotation-hook.ts';
-import { retireOperation } from '../src/vault/operations/rotation-target.ts';
-import { settleRotation, stateOf } from '../src/vault/operations/rotation.ts';
+import { retireOperation, traceStep } from '../src/vault/operations/rotation-target.ts';
+import { isNewest, settleRotation, stateOf } from '../src/vault/operations/rotation.ts';
 import type { Context } from './context.ts';
 import type { TurnTaker } from './turns.ts';
 
@@ -59,8 +59,8 @@ export class RotationSteps {
       await this.#vault.write('rotate', async (scope) => settleRotation(scope, rotation, 'live'));
     } catch (error) {
       const state = error instanceof ConcurrencyError ? await this.#state() : 'pending';
-      // Somebody else has ended it. What they withdrew must not stay in use.
-      if (state === 'withdrawn') await this.#runHook('undo');
+      // Somebody else has ended it. What they withdrew must not stay in use, unless something else came since.
+      if (state === 'withdrawn' && (await this.#isNewest())) await this.#runHook('undo');
       if (state !== 'live') throw error;
     }
     if (rotation.graceUntil === null || rotation.graceUntil <= this.#context.now()) await this.retire();
@@ -120,6 +120,10 @@ export class RotationSteps {
     return this.#vault.goOn(async (scope) => stateOf(scope, this.#rotation));
   }
 
+  async #isNewest(): Promise<boolean> {
+    return this.#vault.goOn(async (scope) => isNewest(scope, this.#rotation));
+  }
+
   /** Run a hook, unless somebody else has ended the rotation. Nothing to run is a success. @throws ConcurrencyError */
   async #run(step: Step): Promise<BackendError | null> {
     if (this.#hook.steps[step] === undefined) return null;
@@ -136,12 +140,11 @@ export class RotationSteps {
   async #runHook(step: Step): Promise<BackendError | null> {
     const work = this.#hook.steps[step];
     if (work === undefined) return null;
-    const { name, environment, version } = this.#rotation;
     const failure = await this.#failureOf(step, work);
     const operation = step === 'retire' ? retireOperation : (`rotate-${step}` as const);
     try {
       await this.#vault.read(operation, async (scope) => {
-        await scope.trace.name(await scope.reader(environment), name, version);
+        await traceStep(scope, operation, this.#rotation);
         if (failure !== null) throw failure;
       });
       return null;

@@ -80,7 +80,7 @@ const meanings: Readonly<Record<ErrorCode, Meaning>> = {
   },
   UNTRUSTED_HOOK: {
     one: new AccessDeniedError('', {}, 'UNTRUSTED_HOOK'),
-    cause: 'a hook of the vault’s policy runs commands, and the user has not accepted it as it is',
+    cause: 'a hook of the vault’s policy was not accepted by the user as it is',
   },
   SECRET_EXPIRED: {
     one: new SecretExpiredError(''),

@@ -41,6 +41,7 @@ export function redisHook({ settings, secrets, warn }: Options): RotationHook {
     own: readonly (Login | null)[],
   ): Promise<void> => {
     const work = async (send: Send): Promise<void> => {
+      if (sign === '#') await refuseAnyPassword(send, of.username);
       const hash = encodeHex(await sha256(utf8(of.password)));
       await send('ACL', 'SETUSER', of.username, `${sign}${hash}`).catch((error: unknown) => {
         // Taken away already.
@@ -87,6 +88,14 @@ export function redisHook({ settings, secrets, warn }: Options): RotationHook {
       },
     },
   };
+}
+
+/** A user that takes any password would get its first one, and with that lose all others. @throws StepFailure */
+async function refuseAnyPassword(send: Send, user: string): Promise<void> {
+  const reply = await send('ACL', 'GETUSER', user).catch(() => null);
+  const flags: unknown = Array.isArray(reply) ? reply[reply.indexOf('flags') + 1] : null;
+  if (Array.isArray(flags) && flags.includes('nopass'))
+    throw new StepFailure('failed: the user takes any password; set one first', { isUntouched: true });
 }
 
 /** Whether the server has written down what changed. */

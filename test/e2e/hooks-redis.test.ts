@@ -160,6 +160,38 @@ describe.skipIf(missing !== null)(`ready hook against Redis${skipped(missing ?? 
     expect(server.accepts(await passwordOf('redis'))).toBe(true);
   });
 
+  test('which old values were let go is told apart also where names are exchanged', async () => {
+    const now = await passwordOf('redis');
+    for (const [name, user] of [
+      ['first', 'u1'],
+      ['second', 'u2'],
+    ] as const) {
+      server.command(now, 'ACL', 'SETUSER', user, 'on', '>start', '+@all');
+      await put(name, credential('start', { username: user }));
+    }
+    await vault.ok(hook('users', 'users=u1,u2'));
+    await vault.ok(['hook', 'use', 'users', 'first', 'second']);
+    expect(await run('rotate', 'second', '--grace', '1h')).toBe(0);
+    expect(await run('rotate', 'first', '--grace', '1h')).toBe(0);
+    expect(await run('rotate', '--retire', 'first')).toBe(0);
+    await vault.ok(['mv', 'first', 'elsewhere']);
+    await vault.ok(['mv', 'second', 'first']);
+    // What was "second" has an old value in use still.
+    expect(await run('rotate', 'first')).toBe(8);
+    expect(await run('rotate', '--retire', 'first')).toBe(0);
+    expect([server.accepts('start', 'u1'), server.accepts('start', 'u2')]).toEqual([false, false]);
+  });
+
+  test('a user that takes any password is left alone', async () => {
+    server.command(await passwordOf('redis'), 'ACL', 'SETUSER', 'open', 'on', 'nopass', '+@all');
+    await put('open', credential('any', { username: 'open' }));
+    await vault.ok(hook('open', 'users=open'));
+    expect(await run('rotate', 'open', '--hook', 'open')).toBe(9);
+    expect(server.accepts('any', 'open')).toBe(true);
+    const { rotationsUnderWay } = (await vault.json(['status'])) as { rotationsUnderWay: unknown[] };
+    expect(rotationsUnderWay).toEqual([]);
+  });
+
   test('a value with the password in use, or of another user, is refused before anything is staged', async () => {
     const password = await passwordOf('redis');
     for (const input of [

@@ -140,6 +140,15 @@ describe('hooks in the policy', () => {
     expect(existsSync(vault.in('stolen'))).toBe(false);
   });
 
+  scenario('one that speaks to a server has to be accepted, too', async (vault) => {
+    await vault.put('db', 'one');
+    await vault.ok(['hook', 'set', 'web', '--use', 'http', '--set', 'apply=http://127.0.0.1:1/x']);
+    const elsewhere = { env: { XDG_STATE_HOME: vault.in('elsewhere') } };
+    await vault.fails(5, ['rotate', 'db', '--hook', 'web'], elsewhere);
+    await vault.ok(['hook', 'trust', 'web', '--yes'], elsewhere);
+    await vault.fails(9, ['rotate', 'db', '--hook', 'web'], elsewhere);
+  });
+
   scenario('only administrators store them; what will not do is refused', async (vault) => {
     const token = await addToken(vault, 'ci', '--can read,write --env development');
     await vault.put('db', 'one');
@@ -169,6 +178,9 @@ describe('hooks in the policy', () => {
     await vault.fails(2, ['hook', 'set', 'x', ...quotes]);
     await vault.fails(2, ['rotate', '--retire', '--grace', '1h']);
     await vault.fails(2, ['rotate', '--retire', '--hook', 'x']);
+    for (const how of ['--retire', '--resume', '--abandon'])
+      for (const more of [['--dry-run'], ['--type', 'token'], ['--tag', 'a=b']])
+        await vault.fails(2, ['rotate', how, 'db', ...more]);
     await vault.ok(['hook', 'set', 'x', '--check', 'true']);
     await vault.ok(['hook', 'use', 'x', 'db'], { env });
     const removed = await vault.run(['hook', 'rm', 'x']);

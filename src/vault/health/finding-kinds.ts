@@ -200,7 +200,7 @@ export const findingKinds = {
   },
   'hook-not-accepted': {
     severity: 'note',
-    meaning: 'A secret names a hook of the policy whose commands you have not accepted on this machine.',
+    meaning: 'A secret names a hook of the policy that you have not accepted on this machine.',
     hint: 'where you rotate it: `vault hook show ID -e ENVIRONMENT`, then `vault hook trust ID -e ENVIRONMENT`',
   },
   'values-not-read': {

@@ -33,10 +33,8 @@ export async function examineHooks(
     // What a newer program has stored is there; more of it is not known.
     if (stored === undefined || stored === null) continue;
     if (canRetire(stored.definition)) retirable.push(...secrets);
-    if (stored.definition.use === null && !(await isAccepted(stored)))
-      findings.push(
-        finding('hook-not-accepted', `the commands of the hook ${id} are not accepted here`, where),
-      );
+    if (!(await isAccepted(stored)))
+      findings.push(finding('hook-not-accepted', `the hook ${id} is not accepted here`, where));
   }
   return [...findings, ...graceFindings(await pastGrace(scope, place, retirable))];
 }

@@ -7,11 +7,9 @@ import type { SignedRecord } from '../../format/audit-record.ts';
 import type { Line } from '../../format/json-line.ts';
 import { openLogReader } from '../../storage/log-file.ts';
 import { linesBackward } from '../../storage/log-lines.ts';
-import type { Bytes } from '../../crypto/bytes.ts';
 import type { Place } from '../place.ts';
 import type { Scope } from '../scope.ts';
 import type { SecretInfo } from '../secret-info.ts';
-import { auditKeysOf, hashesBy } from './audit-names.ts';
 import { findSecret, infoOf, shown } from './secret.ts';
 
 /** The secret, or `null` where there is none: whoever tries to rotate it puts that on record. */
@@ -28,7 +26,7 @@ export async function rotationTarget(
   }
 }
 
-/** The operation by which an old value is let go; its record has the version that had come in its place. */
+/** The operation by which an old value is let go; its record has the version that had come in its place, and as `detail` the secret's id. */
 export const retireOperation = 'rotate-retire';
 
 const marked = Buffer.from(`"op":"${retireOperation}"`);
@@ -45,13 +43,11 @@ export async function retiredAmong<T extends Version>(
   versions: readonly T[],
 ): Promise<ReadonlySet<T>> {
   if (versions.length === 0) return new Set();
+  // By the id of the secret, which stays when it gets another name or the environment other keys.
   const wanted = new Map<string, T>();
-  const keys = new Map<string, readonly Bytes[]>();
   for (const one of versions) {
-    const reader = await scope.reader(one.environment);
-    const own = keys.get(reader.id) ?? (await auditKeysOf(scope, reader));
-    keys.set(reader.id, own);
-    for (const hash of await hashesBy(own, one.name)) wanted.set(`${reader.id} ${hash} ${one.version}`, one);
+    const entry = await (await scope.reader(one.environment)).find(one.name);
+    if (entry !== null) wanted.set(`${entry.secret} ${one.version}`, one);
   }
   const found = new Set<T>();
   const log = openLogReader(place.fs, place.audit.path);
@@ -61,8 +57,9 @@ export async function retiredAmong<T extends Version>(
       if (!Buffer.from(raw.buffer, raw.byteOffset, raw.length).includes(marked)) continue;
       const record = parseRecord(raw);
       if (!isSigned(record) || !record.value.ok) continue;
-      for (const [environment, hash, version] of record.value.secrets) {
-        const one = wanted.get(`${environment} ${hash} ${version}`);
+      const { detail, secrets } = record.value;
+      for (const [environment, , version] of secrets) {
+        const one = wanted.get(`${detail} ${version}`);
         if (one === undefined || record.value.time < one.updated) continue;
         if (await isByRotator(scope, record, environment)) found.add(one);
       }
@@ -142,4 +139,15 @@ export async function pastGrace<T extends Version & Pick<SecretInfo, 'hook' | 'g
   );
   const done = await retiredAmong(scope, place, past);
   return past.filter((secret) => !done.has(secret));
+}
+
+/** What the record of a step names: the version, and for `retire` the secret by its id. */
+export async function traceStep(
+  scope: Scope,
+  operation: string,
+  { environment, name, version }: Pick<SecretInfo, 'environment' | 'name' | 'version'>,
+): Promise<void> {
+  const reader = await scope.reader(environment);
+  await scope.trace.name(reader, name, version);
+  if (operation === retireOperation) scope.trace.detail = (await reader.find(name))?.secret ?? '';
 }

@@ -81,6 +81,15 @@ export async function stateOf(
   return line.value.state;
 }
 
+/** Whether nothing came after a version. */
+export async function isNewest(
+  scope: Scope,
+  { environment, name, version }: Pick<PendingRotation, 'environment' | 'name' | 'version'>,
+): Promise<boolean> {
+  const { history } = await findSecret(scope, environment, name);
+  return history.versions.at(-1)?.value.version === version;
+}
+
 /** The staged value, for whoever goes on with it. Caller wipes. */
 export async function openStaged(
   scope: Scope,

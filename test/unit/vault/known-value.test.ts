@@ -6,6 +6,7 @@ import { rekeyEnvironments } from '../../../src/vault/operations/environments.ts
 import { offboardStatus } from '../../../src/vault/operations/offboard.ts';
 import { setPolicy } from '../../../src/vault/operations/policy.ts';
 import { putSecret } from '../../../src/vault/operations/put.ts';
+import { traceStep } from '../../../src/vault/operations/rotation-target.ts';
 import { rollbackSecret } from '../../../src/vault/operations/history.ts';
 import { utf8 } from '../../../src/crypto/bytes.ts';
 import type { Vault } from '../../../src/vault/vault.ts';
@@ -103,7 +104,7 @@ test('an old value that was let go where it is used does not come back by itself
       putSecret(scope, { environment, name: 'db', value: utf8('two'), operation: 'rotate' }),
     );
     await owner.read('rotate-retire', async (scope) =>
-      scope.trace.name(await scope.reader(environment), 'db', 2),
+      traceStep(scope, 'rotate-retire', { environment, name: 'db', version: 2 }),
     );
     const failure = await failureOf(undo(owner));
     expect([failure.exitCode, failure.message]).toEqual([
