@@ -83,6 +83,14 @@ export class RotationSteps {
 
   /** Let the old value go. @throws BackendError where it may still be valid */
   async retire(): Promise<void> {
+    // Somebody else may have gone on meanwhile: what was old then may be in use again.
+    if (this.#hook.steps.retire === undefined) return;
+    if ((await this.#state()) !== 'live' || !(await this.#isNewest())) {
+      const { name, version } = this.#rotation;
+      throw new ConcurrencyError(
+        `something came after version ${version} of ${this.#context.shown(name)}: nothing old was let go`,
+      );
+    }
     const failure = await this.#runHook('retire');
     if (failure === null) return;
     const { name, version } = this.#rotation;

@@ -57,7 +57,7 @@ async function withPending<T>(
   vault: TurnTaker,
   hook: RotationHook,
   pending: PendingRotation,
-  work: (phases: RotationSteps) => Promise<T>,
+  work: (phases: RotationSteps, old: Uint8Array | null, value: Uint8Array) => Promise<T>,
 ): Promise<T> {
   const value = await vault.read('rotate-resume', async (scope) => openStaged(scope, pending));
   const { name, environment } = pending;
@@ -65,7 +65,8 @@ async function withPending<T>(
   try {
     const graceUntil = pending.graceUntil === null ? null : new Date(pending.graceUntil);
     const input = { name, environment, old: old?.bytes ?? null, value: value.bytes };
-    return await work(new RotationSteps(context, vault, hook, { ...pending, graceUntil }, input));
+    const phases = new RotationSteps(context, vault, hook, { ...pending, graceUntil }, input);
+    return await work(phases, input.old, input.value);
   } finally {
     old?.wipe();
     value.wipe();
@@ -79,7 +80,9 @@ export async function resumeRotation(
   hook: RotationHook,
   pending: PendingRotation,
 ): Promise<Rotated> {
-  return withPending(context, vault, hook, pending, async (phases) => {
+  return withPending(context, vault, hook, pending, async (phases, old, value) => {
+    // Whoever staged it may not be who goes on.
+    hook.validate?.(old, value);
     // Applied already, perhaps: only a check can tell; and what the program brings is as well run again.
     if (!hook.isReady && hook.steps.check !== undefined && (await phases.holds('check')))
       return phases.finish();

@@ -63,7 +63,10 @@ export function hookProblem(definition: HookDefinition): string | null {
     : settingsProblem(definition.use, definition.settings);
 }
 
+const needsCheck = '`retire` lets an old value go once `check` has seen the new one work: give both';
+
 function commandsProblem({
+  retire,
   command,
   apply,
   check,
@@ -71,6 +74,7 @@ function commandsProblem({
 }: Partial<Record<HookCommand, string>>): string | null {
   if (command === undefined && apply === undefined && check === undefined)
     return 'it has neither `command` nor `apply` nor `check`';
+  if (retire !== undefined && check === undefined) return needsCheck;
   return undo !== undefined && apply === undefined ? '`undo` takes back what `apply` did: give both' : null;
 }
 
@@ -82,6 +86,7 @@ function settingsProblem(use: ReadyHook, settings: ReadonlyMap<string, string>):
     const problem = one.problem(value);
     if (problem !== null) return `the setting ${name} will not do: ${problem}`;
   }
+  if (settings.has('retire') && !settings.has('check')) return needsCheck;
   for (const [name, { required }] of Object.entries(known))
     if (required && !settings.has(name)) return `${use} needs the setting ${name}`;
   return null;

@@ -51,6 +51,16 @@ class Postgres {
     await this.#as(this.login(value), async (client) => client.query('select 1'));
   }
 
+  async accepts(login: Login): Promise<boolean> {
+    try {
+      await this.#as(login, async (client) => client.query('select 1'));
+      return true;
+    } catch (error) {
+      if (error instanceof LoginRefused) return false;
+      throw error;
+    }
+  }
+
   /** @param own logins of the role itself, for where there is no administrator: the first that the server takes, since it may be changed already */
   async setPassword(
     { name }: HookInput,
@@ -124,7 +134,7 @@ class Postgres {
       await work(client);
     };
     try {
-      await within(stepMs, run(), cut);
+      await within(stepMs, run(), cut, () => isUntouched);
     } catch (cause) {
       throw failureFrom(cause, isUntouched);
     } finally {
@@ -202,7 +212,8 @@ export function alternatingPostgresHook(options: Options): RotationHook {
         other(input);
         const old = postgres.old(input);
         if (old === null) throw needsOld();
-        await postgres.setPassword(input, old.username, null, []);
+        // Where it does not log in, it was let go already, and what the role has by now is somebody else's.
+        if (await postgres.accepts(old)) await postgres.setPassword(input, old.username, null, []);
       },
     },
   };

@@ -157,9 +157,14 @@ async function as(server: Server, login: Login, work: (send: Send) => Promise<vo
     await work(async (...words) => client.sendCommand([...words]));
   };
   try {
-    await within(stepMs, run(), () => {
-      client.destroy();
-    });
+    await within(
+      stepMs,
+      run(),
+      () => {
+        client.destroy();
+      },
+      () => isUntouched,
+    );
   } catch (cause) {
     throw failureFrom(cause, isUntouched);
   } finally {

@@ -174,7 +174,7 @@ describe('vault doctor', () => {
     async (vault) => {
       await vault.put('a', 'one');
       await vault.put('b', 'one');
-      await vault.ok(['hook', 'set', 'smtp', '--apply', 'true', '--retire', 'true']);
+      await vault.ok(['hook', 'set', 'smtp', '--apply', 'true', '--check', 'true', '--retire', 'true']);
       await vault.ok(['hook', 'set', 'lost', '--apply', 'true']);
       await vault.ok(['hook', 'use', 'smtp', 'a']);
       await vault.ok(['hook', 'use', 'lost', 'b']);

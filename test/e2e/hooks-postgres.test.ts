@@ -320,6 +320,7 @@ describe.skipIf(missing !== null)(`ready hooks against PostgreSQL${skipped(missi
     const input = credential(username, 'staged by hand');
     const staged = ['rotate', 'pair', '--apply', 'kill -9 $PPID; wait', '--check', 'true'];
     expect((await vault.run(staged, { env: env(), input })).status).toBe(137);
+    expect(await run('rotate', '--resume', 'pair')).toBe(2);
     expect(await run('rotate', '--abandon', 'pair')).toBe(9);
     expect(await run('rotate', '--abandon', 'pair', '--no-hook')).toBe(0);
     expect(server.accepts(username, password)).toBe(true);

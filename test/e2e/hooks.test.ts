@@ -5,7 +5,8 @@ import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, describe, expect, test } from 'vitest';
 import { addToken, holding } from '../support/binary-team.ts';
-import { BinaryVault, scenario } from '../support/binary-vault.ts';
+import { binary } from '../binary-is-built.ts';
+import { BinaryVault, passphrase, scenario } from '../support/binary-vault.ts';
 
 const bring = 'printf %s "$VAULT_NEW_VALUE" > server';
 const compare = 'test "$(cat server)" = "$VAULT_NEW_VALUE"';
@@ -59,7 +60,19 @@ describe('hooks in the policy', () => {
   scenario('it may make the value itself, and let the old one go after its grace', async (vault) => {
     await vault.put('cert', 'one', '--type', 'certificate');
     const retire = 'printf %s "$VAULT_OLD_VALUE" > retired';
-    await vault.ok(['hook', 'set', 'ca', '--command', 'echo issued', '--apply', bring, '--retire', retire]);
+    await vault.ok([
+      'hook',
+      'set',
+      'ca',
+      '--command',
+      'echo issued',
+      '--apply',
+      bring,
+      '--check',
+      compare,
+      '--retire',
+      retire,
+    ]);
     await vault.ok(['hook', 'use', 'ca', 'cert']);
     await vault.ok(['rotate', 'cert', '--grace', '1h']);
     expect([await vault.text('cert'), onServer(vault), existsSync(vault.in('retired'))]).toEqual([
@@ -78,7 +91,7 @@ describe('hooks in the policy', () => {
 
   scenario('that a retirement failed is told, and the new value is current', async (vault) => {
     await vault.put('db', 'one');
-    await vault.ok(['hook', 'set', 'x', '--apply', bring, '--retire', 'false']);
+    await vault.ok(['hook', 'set', 'x', '--apply', bring, '--check', compare, '--retire', 'false']);
     const ended = await vault.run(['rotate', 'db', '--hook', 'x']);
     expect([ended.status, ended.stderr.includes('the old value may still be valid there')]).toEqual([
       9,
@@ -88,9 +101,20 @@ describe('hooks in the policy', () => {
     // It is tried again, also by cron.
     await vault.ok(['hook', 'use', 'x', 'db']);
     expect((await vault.run(['rotate', '--due'])).status).toBe(1);
-    await vault.ok(['hook', 'set', 'x', '--apply', bring, '--retire', 'touch gone']);
+    await vault.ok(['hook', 'set', 'x', '--apply', bring, '--check', compare, '--retire', 'touch gone']);
     await vault.ok(['rotate', '--due']);
     expect(existsSync(vault.in('gone'))).toBe(true);
+  });
+
+  scenario('what was changed while it was looked at is not let go', async (vault) => {
+    await vault.put('db', 'one');
+    const meddle = `test ! -e meddle || VAULT_PASSPHRASE='${passphrase}' '${binary}' put db < meddle`;
+    await vault.ok(['hook', 'set', 'x', '--apply', bring, '--check', meddle, '--retire', 'touch gone']);
+    await vault.ok(['hook', 'use', 'x', 'db']);
+    await vault.ok(['rotate', 'db', '--grace', '1h']);
+    writeFileSync(vault.in('meddle'), 'by somebody else');
+    await vault.fails(8, ['rotate', '--retire', 'db']);
+    expect([existsSync(vault.in('gone')), await vault.text('db')]).toEqual([false, 'by somebody else']);
   });
 
   scenario('a change without it is told', async (vault) => {

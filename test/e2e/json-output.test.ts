@@ -40,7 +40,7 @@ const interrupt = async (vault: BinaryVault): Promise<unknown> =>
   vault.fails(9, ['rotate', 'canary', '--apply', 'true', '--check', 'false', '--undo', 'false']);
 
 const hooked = async (vault: BinaryVault): Promise<unknown> => {
-  await vault.ok(['hook', 'set', 'x', '--apply', 'true', '--retire', 'true']);
+  await vault.ok(['hook', 'set', 'x', '--apply', 'true', '--check', 'true', '--retire', 'true']);
   return vault.ok(['hook', 'use', 'x', 'canary']);
 };
 
@@ -368,7 +368,7 @@ const runs: Readonly<Record<string, readonly Run[]>> = {
       before: hooked,
       args: ['hook', 'ls'],
       like: expect.arrayContaining([
-        { id: 'x', from: 'policy', does: 'apply retire', trusted: true },
+        { id: 'x', from: 'policy', does: 'apply check retire', trusted: true },
       ]) as unknown,
     },
   ],
@@ -376,7 +376,7 @@ const runs: Readonly<Record<string, readonly Run[]>> = {
     {
       before: hooked,
       args: ['hook', 'show', 'x'],
-      like: { from: 'policy', hook: { apply: 'true', retire: 'true' } },
+      like: { from: 'policy', hook: { apply: 'true', check: 'true', retire: 'true' } },
     },
     {
       before: async (vault) =>

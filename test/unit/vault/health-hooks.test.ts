@@ -14,7 +14,7 @@ import { add, as } from '../../support/team.ts';
 const environment = 'development';
 const settings = (pairs: Readonly<Record<string, string>>): ReadonlyMap<string, string> =>
   new Map(Object.entries(pairs));
-const letting: HookDefinition = { use: null, commands: { apply: 'true', retire: 'true' } };
+const letting: HookDefinition = { use: null, commands: { apply: 'true', check: 'true', retire: 'true' } };
 const keeping: HookDefinition = { use: null, commands: { apply: 'true' } };
 
 let vault: ExaminedVault;
@@ -149,7 +149,10 @@ test.each<[string, HookDefinition]>([
     { use: 'postgres-alternating', settings: settings({ host: 'h', admin: 'a', roles: 'b,c' }) },
   ],
   ['redis', redis],
-  ['http with it', { use: 'http', settings: settings({ apply: 'https://h', retire: 'https://h' }) }],
+  [
+    'http with it',
+    { use: 'http', settings: settings({ apply: 'https://h', check: 'https://h', retire: 'https://h' }) },
+  ],
   ['http without it', { use: 'http', settings: settings({ apply: 'https://h' }) }],
   ['commands with it', letting],
   ['commands without it', keeping],
