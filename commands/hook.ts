@@ -2,7 +2,8 @@
 import { UsageError } from '../src/errors.ts';
 import { hookCommands, type HookDefinition, type ReadyHook } from '../src/format/hook.ts';
 import { readyHooks } from '../src/format/ready-hooks.ts';
-import { attachHook, listHooks, removeHook, setHook } from '../src/vault/operations/hooks.ts';
+import { attachHook, removeHook, setHook } from '../src/vault/operations/hook-changes.ts';
+import { listHooks } from '../src/vault/operations/hooks.ts';
 import { renderPairs } from '../src/terminal/table.ts';
 import { collectPairs, examples, group, oneOfWords, type Declare } from './command.ts';
 import type { Context } from './context.ts';

@@ -4,7 +4,13 @@ import { awaitOutput } from '../src/exec/output-of.ts';
 import { withoutOurCredentials } from '../src/exec/variables.ts';
 import type { SecretType } from '../src/format/secret-type.ts';
 import { withLogin } from '../src/lifecycle/database-credential.ts';
-import { defaultGenerator, fitsGenerator, generate } from '../src/lifecycle/generate.ts';
+import {
+  defaultGenerator,
+  fitsGenerator,
+  recipe,
+  type Recipe,
+  type Shape,
+} from '../src/lifecycle/generate.ts';
 import { openReplaced } from '../src/vault/operations/rotation.ts';
 import type { SecretInfo } from '../src/vault/secret-info.ts';
 import type { Context } from './context.ts';
@@ -32,27 +38,60 @@ export function canBeMade(type: SecretType, flags: ValueFlags, { hook, command }
   return named || command !== null || hook.next !== null || fitsGenerator(type);
 }
 
+/** Where a new value comes from. */
+type Source =
+  | { readonly from: 'input' }
+  | { readonly from: 'command'; readonly command: string }
+  | { readonly from: 'generator'; readonly recipe: Recipe };
+
+/**
+ * @param hasInput whether standard input held something
+ * @throws UsageError where nothing is known that makes one, and for a generator that there is not
+ */
+function sourceOf(
+  flags: ValueFlags,
+  { type }: Pick<Target, 'type'>,
+  { hook, command }: ChosenHook,
+  hasInput: boolean,
+): Source {
+  if (flags.command !== undefined) return { from: 'command', command: flags.command };
+  if (flags.generate === undefined) {
+    if (hasInput) return { from: 'input' };
+    if (command !== null) return { from: 'command', command };
+  }
+  if (!canBeMade(type, flags, { hook, command }))
+    throw new UsageError(`random characters make no ${type}`, {
+      hint: 'give the value on standard input, or say how to make it with --generate or --command',
+    });
+  const spec = typeof flags.generate === 'string' ? flags.generate : defaultGenerator;
+  return { from: 'generator', recipe: recipe(spec) };
+}
+
+/** What would be generated; `null` for a value that comes from elsewhere. @throws as `newValue`, as far as nothing has to run for it */
+export function shapeOfNew(
+  flags: ValueFlags,
+  target: Pick<Target, 'type'>,
+  chosen: ChosenHook,
+  hasInput: boolean,
+): Shape | null {
+  const source = sourceOf(flags, target, chosen, hasInput);
+  return source.from === 'generator' ? source.recipe.shape : null;
+}
+
 /** @param input what standard input held, or `null`; owned by the caller. Caller wipes the result */
 export async function newValue(
   context: Context,
   vault: TurnTaker,
   flags: ValueFlags,
   target: Target,
-  { hook, command }: ChosenHook,
+  chosen: ChosenHook,
   input: Bytes | null,
 ): Promise<Bytes> {
-  if (flags.command !== undefined) return outputOf(context, flags.command, target);
-  if (flags.generate === undefined) {
-    if (input !== null) return Uint8Array.from(input);
-    if (command !== null) return outputOf(context, command, target);
-  }
-  if (!canBeMade(target.type, flags, { hook, command }))
-    throw new UsageError(`random characters make no ${target.type}`, {
-      hint: 'give the value on standard input, or say how to make it with --generate or --command',
-    });
-  const spec = typeof flags.generate === 'string' ? flags.generate : defaultGenerator;
-  const made = await generate((length) => context.random(length), spec);
-  const next = hook.next ?? (target.type === 'database-credential' ? withPassword : null);
+  const source = sourceOf(flags, target, chosen, input !== null);
+  if (source.from === 'input') return Uint8Array.from(input ?? []);
+  if (source.from === 'command') return outputOf(context, source.command, target);
+  const made = await source.recipe.make((length) => context.random(length));
+  const next = chosen.hook.next ?? (target.type === 'database-credential' ? withPassword : null);
   if (next === null) return made;
   const present = await vault.read('rotate-old', async (scope) => openReplaced(scope, target));
   if (present === null)

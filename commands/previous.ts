@@ -9,9 +9,31 @@ import type { TurnTaker } from './turns.ts';
 import { retirePrevious } from './two-phase.ts';
 
 /**
- * Before a rotation: of two old values only one could be let go later, so the one that is there goes first.
- * @throws ConcurrencyError while its grace lasts; as `retirePrevious`
+ * Whether the value before is to be let go before a rotation: of two old values only one could be let go later.
+ * @throws ConcurrencyError while its grace lasts
  */
+export async function isPreviousOwed(
+  context: Context,
+  vault: TurnTaker,
+  place: Place,
+  hook: RotationHook,
+  target: SecretInfo,
+): Promise<boolean> {
+  const { graceUntil, name, environment } = target;
+  if (hook.steps.retire === undefined || graceUntil === null) return false;
+  const [isRetired, isOver] = await vault.goOn(async (scope) => [
+    (await retiredAmong(scope, place, [target])).size > 0,
+    graceUntil <= scope.now.toISOString(),
+  ]);
+  if (!isRetired && !isOver)
+    throw new ConcurrencyError(
+      `the value before that of ${context.shown(name)} in ${environment} is in use until ${graceUntil}`,
+      { hint: 'wait, or let it go first: `vault rotate --retire NAME`' },
+    );
+  return !isRetired;
+}
+
+/** Before a rotation. @throws as `isPreviousOwed`; as `retirePrevious` */
 export async function settlePrevious(
   context: Context,
   vault: TurnTaker,
@@ -19,17 +41,6 @@ export async function settlePrevious(
   hook: RotationHook,
   target: SecretInfo,
 ): Promise<void> {
-  const { graceUntil, name, environment } = target;
-  if (hook.steps.retire === undefined || graceUntil === null) return;
-  const [isRetired, isOver] = await vault.goOn(async (scope) => [
-    (await retiredAmong(scope, place, [target])).size > 0,
-    graceUntil <= scope.now.toISOString(),
-  ]);
-  if (isRetired) return;
-  if (!isOver)
-    throw new ConcurrencyError(
-      `the value before that of ${context.shown(name)} in ${environment} is in use until ${graceUntil}`,
-      { hint: 'wait, or let it go first: `vault rotate --retire NAME`' },
-    );
-  await retirePrevious(context, vault, hook, target, false);
+  if (await isPreviousOwed(context, vault, place, hook, target))
+    await retirePrevious(context, vault, hook, target, false);
 }

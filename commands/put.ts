@@ -1,7 +1,7 @@
 /** `vault put`: store or replace a secret. `vault generate` is the same with a generated value. */
 import { UsageError } from '../src/errors.ts';
 import { secretTypes, type SecretType } from '../src/format/secret-type.ts';
-import { defaultGenerator, generate, generators } from '../src/lifecycle/generate.ts';
+import { defaultGenerator, generators, recipe, type Shape } from '../src/lifecycle/generate.ts';
 import { neverRotated } from '../src/lifecycle/rotation-intervals.ts';
 import { parseDuration, parseMoment } from '../src/lifecycle/time.ts';
 import { putSecret, type Metadata, type PutResult } from '../src/vault/operations/put.ts';
@@ -107,17 +107,18 @@ function intervalFrom(text: string): number {
 async function runPut(context: Context, flags: PutFlags, name = ''): Promise<void> {
   const metadata = metadataFrom(context, flags);
   const vault = await context.openVault();
-  const generated = flags.generate !== undefined;
-  if (generated && flags.file !== undefined) throw new UsageError('--generate and --file exclude each other');
-  const spec = flags.generate === true ? defaultGenerator : flags.generate;
+  if (flags.generate !== undefined && flags.file !== undefined)
+    throw new UsageError('--generate and --file exclude each other');
+  const made =
+    flags.generate === undefined ? null : recipe(flags.generate === true ? defaultGenerator : flags.generate);
   const value =
-    spec === undefined
+    made === null
       ? await readValue(context, {
           file: flags.file,
           exact: flags.exact === true,
           question: `value of ${name}:`,
         })
-      : await generate((length) => context.random(length), spec);
+      : await made.make((length) => context.random(length));
   try {
     const result = await vault.write('put', async (scope) => {
       const done = await putSecret(scope, {
@@ -134,18 +135,29 @@ async function runPut(context: Context, flags: PutFlags, name = ''): Promise<voi
       if (flags.dryRun === true) scope.discard();
       return done;
     });
-    reportPut(context, result, flags.dryRun === true);
+    reportPut(context, result, flags.dryRun === true ? { generated: made?.shape ?? null } : null);
   } finally {
     value.fill(0);
   }
 }
 
-export function reportPut(context: Context, result: PutResult, dryRun = false): void {
+/** @param trial of a dry run, with what would be generated */
+export function reportPut(
+  context: Context,
+  result: PutResult,
+  trial: { readonly generated: Shape | null } | null = null,
+): void {
+  const generated = trial?.generated ?? null;
   if (context.json) {
-    context.outputJson({ ...result, dryRun });
+    context.outputJson({ ...result, dryRun: trial !== null, generated });
     return;
   }
   const what = result.created ? 'stored' : result.revived ? 'restored with a new value' : 'replaced';
-  const verb = dryRun ? `would be ${what}` : what;
-  context.inform(`${context.shown(result.name)} ${verb} in ${result.environment}, version ${result.version}`);
+  const verb = trial === null ? what : `would be ${what}`;
+  const shape = generated === null ? '' : `: ${shapeText(generated)}`;
+  context.inform(
+    `${context.shown(result.name)} ${verb} in ${result.environment}, version ${result.version}${shape}`,
+  );
 }
+
+const shapeText = ({ form, bits }: Shape): string => (bits === null ? form : `${form}, ${bits} random bits`);

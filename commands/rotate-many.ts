@@ -10,7 +10,7 @@ import type { Vault } from '../src/vault/vault.ts';
 import type { Context } from './context.ts';
 import { HookChoice, type ChosenHook, type HookFlags } from './hook-choice.ts';
 import { canBeMade, newValue, type ValueFlags } from './new-value.ts';
-import { reportMany, type Result } from './rotate-report.ts';
+import { reportMany, type Result, type Retired } from './rotate-report.ts';
 import { settlePrevious } from './previous.ts';
 import { inTurns, oneAtATime, type TurnTaker, type Turns } from './turns.ts';
 import { retire, secretsPastGrace } from './rotate-retire.ts';
@@ -57,7 +57,8 @@ export async function rotateMany(context: Context, options: ManyOptions): Promis
       const { name, environment, version } = secret;
       results.push({ name, environment, version: version + 1, code: null, reason: null });
     }
-    await reportMany(context, results, true);
+    const { failures, done } = await retireDue(context, vault, turns, options);
+    await reportMany(context, { results: [...results, ...failures], retired: done, dryRun: true });
     return 0;
   }
   const steps = ({ chosen }: Ready): number => Object.keys(chosen.hook.steps).length;
@@ -71,8 +72,9 @@ export async function rotateMany(context: Context, options: ManyOptions): Promis
   );
   const hooked = ready.filter((one) => steps(one) > 0);
   results.push(...(await oneByOne(context, vault, turns, hooked, options)));
-  if (options.which === 'due') results.push(...(await retireDue(context, vault, turns, options)));
-  await reportMany(context, results, false);
+  const { failures, done } = await retireDue(context, vault, turns, options);
+  results.push(...failures);
+  await reportMany(context, { results, retired: done, dryRun: false });
   return results.some(({ version }) => version === null) ? 1 : 0;
 }
 
@@ -96,20 +98,25 @@ function listOptions(context: Context, { which, type, tags }: ManyOptions): List
   };
 }
 
-/** Old values whose time is over, each by its secret's own hook; what went well is not told of. */
+/** With `--due`, old values whose time is over, each by its secret's own hook. */
 async function retireDue(
   context: Context,
   vault: Vault,
   turns: TurnTaker,
-  { type, tags }: ManyOptions,
-): Promise<Result[]> {
+  { which, type, tags, dryRun }: ManyOptions,
+): Promise<{ readonly failures: readonly Result[]; readonly done: readonly Retired[] }> {
+  const failures: Result[] = [];
+  const done: Retired[] = [];
+  if (which !== 'due') return { failures, done };
   const choice = new HookChoice(context, turns, {});
-  const results: Result[] = [];
   for (const secret of await secretsPastGrace(context, vault, { type, tags })) {
-    const done = await retire(context, turns, choice, secret);
-    if (done !== null && done.error !== null) results.push(failed(secret, done.error));
+    const one = await retire(context, turns, choice, secret, dryRun);
+    if (one === null) continue;
+    const { name, environment, version } = secret;
+    if (one.error === null) done.push({ name, environment, version });
+    else failures.push(failed(secret, one.error));
   }
-  return results;
+  return { failures, done };
 }
 
 function failed({ name, environment }: ListedName, error: unknown): Result {

@@ -10,15 +10,25 @@ export interface Result {
   readonly reason: string | null;
 }
 
-export async function reportMany(
-  context: Context,
-  results: readonly Result[],
-  dryRun: boolean,
-): Promise<void> {
+/** A secret whose value before this version was let go. */
+export interface Retired {
+  readonly name: string;
+  readonly environment: string;
+  readonly version: number;
+}
+
+export interface Report {
+  readonly results: readonly Result[];
+  readonly retired: readonly Retired[];
+  readonly dryRun: boolean;
+}
+
+export async function reportMany(context: Context, report: Report): Promise<void> {
   if (context.json) {
-    context.outputJson({ dryRun, results });
+    context.outputJson(report);
     return;
   }
+  const { results, retired, dryRun } = report;
   if (results.length > 0)
     await context.table(
       ['ENVIRONMENT', 'NAME', 'VERSION', 'RESULT'],
@@ -28,6 +38,10 @@ export async function reportMany(
         version === null ? '-' : String(version),
         reason ?? (dryRun ? 'would be rotated' : 'rotated'),
       ]),
+    );
+  for (const { name, environment, version } of retired)
+    context.inform(
+      `the value before version ${version} of ${context.shown(name)} in ${environment} ${dryRun ? 'would be' : 'was'} let go`,
     );
   const good = results.filter(({ version }) => version !== null).length;
   context.inform(

@@ -95,17 +95,18 @@ export async function secretsPastGrace(
   });
 }
 
-/** Let one go; `null` where its hook does not. */
+/** Let one go; `null` where its hook does not. @param isTrial whether that is only found out */
 export async function retire(
   context: Context,
   vault: TurnTaker,
   choice: HookChoice,
   secret: SecretInfo,
+  isTrial = false,
 ): Promise<Retirement | null> {
   try {
     const { hook } = await choice.of(secret);
     if (hook.steps.retire === undefined) return null;
-    await retirePrevious(context, vault, hook, secret, false);
+    if (!isTrial) await retirePrevious(context, vault, hook, secret, false);
     return { secret, error: null };
   } catch (error) {
     if (error instanceof SecretsManagerError) return { secret, error };

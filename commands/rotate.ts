@@ -1,25 +1,18 @@
 /** `vault rotate` and `vault rollback`: new versions of a secret that is there. */
 import { UsageError } from '../src/errors.ts';
 import { secretTypes, type SecretType } from '../src/format/secret-type.ts';
-import { noHook } from '../src/hooks/rotation-hook.ts';
 import { defaultGenerator } from '../src/lifecycle/generate.ts';
 import { parseDuration } from '../src/lifecycle/time.ts';
 import { rollbackSecret } from '../src/vault/operations/history.ts';
-import { putSecret } from '../src/vault/operations/put.ts';
-import { rotationTarget } from '../src/vault/operations/rotation-target.ts';
-import type { SecretInfo } from '../src/vault/secret-info.ts';
-import type { Vault } from '../src/vault/vault.ts';
 import { collectPairs, examples, oneOfWords, wholeNumber, type Declare } from './command.ts';
 import type { Context } from './context.ts';
-import { HookChoice, type ChosenHook, type HookFlags } from './hook-choice.ts';
-import { checkValueFlags, newValue, valueFromInput, type ValueFlags } from './new-value.ts';
-import { settlePrevious } from './previous.ts';
+import type { HookFlags } from './hook-choice.ts';
+import { checkValueFlags, type ValueFlags } from './new-value.ts';
 import { reportPut } from './put.ts';
 import { endRotations } from './rotate-end.ts';
 import { checkMany, rotateMany } from './rotate-many.ts';
+import { rotateOne } from './rotate-one.ts';
 import { retireOld } from './rotate-retire.ts';
-import { rotateInTwoPhases } from './two-phase.ts';
-import type { Rotated } from './rotation-steps.ts';
 
 const defaultJobs = 4;
 
@@ -118,6 +111,7 @@ async function runRotate(context: Context, flags: RotateFlags, name?: string): P
       flags.dryRun,
       flags.type,
       flags.tag,
+      flags.jobs,
     ];
     if (others.some((flag) => flag !== undefined))
       throw new UsageError('only hooks and a name go with --resume, --abandon and --retire');
@@ -129,69 +123,10 @@ async function runRotate(context: Context, flags: RotateFlags, name?: string): P
     throw new UsageError('--undo takes back what --apply did: give both');
   if (flags.due === true || flags.all === true) return many(context, flags, name);
   if (name === undefined) throw new UsageError('which secret?');
-  await rotateOne(context, flags, name);
+  if ([flags.type, flags.tag, flags.jobs].some((flag) => flag !== undefined))
+    throw new UsageError('--type, --tag and --jobs go with --due or --all');
+  await rotateOne(context, flags, name, graceOf(context, flags));
   return undefined;
-}
-
-async function rotateOne(context: Context, flags: RotateFlags, name: string): Promise<void> {
-  const graceUntil = graceOf(context, flags);
-  const vault = await context.openVault();
-  const choice = new HookChoice(context, vault, flags);
-  const target = await vault.goOn(async (scope) => rotationTarget(scope, context.environment, name));
-  const chosen = target === null ? { hook: noHook, command: null } : await choice.of(target);
-  const { environment } = target ?? context;
-  const { hook } = chosen;
-  const hasSteps = Object.keys(hook.steps).length > 0;
-  // Nothing runs for what is only tried, nor for what is not there.
-  const isTrial = flags.dryRun === true || target === null;
-  if (!isTrial && hasSteps) await settlePrevious(context, vault, vault.place, hook, target);
-  const value = isTrial ? new Uint8Array(1) : await valueFor(context, vault, flags, target, chosen);
-  const options = { environment, name, value, graceUntil };
-  try {
-    if (isTrial || !hasSteps)
-      reportPut(
-        context,
-        await vault.write('rotate', async (scope) => {
-          const ifVersion = flags.ifVersion ?? null;
-          const done = await putSecret(scope, {
-            ...options,
-            ifVersion,
-            operation: 'rotate',
-            mustExist: true,
-          });
-          if (flags.dryRun === true) scope.discard();
-          return done;
-        }),
-        flags.dryRun === true,
-      );
-    else {
-      const ifVersion = flags.ifVersion ?? target.version;
-      reportRotated(context, await rotateInTwoPhases(context, vault, hook, { ...options, ifVersion }));
-    }
-  } finally {
-    value.fill(0);
-  }
-}
-
-async function valueFor(
-  context: Context,
-  vault: Vault,
-  flags: RotateFlags,
-  target: SecretInfo,
-  chosen: ChosenHook,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const input = await valueFromInput(context, flags);
-  try {
-    return await newValue(context, vault, flags, target, chosen, input);
-  } finally {
-    input?.fill(0);
-  }
-}
-
-function reportRotated(context: Context, { name, environment, version }: Rotated): void {
-  if (context.json)
-    context.outputJson({ name, environment, version, created: false, revived: false, dryRun: false });
-  else context.inform(`${context.shown(name)} rotated in ${environment}, version ${version}`);
 }
 
 export const declareRollback: Declare = (program, act) => {

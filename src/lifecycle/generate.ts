@@ -14,6 +14,13 @@ const classes: Readonly<Record<string, string>> = {
 
 export const defaultGenerator = 'password:32';
 
+const classNames: Readonly<Record<string, string>> = {
+  l: 'lower case',
+  u: 'upper case',
+  d: 'digits',
+  s: 'specials',
+};
+
 /** Types that random characters make sense for; of a database credential they are the password. */
 const fit: ReadonlySet<SecretType> = new Set([
   'password',
@@ -61,7 +68,8 @@ function number(
   return value;
 }
 
-function password(random: RandomSource, length: number, wanted: string): string {
+/** Which classes are wanted, each once. @throws UsageError */
+function kindsOf(wanted: string, length: number): readonly string[] {
   const kinds = [...new Set(wanted)];
   if (kinds.length === 0 || kinds.some((kind) => !Object.hasOwn(classes, kind))) {
     throw new UsageError(
@@ -70,7 +78,13 @@ function password(random: RandomSource, length: number, wanted: string): string 
   }
   if (length < kinds.length)
     throw new UsageError('the password is too short for one character of each class');
-  const alphabet = kinds.map((kind) => classes[kind]).join('');
+  return kinds;
+}
+
+const alphabetOf = (kinds: readonly string[]): string => kinds.map((kind) => classes[kind]).join('');
+
+function password(random: RandomSource, length: number, kinds: readonly string[]): string {
+  const alphabet = alphabetOf(kinds);
   // Drawn whole and drawn again until every class occurs: uniform over all passwords that satisfy the rule.
   const places = uniformBelow(random, alphabet.length);
   for (;;) {
@@ -78,6 +92,18 @@ function password(random: RandomSource, length: number, wanted: string): string 
     if (kinds.every((kind) => Array.from(classes[kind] ?? '').some((character) => drawn.includes(character))))
       return drawn;
   }
+}
+
+/** Logarithm of how many passwords have every class: of all those without some, added and taken away in turn (inclusion and exclusion). */
+function passwordBits(kinds: readonly string[], length: number): number {
+  const all = alphabetOf(kinds).length;
+  let share = 0;
+  for (let without = 0; without < 2 ** kinds.length; without++) {
+    const left = kinds.filter((_, index) => (without & (1 << index)) === 0);
+    const sign = (kinds.length - left.length) % 2 === 0 ? 1 : -1;
+    share += sign * (alphabetOf(left).length / all) ** length;
+  }
+  return length * Math.log2(all) + Math.log2(share);
 }
 
 function uuid(random: RandomSource): string {
@@ -106,29 +132,90 @@ async function privateKey(kind: 'ed25519' | 'rsa', bits: number): Promise<string
   return made.privateKey.export({ type: 'pkcs8', format: 'pem' });
 }
 
-/** Generate a value by its SPEC; caller wipes. @throws UsageError */
-export async function generate(random: RandomSource, spec: string): Promise<Bytes> {
+/** What a generator makes, without making it. */
+export interface Shape {
+  /** For people: `20 characters of lower case, upper case and digits`. */
+  readonly form: string;
+  /** How many bits of randomness are in it; `null` for a key whose strength is not its number of bits. */
+  readonly bits: number | null;
+}
+
+export interface Recipe {
+  readonly shape: Shape;
+  /** Caller wipes. */
+  readonly make: (random: RandomSource) => Promise<Bytes>;
+}
+
+const text =
+  (make: (random: RandomSource) => string | Promise<string>): Recipe['make'] =>
+  async (random) =>
+    utf8(await make(random));
+
+function encoded(size: string | undefined, name: string, encode: (bytes: Bytes) => string): Recipe {
+  const length = number(size, 32, 1, 65_536, 'bytes');
+  return {
+    shape: { form: `${counted(length, 'byte')} in ${name}`, bits: 8 * length },
+    make: text((random) => encode(random(length))),
+  };
+}
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+
+function passwordRecipe(size: string | undefined, wanted: string): Recipe {
+  const length = number(size, 32, 4, 4_096, 'password length');
+  const kinds = kindsOf(wanted, length);
+  return {
+    shape: {
+      form: `${counted(length, 'character')} of ${list(kinds.map((kind) => classNames[kind] ?? ''))}`,
+      bits: Math.floor(passwordBits(kinds, length)),
+    },
+    make: text((random) => password(random, length, kinds)),
+  };
+}
+
+const list = (words: readonly string[]): string => words.join(', ').replace(/, (?=[^,]*$)/u, ' and ');
+
+/** @throws UsageError for what is no SPEC */
+export function recipe(spec: string): Recipe {
   const [kind = '', size, ...rest] = spec.split(':');
   if (rest.length > (kind === 'password' ? 1 : 0) || (sizeless.has(kind) && size !== undefined))
     throw new UsageError(`not a generator: ${JSON.stringify(spec)}`);
   switch (kind) {
     case 'password':
-      return utf8(password(random, number(size, 32, 4, 4_096, 'password length'), rest[0] ?? 'luds'));
+      return passwordRecipe(size, rest[0] ?? 'luds');
     case 'hex':
-      return utf8(encodeHex(random(number(size, 32, 1, 65_536, 'bytes'))));
+      return encoded(size, 'hexadecimal', encodeHex);
     case 'base64':
-      return utf8(Buffer.from(random(number(size, 32, 1, 65_536, 'bytes'))).toString('base64'));
+      return encoded(size, 'base64', (bytes) => Buffer.from(bytes).toString('base64'));
     case 'base64url':
-      return utf8(encodeBase64url(random(number(size, 32, 1, 65_536, 'bytes'))));
-    case 'passphrase':
-      return utf8(await passphrase(random, number(size, 6, 4, 24, 'words')));
+      return encoded(size, 'base64url', encodeBase64url);
+    case 'passphrase': {
+      const words = number(size, 6, 4, 24, 'words');
+      return {
+        shape: { form: `${words} words of 2,048`, bits: 11 * words },
+        make: text(async (random) => passphrase(random, words)),
+      };
+    }
     case 'ed25519':
-      return utf8(await privateKey(kind, 0));
-    case 'rsa':
-      return utf8(await privateKey(kind, number(size, 3_072, 2_048, 8_192, 'bits')));
+      return {
+        shape: { form: 'an Ed25519 private key in PEM', bits: null },
+        make: text(async () => privateKey(kind, 0)),
+      };
+    case 'rsa': {
+      const modulus = number(size, 3_072, 2_048, 8_192, 'bits');
+      return {
+        shape: { form: `an RSA private key of ${modulus} bits in PEM`, bits: null },
+        make: text(async () => privateKey(kind, modulus)),
+      };
+    }
     case 'uuid':
-      return utf8(uuid(random));
+      return { shape: { form: 'a random UUID', bits: 122 }, make: text(uuid) };
     default:
       throw new UsageError(`not a generator: ${JSON.stringify(spec)}; there are ${generators.join(', ')}`);
   }
+}
+
+/** Generate a value by its SPEC; caller wipes. @throws UsageError */
+export async function generate(random: RandomSource, spec: string): Promise<Bytes> {
+  return recipe(spec).make(random);
 }

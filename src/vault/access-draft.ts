@@ -24,7 +24,7 @@ import { placeGrants } from './grants.ts';
 import { makeEnvironment, type MadeEnvironment } from './new-environment.ts';
 import { withExposures } from './exposure.ts';
 import { ownSealKey, type PrincipalKeys } from './principal-keys.ts';
-import { rekeyEnvironment } from './rekey.ts';
+import { rekeyEnvironment, type EndedRotation } from './rekey.ts';
 import type { LeftOut } from './settle-changes.ts';
 import { makeHeader, placeCredentials, withRoot, type Admins } from './access-head.ts';
 
@@ -57,6 +57,8 @@ export class AccessDraft {
   readonly #made = new Map<string, MadeEnvironment>();
   /** What did not hold when environments got new keys. */
   readonly setAside: LeftOut[] = [];
+  /** Rotations that end with whoever began them. */
+  readonly ended: EndedRotation[] = [];
   #signer: Identity;
 
   constructor(ports: Ports) {
@@ -339,6 +341,7 @@ export class AccessDraft {
         (principal) => this.principals.some((one) => one.id === principal),
       );
       this.setAside.push(...made.setAside);
+      this.ended.push(...made.ended);
       this.#made.set(id, made);
       this.environments = this.environments.map((entry) => (entry.id === id ? made.entry : entry));
     }

@@ -55,6 +55,15 @@ export async function buildStaged(
     const left = 'did not hold together and was left out';
     tell(scope, `what ${signer} had added${what} ${left}`, `what ${signer} had added ${left}`);
   }
+  for (const { by, environment, name, version } of scope.access?.ended ?? []) {
+    const who = authority.nameOf(by);
+    const what = name === null ? '' : ` of ${shown(name)} in ${environment}`;
+    tell(
+      scope,
+      `the rotation${what} by ${who} is withdrawn: version ${version}, which is kept, may be in use where it was applied`,
+      `a rotation by ${who} is withdrawn`,
+    );
+  }
   if (succession !== null) head.successions.set(identity.principal, succession.raw);
   if (slots !== null)
     head.slots.set(

@@ -24,7 +24,18 @@ import { makeValueLine } from './value-line.ts';
 /** Secrets that are opened and sealed at once. */
 const batch = 64;
 
+/** A rotation that was under way and ends, since nobody else could end it: its value is kept. */
+export interface EndedRotation {
+  /** Id of who began it. */
+  readonly by: string;
+  readonly environment: string;
+  /** Name of the secret, or `null` for one that the catalog does not have. */
+  readonly name: string | null;
+  readonly version: number;
+}
+
 export interface RekeyedEnvironment extends MadeEnvironment {
+  readonly ended: readonly EndedRotation[];
   /** What did not hold and is gone, or has no value any more. */
   readonly setAside: readonly LeftOut[];
 }
@@ -53,6 +64,7 @@ export async function rekeyEnvironment(
   const made = await makeEnvironmentKeys(domain, stamp.random, stamp.identity, place, content);
   const entries: CatalogEntry[] = [];
   const lines: StoredLine[] = [];
+  const ended: EndedRotation[] = [];
   const all = await secretsOf(reader);
   for (let start = 0; start < all.length; start += batch) {
     const sealed = await Promise.all(
@@ -64,6 +76,8 @@ export async function rekeyEnvironment(
           lines: await sealAnew(reader, stamp, made, history, {
             stays,
             unreadable: (by) => setAside.push({ by, name: entry?.name ?? null }),
+            ends: (by, version) =>
+              ended.push({ by, environment: old.name, name: entry?.name ?? null, version }),
           }),
         };
       }),
@@ -75,7 +89,7 @@ export async function rekeyEnvironment(
   }
   const n = { names: names.value.n + 1, values: values.value.n + 1 };
   const built = await layOutWhole(domain, stamp, { keys: made.keys, entries, lines, n });
-  return { ...made, built, setAside };
+  return { ...made, built, setAside, ended };
 }
 
 /**
@@ -123,12 +137,19 @@ function afterFolding(entry: CatalogEntry | null, history: SecretHistory): Catal
   return removed === null || entry.removed !== '' ? entry : { ...entry, removed: removed.value.time };
 }
 
+interface Fates {
+  readonly stays: (principal: string) => boolean;
+  readonly unreadable: (author: string) => unknown;
+  /** Told of versions that others have pending. */
+  readonly ends: (author: string, version: number) => unknown;
+}
+
 async function sealAnew(
   reader: EnvironmentReader,
   stamp: WriteStamp,
   made: Pick<MadeEnvironment, 'entry' | 'keys'>,
   history: SecretHistory,
-  { stays, unreadable }: { stays: (principal: string) => boolean; unreadable: (author: string) => unknown },
+  { stays, unreadable, ends }: Fates,
 ): Promise<StoredLine[]> {
   const { domain } = reader.authority;
   const { identity } = stamp;
@@ -147,6 +168,7 @@ async function sealAnew(
     if (opened === null) unreadable(author);
     // Nothing follows it, and nobody can open it: it goes.
     if (opened === null && line === history.versions.at(-1)) continue;
+    if (opened !== null && line.value.state === 'pending' && !stays(author)) ends(author, version);
     const over = opened === null || (line.value.state === 'pending' && !stays(author));
     const state = over ? 'withdrawn' : line.value.state;
     const [value, note] = opened ?? [new SecretBytes(new Uint8Array(0)), emptyNote];

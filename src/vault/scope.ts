@@ -19,6 +19,7 @@ import { EnvironmentDraft } from './environment-draft.ts';
 import type { WriteStamp } from './environment-layout.ts';
 import { EnvironmentReader } from './environment-reader.ts';
 import { StagedReversal } from './reversal.ts';
+import type { SecretInfo } from './secret-info.ts';
 
 /** What the audit record of an operation names, collected while it works, so that a failed one names it too. */
 class Trace {
@@ -166,6 +167,9 @@ export class Scope {
   }
 }
 
+/** A version in whose place nothing old is to stay valid. */
+export type Owed = Pick<SecretInfo, 'environment' | 'name' | 'version' | 'updated'>;
+
 /** A scope that may change things. */
 export class WriteScope extends Scope {
   readonly stamp: WriteStamp;
@@ -178,6 +182,8 @@ export class WriteScope extends Scope {
   readonly reversal = new StagedReversal();
   /** What the person should hear of once it is written. */
   readonly notices: string[] = [];
+  /** Versions whose hooks will not be asked any more to let the values before them go. */
+  readonly owed: Owed[] = [];
   /** What is to be done once the change is committed, before anybody else comes. What it throws undoes nothing. */
   readonly afterwards: (() => void)[] = [];
   #leftWaiting: ReadonlySet<string> = new Set();
@@ -218,6 +224,7 @@ export class WriteScope extends Scope {
     this.drafts.clear();
     this.slots = null;
     this.succession = null;
+    this.owed.length = 0;
     this.#access = null;
     this.trace.detail = 'dry run';
   }

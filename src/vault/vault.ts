@@ -27,6 +27,7 @@ import { Journal, type RecordFields } from './journal.ts';
 import { openMemory, remember, type Memory } from './memory.ts';
 import { load, openWithCredential, type Loaded, type Opened, type OpenOptions } from './opening.ts';
 import { settle, type Outcome } from './outcome.ts';
+import { forgottenValues } from './operations/forgotten-value.ts';
 import type { Place } from './place.ts';
 import { keepReversal } from './reversal-memory.ts';
 import { checkOwnTime } from './proof.ts';
@@ -233,7 +234,8 @@ export class Vault {
         }
         await this.#commit(journal, scope, newcomers, op);
         for (const step of scope.afterwards) step();
-        for (const notice of scope.notices) place.warn(notice);
+        const forgotten = scope.owed.length === 0 ? [] : await forgottenValues(scope, place);
+        for (const notice of [...scope.notices, ...forgotten]) place.warn(notice);
         return outcome.value;
       } finally {
         scope.close();

@@ -167,3 +167,16 @@ export async function teamVault(
   const folder = temporaryFolder();
   return makeVault(placeIn(folder, { stateFolder: `${folder}/state`, ...changes }), environments);
 }
+
+/** What a write tells the person. */
+export async function told(vault: Vault, work: (vault: Vault) => Promise<unknown>): Promise<string[]> {
+  const heard: string[] = [];
+  const { warn } = vault.place;
+  Object.assign(vault.place, { warn: (message: string) => heard.push(message) });
+  try {
+    await work(vault);
+  } finally {
+    Object.assign(vault.place, { warn });
+  }
+  return heard;
+}

@@ -13,7 +13,7 @@ import { parseInvitation } from '../../src/format/join-text.ts';
 import { newInvitation } from '../../src/vault/invitation.ts';
 import { acceptInvitation } from '../../src/vault/join-invitation.ts';
 import { removeSecret } from '../../src/vault/operations/move.ts';
-import { attachHook, setHook } from '../../src/vault/operations/hooks.ts';
+import { attachHook, setHook } from '../../src/vault/operations/hook-changes.ts';
 import { setEnvironmentPolicy, setPolicy } from '../../src/vault/operations/policy.ts';
 import { putSecret } from '../../src/vault/operations/put.ts';
 import type { Vault } from '../../src/vault/vault.ts';

@@ -13,6 +13,7 @@ import { policyValue } from '../../lifecycle/policy.ts';
 import type { Draft } from '../draft.ts';
 import { currentVersion } from '../secret-history.ts';
 import type { WriteScope } from '../scope.ts';
+import { noteOwed } from './forgotten-value.ts';
 import { checkName, shown } from './secret.ts';
 
 /** Metadata to set; `undefined` leaves what is there. */
@@ -113,6 +114,7 @@ export async function putSecret(scope: WriteScope, options: PutOptions): Promise
     scope.notices.push(
       `${shown(name)} has a hook, and it was not run: nothing was changed where the value is used`,
     );
+  if (entry !== null && history !== null) await noteOwed(scope, reader, entry, history);
   const { version } = line.value;
   await scope.trace.name(reader, name, version);
   const from = current?.value.version ?? 0;

@@ -7,6 +7,8 @@ import type { SignedRecord } from '../../format/audit-record.ts';
 import type { Line } from '../../format/json-line.ts';
 import { openLogReader } from '../../storage/log-file.ts';
 import { linesBackward } from '../../storage/log-lines.ts';
+import type { ValueLine } from '../../format/lines.ts';
+import type { EnvironmentReader } from '../environment-reader.ts';
 import type { Place } from '../place.ts';
 import type { Scope } from '../scope.ts';
 import type { SecretInfo } from '../secret-info.ts';
@@ -63,6 +65,7 @@ export async function retiredAmong<T extends Version>(
         if (one === undefined || record.value.time < one.updated) continue;
         if (await isByRotator(scope, record, environment)) found.add(one);
       }
+      if (found.size === wanted.size) break;
     }
   } finally {
     log.close();
@@ -111,13 +114,7 @@ export async function openRetirable(
   if (current?.value.version !== version)
     throw new ConcurrencyError(`${shown(name)} is not at version ${version} any more`);
   const { graceUntil } = await reader.note(current);
-  if (before === undefined || graceUntil === '')
-    throw new SecretNotFoundError(
-      `nothing old of ${shown(name)} is in use: its present value did not come by a hook`,
-      {
-        hint: '`vault history NAME` says how it came',
-      },
-    );
+  if (before === undefined || graceUntil === '') throw await nothingOld(reader, name, live);
   if (!early && graceUntil > scope.now.toISOString())
     throw new ConcurrencyError(`the value before that of ${shown(name)} is in use until ${graceUntil}`);
   await reader.checkVersion(history, before.value.version);
@@ -125,6 +122,24 @@ export async function openRetirable(
   await scope.trace.name(reader, name, version);
   const old = await reader.open(before);
   return { old, value: await reader.open(current) };
+}
+
+async function nothingOld(
+  reader: EnvironmentReader,
+  name: string,
+  live: readonly Line<ValueLine>[],
+): Promise<SecretNotFoundError> {
+  const hint = '`vault history NAME` says how it came';
+  for (const line of live.slice(0, -1).reverse())
+    if ((await reader.note(line)).graceUntil !== '')
+      return new SecretNotFoundError(
+        `the present value of ${shown(name)} did not come by a hook: the one before version ${line.value.version}, if it was not let go, cannot be by a hook any more`,
+        { hint },
+      );
+  return new SecretNotFoundError(
+    `nothing old of ${shown(name)} is in use: its present value did not come by a hook`,
+    { hint },
+  );
 }
 
 /** Of secrets with a hook those whose value before was in use until a time that has passed, and was not let go from here. */

@@ -4,7 +4,7 @@ import { wordlist } from '@scure/bip39/wordlists/english.js';
 import { describe, expect, test } from 'vitest';
 import type { RandomSource } from '../../../src/crypto/aead.ts';
 import { UsageError } from '../../../src/errors.ts';
-import { generate } from '../../../src/lifecycle/generate.ts';
+import { generate, recipe } from '../../../src/lifecycle/generate.ts';
 import { systemRandom } from '../../support/sample-vault.ts';
 
 test.each([
@@ -117,4 +117,26 @@ test.each([
   const algorithm = type === 'rsa' ? 'sha256' : null;
   expect(verify(algorithm, message, createPublicKey(key), sign(algorithm, message, key))).toBe(true);
   expect(await text(spec)).not.toBe(pem);
+});
+
+describe('what would be made is told without making it', () => {
+  test.each([
+    ['password:20:lud', '20 characters of lower case, upper case and digits', 119],
+    ['password:6:d', '6 characters of digits', 19],
+    ['passphrase', '6 words of 2,048', 66],
+    ['hex:16', '16 bytes in hexadecimal', 128],
+    ['base64:1', '1 byte in base64', 8],
+    ['base64url', '32 bytes in base64url', 256],
+    ['uuid', 'a random UUID', 122],
+    ['ed25519', 'an Ed25519 private key in PEM', null],
+    ['rsa:2048', 'an RSA private key of 2048 bits in PEM', null],
+  ] as const)('%s', (spec, form, bits) => {
+    expect(recipe(spec).shape).toEqual({ form, bits });
+  });
+
+  test('the bits of a password are those of all that satisfy the rule', () => {
+    // Of two classes with four places: all, less those of one class alone.
+    const count = 62 ** 4 - 36 ** 4 - 36 ** 4 - 52 ** 4 + 10 ** 4 + 26 ** 4 + 26 ** 4;
+    expect(recipe('password:4:lud').shape.bits).toBe(Math.floor(Math.log2(count)));
+  });
 });

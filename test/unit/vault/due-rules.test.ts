@@ -7,7 +7,8 @@ import {
   setPolicy,
   showEnvironmentPolicy,
 } from '../../../src/vault/operations/policy.ts';
-import { listHooks, setHook } from '../../../src/vault/operations/hooks.ts';
+import { setHook } from '../../../src/vault/operations/hook-changes.ts';
+import { listHooks } from '../../../src/vault/operations/hooks.ts';
 import type { Vault } from '../../../src/vault/vault.ts';
 import { failureOf } from '../../support/failure.ts';
 import { put, type SampleVault } from '../../support/sample-vault.ts';

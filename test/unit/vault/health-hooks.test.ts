@@ -5,7 +5,7 @@ import { canRetire, type HookDefinition } from '../../../src/format/hook.ts';
 import { readyHook } from '../../../src/hooks/ready.ts';
 import { shellHook } from '../../../src/hooks/shell.ts';
 import { rekeyEnvironments } from '../../../src/vault/operations/environments.ts';
-import { attachHook, setHook } from '../../../src/vault/operations/hooks.ts';
+import { attachHook, setHook } from '../../../src/vault/operations/hook-changes.ts';
 import { putSecret } from '../../../src/vault/operations/put.ts';
 import { retireOperation, traceStep } from '../../../src/vault/operations/rotation-target.ts';
 import { begun, day, examine, ExaminedVault, foundIn, strong } from '../../support/examined.ts';

@@ -1,7 +1,7 @@
 /** Values that come back: who may know them is told, also after new keys; what was let go, or settled in somebody else's name, is not mistaken. */
 import { readFileSync } from 'node:fs';
 import { beforeEach, expect, test } from 'vitest';
-import { attachHook, setHook } from '../../../src/vault/operations/hooks.ts';
+import { attachHook, setHook } from '../../../src/vault/operations/hook-changes.ts';
 import { rekeyEnvironments } from '../../../src/vault/operations/environments.ts';
 import { offboardStatus } from '../../../src/vault/operations/offboard.ts';
 import { setPolicy } from '../../../src/vault/operations/policy.ts';
@@ -11,7 +11,7 @@ import { rollbackSecret } from '../../../src/vault/operations/history.ts';
 import { utf8 } from '../../../src/crypto/bytes.ts';
 import type { Vault } from '../../../src/vault/vault.ts';
 import { failureOf } from '../../support/failure.ts';
-import { asOwner, getIn, remove } from '../../support/team.ts';
+import { asOwner, getIn, remove, told } from '../../support/team.ts';
 import { change, environment, undoTeam, type UndoTeam } from '../../support/undo-team.ts';
 import { redo, undo } from '../../support/undoing.ts';
 
@@ -26,19 +26,6 @@ const open = async (): Promise<string[]> =>
     const { secrets } = await owner.read('offboard-status', async (scope) => offboardStatus(scope, 'bob'));
     return secrets.map(({ name }) => name).toSorted();
   });
-
-/** What a write tells the person. */
-async function told(vault: Vault, work: (vault: Vault) => Promise<unknown>): Promise<string[]> {
-  const heard: string[] = [];
-  const { warn } = vault.place;
-  Object.assign(vault.place, { warn: (message: string) => heard.push(message) });
-  try {
-    await work(vault);
-  } finally {
-    Object.assign(vault.place, { warn });
-  }
-  return heard;
-}
 
 test.each(['undo', 'rollback'] as const)(
   '%s to a value that somebody gone may know is told, after new keys too',
