@@ -8,23 +8,20 @@
 import { AccessDeniedError, IntegrityError, UsageError } from '../errors.ts';
 import type { Authority } from '../access/authority.ts';
 import type { Identity } from '../access/bundle.ts';
-import { closeEnvironmentKeys, type EnvironmentKeys } from '../access/environment-key.ts';
 import { isAwaited } from '../access/header-rules.ts';
 import { listsOf, lostBetween, rightsOf, type Rights } from '../access/rights.ts';
 import type { Bytes } from '../crypto/bytes.ts';
-import type { Carry } from '../format/catalog.ts';
 import type { VaultDocument } from '../format/document.ts';
 import type { Line } from '../format/json-line.ts';
 import type { EnvironmentEntry, HeaderLine, PrincipalEntry } from '../format/lines.ts';
 import type { HeadLines } from './build.ts';
 import type { BuiltEnvironment, WriteStamp } from './environment-layout.ts';
 import type { EnvironmentReader } from './environment-reader.ts';
-import { withSealedPolicy, withSealKey, type PolicyChange } from './environment-entries.ts';
+import { EnvironmentChanges } from './environment-changes.ts';
+import type { PolicyChange } from './environment-entries.ts';
 import { placeGrants } from './grants.ts';
-import { makeEnvironment, type MadeEnvironment } from './new-environment.ts';
-import { withExposures } from './exposure.ts';
 import { ownSealKey, type PrincipalKeys } from './principal-keys.ts';
-import { rekeyEnvironment, type EndedRotation } from './rekey.ts';
+import type { EndedRotation } from './rekey.ts';
 import type { LeftOut } from './settle-changes.ts';
 import { makeHeader, placeCredentials, withRoot, type Admins } from './access-head.ts';
 
@@ -45,20 +42,12 @@ interface Ports {
 
 export class AccessDraft {
   readonly #ports: Ports;
+  readonly #environments: EnvironmentChanges;
   principals: readonly PrincipalEntry[];
-  environments: readonly EnvironmentEntry[];
   policy: ReadonlyMap<string, string>;
   #retired: HeaderLine['retired'];
   #admins: Admins;
   readonly #credentials = new Map<string, PrincipalKeys>();
-  /** Environments that get new keys, and who is to be remembered as having read them. */
-  readonly #rekey = new Map<string, Map<string, boolean>>();
-  readonly #policyChanges = new Map<string, readonly PolicyChange[]>();
-  readonly #made = new Map<string, MadeEnvironment>();
-  /** What did not hold when environments got new keys. */
-  readonly setAside: LeftOut[] = [];
-  /** Rotations that end with whoever began them. */
-  readonly ended: EndedRotation[] = [];
   #signer: Identity;
 
   constructor(ports: Ports) {
@@ -73,7 +62,7 @@ export class AccessDraft {
       if (ports.leftWaiting.has(entry.id)) return listed.get(entry.id) ?? entry;
       return arrived(entry) ? { ...entry, invited: '' } : entry;
     });
-    this.environments = header.environments;
+    this.#environments = new EnvironmentChanges(ports, header.environments);
     this.policy = new Map(header.policy.map(([key, value]) => [key, value]));
     this.#retired = header.retired;
     this.#admins = lastRoot.admins;
@@ -84,9 +73,23 @@ export class AccessDraft {
     return this.#signer;
   }
 
+  get environments(): readonly EnvironmentEntry[] {
+    return this.#environments.entries;
+  }
+
   /** Ids of environments that get new keys. */
   get rekeyed(): string[] {
-    return [...this.#rekey.keys()];
+    return this.#environments.rekeyed;
+  }
+
+  /** What did not hold when environments got new keys. */
+  get setAside(): readonly LeftOut[] {
+    return this.#environments.setAside;
+  }
+
+  /** Rotations that end with whoever began them. */
+  get ended(): readonly EndedRotation[] {
+    return this.#environments.ended;
   }
 
   principalNamed(name: string): PrincipalEntry {
@@ -175,18 +178,11 @@ export class AccessDraft {
   }
 
   async addEnvironment(name: string): Promise<EnvironmentEntry> {
-    if (this.environments.some((entry) => entry.name === name))
-      throw new UsageError(`there is an environment ${name} already`);
-    const { authority } = this.#ports;
-    const made = await makeEnvironment(authority.domain, this.#stamp, name);
-    this.#made.set(made.entry.id, made);
-    this.environments = [...this.environments, made.entry];
-    return made.entry;
+    return this.#environments.add(this.#stamp, name);
   }
 
   removeEnvironment(id: string): void {
-    this.environments = this.environments.filter((entry) => entry.id !== id);
-    this.#rekey.delete(id);
+    this.#environments.remove(id);
     const remains = (environment: string): boolean => environment !== id;
     this.principals = this.principals.map((entry) => ({
       ...entry,
@@ -200,7 +196,7 @@ export class AccessDraft {
 
   /** New keys for an environment. */
   rekey(id: string): void {
-    this.#rekey.set(id, this.#rekey.get(id) ?? new Map<string, boolean>());
+    this.#environments.rekey(id);
   }
 
   setPolicy(key: string, value: string | null): void {
@@ -212,16 +208,14 @@ export class AccessDraft {
 
   /** Change the policy that stands sealed in an environment of before. */
   changeSealedPolicy(environment: string, change: PolicyChange): void {
-    this.#policyChanges.set(environment, [...(this.#policyChanges.get(environment) ?? []), change]);
-  }
-
-  #changedPolicy(environment: string, policy: Carry['policy']): Carry['policy'] {
-    return (this.#policyChanges.get(environment) ?? []).reduce((before, change) => change(before), policy);
+    this.#environments.changeSealedPolicy(environment, change);
   }
 
   /** Lay everything out in the head's lines. Reads and seals what gets new keys. */
   async build(head: HeadLines): Promise<BuiltAccess> {
-    const environments = await this.#buildEnvironments();
+    const changes = this.#environments;
+    const stays = (principal: string): boolean => this.principals.some(({ id }) => id === principal);
+    const environments = await changes.build(this.#stamp, stays);
     await this.#completeSealKeys();
     const { authority, document, stamp, leftWaiting } = this.#ports;
     const { principals } = this;
@@ -236,8 +230,8 @@ export class AccessDraft {
         document.environment(environment) === null ? null : authority.grantLevel(id, environment),
       level: (entry, environment) => this.#levelOf(entry, environment),
       wrapKey: (id) => this.#credentials.get(id)?.wrapKey ?? null,
-      renewed: (id) => this.#made.has(id) || this.#credentials.has(id),
-      keys: async (entry) => this.#keysOf(entry),
+      renewed: (id) => changes.isNew(id) || this.#credentials.has(id),
+      keys: async (entry) => changes.keysOf(entry),
     });
     const roots = await withRoot(authority, stamp, this.#admins, head.roots);
     const header = await makeHeader(authority, this.#stamp, roots, {
@@ -246,7 +240,7 @@ export class AccessDraft {
       environments: this.environments,
       policy: this.policy,
     });
-    for (const { keys } of this.#made.values()) closeEnvironmentKeys(keys);
+    changes.close();
     return { environments, header, roots };
   }
 
@@ -298,10 +292,9 @@ export class AccessDraft {
     for (const [environment, lost] of lostBetween(before, after)) {
       if (!this.environments.some(({ id }) => id === environment)) continue;
       this.rekey(environment);
-      const known = this.#rekey.get(environment);
       const knows = lost.has('read') || lost.has('rotate') || lost.has('write');
       if (remembered && knows && entry.signPub !== '')
-        known?.set(entry.id, lost.has('read') || known.get(entry.id) === true);
+        this.#environments.remember(environment, entry.id, lost.has('read'));
     }
   }
 
@@ -322,56 +315,11 @@ export class AccessDraft {
     return entry.list.includes(environment) ? 'list' : null;
   }
 
-  async #buildEnvironments(): Promise<Map<string, BuiltEnvironment>> {
-    for (const [id, exposed] of this.#rekey) {
-      const present = this.environments.find((entry) => entry.id === id);
-      if (present === undefined || this.#made.has(id)) continue;
-      const reader = await this.#ports.reader(present);
-      const made = await rekeyEnvironment(
-        reader,
-        this.#stamp,
-        (policy) =>
-          this.#changedPolicy(
-            id,
-            withExposures(
-              policy,
-              [...exposed].map(([principal, read]) => ({ principal, read, until: this.#ports.stamp.time })),
-            ),
-          ),
-        (principal) => this.principals.some((one) => one.id === principal),
-      );
-      this.setAside.push(...made.setAside);
-      this.ended.push(...made.ended);
-      this.#made.set(id, made);
-      this.environments = this.environments.map((entry) => (entry.id === id ? made.entry : entry));
-    }
-    for (const id of this.#policyChanges.keys()) {
-      const entry = this.environments.find((one) => one.id === id);
-      if (entry === undefined || this.#made.has(id)) continue;
-      const { keys } = await this.#ports.reader(entry);
-      const { authority, stamp } = this.#ports;
-      const changed = await withSealedPolicy(authority.domain, stamp.random, entry, keys, (policy) =>
-        this.#changedPolicy(id, policy),
-      );
-      this.environments = this.environments.map((one) => (one.id === id ? changed : one));
-    }
-    return new Map([...this.#made].map(([id, { built }]) => [id, built]));
-  }
-
   /** Public keys that others will seal to: the administrator's own, and those of environments that somebody cannot read but add to. */
   async #completeSealKeys(): Promise<void> {
     const own = this.#principal(this.#signer.principal);
     if (own.sealPub === '' && this.principals.length > 1)
       this.#replace({ ...own, sealPub: await ownSealKey(this.#signer) });
-    const { domain } = this.#ports.authority;
-    this.environments = await Promise.all(
-      this.environments.map(async (entry) =>
-        withSealKey(domain, entry, this.principals, async () => this.#keysOf(entry)),
-      ),
-    );
-  }
-
-  async #keysOf(entry: EnvironmentEntry): Promise<EnvironmentKeys> {
-    return this.#made.get(entry.id)?.keys ?? (await this.#ports.reader(entry)).keys;
+    await this.#environments.completeSealKeys(this.principals);
   }
 }

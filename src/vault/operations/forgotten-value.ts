@@ -31,9 +31,9 @@ export async function noteOwed(
   scope.owed.push({ environment, name: entry.name, version, updated: time });
 }
 
-/** What is to be told of those which the log of this place does not show as let go. */
+/** What is to be told of those which the log of this place does not show as let go; where it cannot be read, of all. */
 export async function forgottenValues(scope: WriteScope, place: Place): Promise<string[]> {
-  const retired = await retiredAmong(scope, place, scope.owed);
+  const retired = await retiredAmong(scope, place, scope.owed).catch(() => new Set<Owed>());
   return scope.owed
     .filter((one) => !retired.has(one))
     .map(
