@@ -15,7 +15,7 @@ export function receiveAtMost(server: Job['server']): void {
     left -= chunk?.length ?? 0;
     if (left >= 0 && (chunk === null || redis?.allows(chunk) !== false))
       return push.call(this, chunk, ...more);
-    this.destroy(Object.assign(new Error('too much'), { code: 'TOO_MUCH' }));
+    this.destroy(Object.assign(new Error('beyond the bounds'), { code: 'PROTOCOL' }));
     return false;
   };
 }

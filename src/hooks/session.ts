@@ -77,9 +77,11 @@ export interface SessionOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Ends them; `null` where they share our process group, and its Ctrl-C. */
   readonly keeper: ChildKeeper | null;
+  /** Calls when a time is over; what it returns takes that back. */
+  readonly after?: typeof after;
 }
 
-export function sessionsOf({ self, environment, keeper }: SessionOptions): Session {
+export function sessionsOf({ self, environment, keeper, after: wait = after }: SessionOptions): Session {
   return async (job) => {
     let said = '';
     const time = { isOver: false };
@@ -92,7 +94,7 @@ export function sessionsOf({ self, environment, keeper }: SessionOptions): Sessi
       const stdio = ['pipe', 'pipe', 'ignore'] as const;
       const options = { environment: withoutOurCredentials(environment), stdio, keeper };
       await runProgram(callOf(self, job), options, (child) => {
-        const cancel = after(job.address.limitMs, () => {
+        const cancel = wait(job.address.limitMs, () => {
           time.isOver = true;
           child.kill('SIGKILL');
         });
@@ -106,7 +108,7 @@ export function sessionsOf({ self, environment, keeper }: SessionOptions): Sessi
     }
     const ending = endingIn(said);
     if (ending === null) {
-      const why = time.isOver ? 'no answer in time' : 'the server sent what its client broke off at';
+      const why = time.isOver ? 'no answer in time' : 'its client broke off at what the server sent';
       throw fail(why, !said.startsWith(sendingNow));
     }
     if (ending.is === 'refused') throw new LoginRefused();
