@@ -72,17 +72,17 @@ export class FakePostgres {
       const act = this.instead[moment];
       return act !== undefined && act(socket) !== false;
     };
-    if (isTaken('startup')) return;
+    if (isTaken('startup')) return reader.rest();
     socket.write(authentication(10, 'SCRAM-SHA-256\0\0'));
     const first = (await reader.message()).toString('latin1').replace(/^.*?n,,/su, '');
-    if (isTaken('nonce')) return;
+    if (isTaken('nonce')) return reader.rest();
     const [, iterations = '', salt = '', storedKey = '', serverKey = ''] =
       /^SCRAM-SHA-256\$(\d+):(.+)\$(.+):(.+)$/u.exec(this.#verifier) ?? [];
     const nonce = `${/r=(.*)$/u.exec(first)?.[1] ?? ''}server`;
     const challenge = `r=${nonce},s=${salt},i=${iterations}`;
     socket.write(authentication(11, challenge));
     const final = (await reader.message()).toString('latin1');
-    if (isTaken('proof')) return;
+    if (isTaken('proof')) return reader.rest();
     const [, bare = '', proof = ''] = /^(.*),p=(.*)$/u.exec(final) ?? [];
     const text = `${first},${challenge},${bare}`;
     const key = exclusiveOr(Buffer.from(proof, 'base64'), hmac(Buffer.from(storedKey, 'base64'), text));
@@ -97,7 +97,7 @@ export class FakePostgres {
       // It says goodbye.
       if (statement === '') return;
       this.statements.push(statement);
-      if (isTaken('statement')) return;
+      if (isTaken('statement')) return reader.rest();
       const set = /PASSWORD E?'([^']+)'/u.exec(statement)?.[1];
       this.#verifier = set ?? this.#verifier;
       socket.write(set === undefined ? one : Buffer.concat([message('C', 'ALTER ROLE\0'), ready]));
@@ -129,6 +129,11 @@ class Reader {
   async message(): Promise<Buffer> {
     const head = await this.#take(5);
     return this.#take(head.readUInt32BE(1) - 4);
+  }
+
+  /** Until the client goes. */
+  async rest(): Promise<void> {
+    for (;;) await this.#take(1);
   }
 
   async #take(length: number): Promise<Buffer> {
