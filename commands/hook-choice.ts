@@ -7,6 +7,7 @@ import { AccessDeniedError, SecretNotFoundError, UsageError } from '../src/error
 import { encodeHook, isReadyHook, type HookDefinition } from '../src/format/hook.ts';
 import { noHook, type RotationHook } from '../src/hooks/rotation-hook.ts';
 import { readyHook } from '../src/hooks/ready.ts';
+import { sessionsOf } from '../src/hooks/session.ts';
 import { shellHook } from '../src/hooks/shell.ts';
 import { acceptedHash } from '../src/storage/trust-store.ts';
 import { getSecret } from '../src/vault/operations/get.ts';
@@ -118,6 +119,7 @@ export class HookChoice {
     if (definition.use === null)
       return { hook: this.#shell(definition.commands), command: definition.commands.command ?? null };
     const { environment } = target;
+    const { self, env } = this.#context.host;
     const hook = await readyHook(definition.use, {
       settings: definition.settings,
       random: (length) => this.#context.random(length),
@@ -125,6 +127,7 @@ export class HookChoice {
       warn: (message) => {
         this.#context.warn(message);
       },
+      session: sessionsOf({ self, environment: env, keeper: this.#context.keeper }),
     });
     return { hook, command: null };
   }

@@ -12,6 +12,7 @@ import { declareExec } from './exec.ts';
 import { declareGet } from './get.ts';
 import { declareHashicorp } from './hashicorp.ts';
 import { declareHook } from './hook.ts';
+import { declareHookSession } from './hook-session.ts';
 import { declareImport } from './import.ts';
 import { declareInit } from './init.ts';
 import { declareJoin } from './join.ts';
@@ -67,6 +68,7 @@ const declarations: readonly Declaration[] = [
   ...groups.flatMap(([group, all]) => all.map((declare) => ({ group, declare }))),
   { group: null, declare: declareClearClipboard },
   { group: null, declare: declareHashicorp },
+  { group: null, declare: declareHookSession },
 ];
 
 /** By the names of their commands, which are known once a whole program has been made. */

@@ -1,4 +1,4 @@
-/** A line for the shell, run to its end while we do other things. */
+/** A line for the shell, or a program, run to its end while we do other things. */
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import type { ChildProcess } from 'node:child_process';
@@ -12,9 +12,20 @@ export interface ShellOptions {
   readonly keeper: ChildKeeper | null;
 }
 
+const windowsShell = 'cmd.exe';
+
 /** How `sh -c` (`cmd /c` on Windows) is called for a command. */
 export function shellCall(command: string): readonly [string, readonly string[]] {
-  return process.platform === 'win32' ? ['cmd.exe', ['/c', command]] : ['/bin/sh', ['-c', command]];
+  return process.platform === 'win32' ? [windowsShell, ['/c', command]] : ['/bin/sh', ['-c', command]];
+}
+
+/** As `runProgram`. */
+export async function runShell(
+  command: string,
+  options: ShellOptions,
+  work: (child: ChildProcess) => readonly Promise<unknown>[],
+): Promise<number> {
+  return runProgram(shellCall(command), options, work);
 }
 
 /**
@@ -22,19 +33,19 @@ export function shellCall(command: string): readonly [string, readonly string[]]
  * @returns its exit status, 128 + N where signal N ended it
  * @throws InterruptedError if its keeper was told to end it, whatever has become of it; the system's error if it cannot be started
  */
-export async function runShell(
-  command: string,
+export async function runProgram(
+  [file, words]: readonly [string, readonly string[]],
   { environment, stdio, keeper }: ShellOptions,
   work: (child: ChildProcess) => readonly Promise<unknown>[],
 ): Promise<number> {
   const { spawn } = await import('node:child_process');
   keeper?.check();
-  const [shell, words] = shellCall(command);
-  const child = spawn(shell, words, {
+  const child = spawn(file, words, {
     env: { ...environment },
     stdio: [...stdio],
     detached: keeper?.detached === true,
-    windowsVerbatimArguments: true,
+    // A line for cmd.exe is one already.
+    windowsVerbatimArguments: file === windowsShell,
   });
   const exited = new Promise((resolve) => {
     child.once('exit', resolve);

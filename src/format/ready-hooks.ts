@@ -53,6 +53,10 @@ const server = {
     'file of a certificate to trust in place of the system’s',
     matching(/^\/[^\0]+$/u, 'absolute path'),
   ),
+  timeout: optional(
+    'seconds that a login, and what is done there, may take; 60 by default',
+    matching(/^[1-9]\d{0,2}$/u, 'number of seconds, less than 1000'),
+  ),
 };
 
 /** Hooks that the program brings, with the settings that they take. */

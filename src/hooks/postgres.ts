@@ -2,41 +2,35 @@
  * Passwords of PostgreSQL roles. The server is sent what it keeps of a password (crypto/scram.ts), so that none stands in a statement, and none
  * in the server's log.
  */
-import type { Client } from 'pg';
-import { SecretsManagerError, UsageError } from '../errors.ts';
+import { UsageError } from '../errors.ts';
 import type { RandomSource } from '../crypto/aead.ts';
 import { scramSaltLength, scramVerifier } from '../crypto/scram.ts';
 import type { HookInput } from '../exec/hook.ts';
 import { withLogin } from '../lifecycle/database-credential.ts';
-import { adminOf, codeOf, loginOn, needsOld, serverOf, type Login, type Server } from './database.ts';
-import { within } from './deadline.ts';
-import { LoginRefused, StepFailure, type RotationHook, type SecretSource } from './rotation-hook.ts';
+import { asAllowed, loginOn, needsOld, serverOf, type Server } from './database.ts';
+import { LoginRefused, type RotationHook, type SecretSource } from './rotation-hook.ts';
+import type { Login, PostgresJob, Session } from './session.ts';
 
 interface Options {
   readonly settings: ReadonlyMap<string, string>;
   readonly secrets: SecretSource;
   readonly random: RandomSource;
+  readonly session: Session;
 }
 
 const usualPort = 5_432;
-const connectMs = 10_000;
-const statementMs = 30_000;
-/** For all of a step. */
-const stepMs = 60_000;
-const goodbyeMs = 2_000;
-
-/** Nothing was changed: not allowed (insufficient_privilege), or somebody else is changing the same role (internal_error). */
-const untouched: ReadonlySet<string> = new Set(['42501', 'XX000']);
 
 class Postgres {
   readonly server: Server;
   readonly #secrets: SecretSource;
   readonly #random: RandomSource;
+  readonly #session: Session;
 
-  constructor({ settings, secrets, random }: Options) {
+  constructor({ settings, secrets, random, session }: Options) {
     this.server = serverOf(settings, 'roles', usualPort);
     this.#secrets = secrets;
     this.#random = random;
+    this.#session = session;
   }
 
   login(value: Uint8Array): Login {
@@ -48,12 +42,12 @@ class Postgres {
   }
 
   async check({ value }: HookInput): Promise<void> {
-    await this.#as(this.login(value), async (client) => client.query('select 1'));
+    await this.#as(this.login(value), null);
   }
 
   async accepts(login: Login): Promise<boolean> {
     try {
-      await this.#as(login, async (client) => client.query('select 1'));
+      await this.#as(login, null);
       return true;
     } catch (error) {
       if (error instanceof LoginRefused) return false;
@@ -61,97 +55,22 @@ class Postgres {
     }
   }
 
-  /** @param own logins of the role itself, for where there is no administrator: the first that the server takes, since it may be changed already */
   async setPassword(
     { name }: HookInput,
-    username: string,
+    role: string,
     password: string | null,
     own: readonly (Login | null)[],
   ): Promise<void> {
-    const work = async (client: Client): Promise<void> => {
-      const kept =
-        password === null
-          ? 'NULL'
-          : client.escapeLiteral(await scramVerifier(password, this.#random(scramSaltLength)));
-      await client.query(`ALTER ROLE ${client.escapeIdentifier(username)} PASSWORD ${kept}`);
-    };
+    const verifier = password === null ? null : await scramVerifier(password, this.#random(scramSaltLength));
     const { admin } = this.server;
-    // The administrator's own password is set by itself.
-    if (admin === null || admin === name) await this.#asOne(own, work);
-    else {
-      const value = await this.#secrets(admin);
-      try {
-        await this.#as(adminOf(value), work);
-      } finally {
-        value.fill(0);
-      }
-    }
+    await asAllowed({ admin, secrets: this.#secrets, name, own }, async (login) =>
+      this.#as(login, { role, verifier }),
+    );
   }
 
-  async #asOne(own: readonly (Login | null)[], work: (client: Client) => Promise<void>): Promise<void> {
-    const logins = own.filter((login) => login !== null);
-    if (logins.length === 0) throw needsOld();
-    for (const [index, login] of logins.entries()) {
-      try {
-        await this.#as(login, work);
-        return;
-      } catch (error) {
-        if (!(error instanceof LoginRefused) || index === logins.length - 1) throw error;
-      }
-    }
+  async #as(login: Login, change: PostgresJob['change']): Promise<void> {
+    await this.#session({ server: 'postgres', address: this.server.address, login, change });
   }
-
-  async #as(login: Login, work: (client: Client) => Promise<unknown>): Promise<void> {
-    const { default: pg } = await import('pg');
-    const { host, port, tls } = this.server;
-    const { username, password, database } = login;
-    let asked = false;
-    const client = new pg.Client({
-      host,
-      port,
-      database: database ?? username,
-      user: username,
-      password: () => {
-        asked = true;
-        return password;
-      },
-      ssl: tls ?? false,
-      connectionTimeoutMillis: connectMs,
-      query_timeout: statementMs,
-      application_name: 'vault',
-    });
-    // A connection that breaks while nothing waits for it is no crash: the next statement fails.
-    client.on('error', () => undefined);
-    const cut = (): void => {
-      client.connection.stream.destroy();
-    };
-    let isUntouched = true;
-    const run = async (): Promise<void> => {
-      await client.connect();
-      // Who is let in without one proves nothing, and is not who was meant.
-      if (!asked) throw new StepFailure('failed: the server asks for no password', { isUntouched });
-      isUntouched = false;
-      await work(client);
-    };
-    try {
-      await within(stepMs, run(), cut, () => isUntouched);
-    } catch (cause) {
-      throw failureFrom(cause, isUntouched);
-    } finally {
-      await within(goodbyeMs, client.end(), cut).catch(() => undefined);
-    }
-  }
-}
-
-function failureFrom(cause: unknown, isUntouched: boolean): Error {
-  if (cause instanceof SecretsManagerError) return cause;
-  const code = codeOf(cause);
-  // SQLSTATE of class 28: invalid authorization.
-  if (code.startsWith('28')) return new LoginRefused(cause);
-  return new StepFailure(`failed: the server cannot be used (${code})`, {
-    cause,
-    isUntouched: isUntouched || untouched.has(code),
-  });
 }
 
 /** Roles whose passwords change at once: whoever logs in by an old one fails from then on. */

@@ -49,7 +49,7 @@ export class StepFailure extends BackendError {
 
 /** The server did not take the credential. */
 export class LoginRefused extends StepFailure {
-  constructor(cause: unknown) {
+  constructor(cause?: unknown) {
     super('failed: the login was refused', { cause, isUntouched: true });
   }
 }

@@ -165,6 +165,7 @@ test.each<[string, HookDefinition]>([
           secrets: async () => Promise.reject(new Error('none')),
           random: (length) => new Uint8Array(length),
           warn: () => undefined,
+          session: async () => Promise.reject(new Error('none')),
         });
   expect(canRetire(definition)).toBe(hook.steps.retire !== undefined);
 });
