@@ -15,7 +15,8 @@
  * - not make a Date that stays: the engine would look for the time zone at every start;
  * - not use top-level await or import.meta: the bundle is CommonJS.
  *
- * All of it is free inside functions and behind `import()`. Functions that ran during the build keep their bytecode.
+ * All of it is free inside functions and behind `import()`. Functions that ran during the build keep their bytecode. Packages behind an
+ * `import()` are no part of the bundle: they lie beside it in the blob, as assets, and none can be loaded during the build.
  *
  * `execArgvExtension: none` makes the binary deaf to NODE_OPTIONS, which could otherwise run a stranger's code.
  */
@@ -37,7 +38,7 @@ import path from 'node:path';
 import { log } from '@yao-pkg/pkg/lib-es5/log.js';
 import pkg from '@yao-pkg/pkg/lib-es5/sea.js';
 import { bundleProgram } from './bundle.ts';
-import { trimCodeCache } from './code-cache.ts';
+import { dropCodeCache } from './code-cache.ts';
 import { cacheFolder, hostTarget, nodeVersion, stockNode, type Target } from './target.ts';
 
 export interface BinaryOptions {
@@ -85,16 +86,17 @@ export async function buildBinary(options: BinaryOptions): Promise<void> {
     const bundle = path.join(folder, 'main.cjs');
     const snapshot = native && (options.snapshot ?? true);
     const banner = snapshot ? `require('node:v8').setFlagsFromString('${noBaseline}');` : '';
-    const builtins = await bundleProgram(path.resolve(options.entry), bundle, banner);
+    const late = await bundleProgram(path.resolve(options.entry), bundle, banner);
     report?.('bundle', statSync(bundle).size);
+    const assets = writeAssets(folder, late);
 
     const base = native ? strippedNode(target) : stockNode(target);
     report?.('base', statSync(base).size);
 
     const binary = path.join(folder, 'binary');
-    await injectBlob(bundle, base, binary, target, snapshot);
+    await injectBlob(bundle, assets, base, binary, target, snapshot);
     // On macOS the binary is signed by now.
-    if (snapshot && process.platform !== 'darwin') trimSnapshot(binary, base, builtins);
+    if (snapshot && process.platform !== 'darwin') trimSnapshot(binary);
     report?.('binary', statSync(binary).size);
 
     mkdirSync(path.dirname(output), { recursive: true });
@@ -107,16 +109,20 @@ export async function buildBinary(options: BinaryOptions): Promise<void> {
   }
 }
 
-/** Only modules of Node that the program may load after its start keep their compiled code. */
-function trimSnapshot(binary: string, base: string, builtins: readonly string[]): void {
-  const load = `for (const name of ${JSON.stringify(builtins)}) require(name);`;
-  const list = execFileSync(base, ['-e', `${load} process.stdout.write(process.moduleLoadList.join('\\n'))`]);
-  const loaded = list
-    .toString()
-    .split('\n')
-    .map((line) => line.replace(/^NativeModule /, ''));
+/** @returns the file of each asset, by its name */
+function writeAssets(folder: string, texts: ReadonlyMap<string, string>): Record<string, string> {
+  return Object.fromEntries(
+    [...texts].map(([name, text], index) => {
+      const file = path.join(folder, `asset-${index}`);
+      writeFileSync(file, text);
+      return [name, file];
+    }),
+  );
+}
+
+function trimSnapshot(binary: string): void {
   const bytes = readFileSync(binary);
-  trimCodeCache(bytes, new Set(loaded));
+  dropCodeCache(bytes);
   writeFileSync(binary, bytes);
 }
 
@@ -143,6 +149,7 @@ function strippedNode(target: Target): string {
 
 async function injectBlob(
   bundle: string,
+  assets: Record<string, string>,
   base: string,
   output: string,
   target: Target,
@@ -156,6 +163,7 @@ async function injectBlob(
     useCodeCache: native && !snapshot,
     execArgv: nodeOptions(target, snapshot),
     execArgvExtension: 'none',
+    assets,
   };
   // A warning would be written through a stream of the builder's own, which would then be part of the snapshot; and it is at its first
   // warning that Node looks, once, which ones it was told to leave out: the options of the binary would come too late.

@@ -1,7 +1,8 @@
-/** One CommonJS file out of an entry and all that it imports, made to start fast as a snapshot. */
+/** One CommonJS file out of an entry and all that it imports, made to start fast as a snapshot; and one for each package that is loaded late. */
 import { readFileSync } from 'node:fs';
-import { isBuiltin } from 'node:module';
+import { join, relative, sep } from 'node:path';
 import { build, type BuildOptions, type Plugin } from 'esbuild';
+import { root } from './target.ts';
 
 const common = {
   bundle: true,
@@ -71,8 +72,8 @@ const withoutWaiting: Plugin = {
 };
 
 /**
- * What the console's packages need beside. Where their modules are is asked for by those who develop them alone. All text is in the heap that
- * every command copies, and this is the longest piece of it: its names are short ones.
+ * What the console's packages need beside. Where their modules are is asked for by those who develop them alone. So much text is gone through
+ * when the console starts that its names are short ones.
  */
 const forScreen = {
   minifyIdentifiers: true,
@@ -84,65 +85,80 @@ const forScreen = {
   plugins: [withoutWaiting],
 } as const satisfies BuildOptions;
 
+/** What stands in the bundle for a package that is loaded late calls it. */
+const loader = join(import.meta.dirname, 'late-package.ts');
+
 /**
- * Packages behind an `import()` are each bundled by themselves, into one function. Else esbuild would put their functions beside all others at
- * the top, and the snapshot would hold every one of them.
+ * Packages behind an `import()` are each bundled by themselves, and their text is kept out of the bundle: whatever is in that is in the heap
+ * that every command copies.
+ * @param texts is given them, by the names under which the bundle asks for them
  */
-const latePackages: Plugin = {
-  name: 'late-packages',
-  setup: (bundler) => {
-    const resolved = { path: '', namespace: 'late-package' };
-    bundler.onResolve({ filter: /^/ }, async ({ path, kind, resolveDir, importer, pluginData }) => {
-      if (kind !== 'dynamic-import' || path.startsWith('node:') || pluginData === resolved) return null;
-      const found = await bundler.resolve(path, { kind, resolveDir, importer, pluginData: resolved });
-      if (found.errors.length > 0) return found;
-      // A module of ours that imports others of ours stays among them: by itself it would have copies, and their classes would be two.
-      const ours = !found.path.includes('node_modules/');
-      if (
-        ours &&
-        !standsAlone.test(found.path) &&
-        /^import (?!type ).* from '\.|^\} from '\./mu.test(readFileSync(found.path, 'utf8'))
-      )
-        return null;
-      // What it is bundled into is CommonJS, whatever it was.
-      return { path: `${found.path}.cjs`, namespace: resolved.namespace };
-    });
-    bundler.onLoad({ filter: /^/, namespace: resolved.namespace }, async ({ path: named }) => {
-      const path = named.replace(/\.cjs$/u, '');
-      const { outputFiles, metafile } = await build({
-        ...common,
-        entryPoints: [path],
-        write: false,
-        legalComments: 'inline',
-        ...(standsAlone.test(path) ? forScreen : {}),
+function latePackages(texts: Map<string, string>): Plugin {
+  return {
+    name: 'late-packages',
+    setup: (bundler) => {
+      const resolved = { path: '', namespace: 'late-package' };
+      bundler.onResolve({ filter: /^/ }, async ({ path: asked, kind, resolveDir, importer, pluginData }) => {
+        if (kind !== 'dynamic-import' || asked.startsWith('node:') || pluginData === resolved) return null;
+        const found = await bundler.resolve(asked, { kind, resolveDir, importer, pluginData: resolved });
+        if (found.errors.length > 0) return found;
+        // A module of ours that imports others of ours stays among them: by itself it would have copies, and their classes would be two.
+        const ours = !found.path.includes('node_modules/');
+        if (
+          ours &&
+          !standsAlone.test(found.path) &&
+          /^import (?!type ).* from '\.|^\} from '\./mu.test(readFileSync(found.path, 'utf8'))
+        )
+          return null;
+        // What it is bundled into is CommonJS, whatever it was.
+        return { path: `${found.path}.cjs`, namespace: resolved.namespace };
       });
-      const own = Object.keys(metafile.inputs).filter(
-        (file) => !file.includes('node_modules/') && !standsAlone.test(`/${file}`),
-      );
-      if (own.length > (standsAlone.test(path) ? 0 : 1))
-        throw new Error(`${path} is loaded late, and imports ${own.join(', ')}`);
-      return { contents: outputFiles[0]?.text ?? '' };
-    });
-  },
-};
+      bundler.onLoad({ filter: /^/, namespace: resolved.namespace }, async ({ path: named }) => {
+        const file = named.replace(/\.cjs$/u, '');
+        const name = `late:${relative(root, file)
+          .replaceAll(sep, '/')
+          .replace(/^.*node_modules\//u, '')}`;
+        texts.set(name, await bundleLate(file));
+        const call = `require(${JSON.stringify(loader)}).loadLate(${JSON.stringify(name)}, require)`;
+        return { contents: `module.exports = ${call};`, resolveDir: root };
+      });
+    },
+  };
+}
+
+async function bundleLate(file: string): Promise<string> {
+  const { outputFiles, metafile } = await build({
+    ...common,
+    entryPoints: [file],
+    write: false,
+    legalComments: 'eof',
+    ...(standsAlone.test(file) ? forScreen : {}),
+  });
+  const own = Object.keys(metafile.inputs).filter(
+    (input) => !input.includes('node_modules/') && !standsAlone.test(`/${input}`),
+  );
+  if (own.length > (standsAlone.test(file) ? 0 : 1))
+    throw new Error(`${file} is loaded late, and imports ${own.join(', ')}`);
+  return outputFiles[0]?.text ?? '';
+}
 
 /**
  * @param banner put before everything
- * @returns modules of Node that it imports, early or late
+ * @returns the text of each package that is loaded late, by the name of the asset as which the bundle asks for it
  */
 export async function bundleProgram(
   entry: string,
   outfile: string,
   banner: string,
-): Promise<readonly string[]> {
-  const { metafile } = await build({
+): Promise<ReadonlyMap<string, string>> {
+  const late = new Map<string, string>();
+  await build({
     ...common,
     entryPoints: [entry],
     outfile,
-    plugins: [lateBuiltins, latePackages],
+    plugins: [lateBuiltins, latePackages(late)],
     banner: { js: banner },
     legalComments: 'eof',
   });
-  const imports = Object.values(metafile.outputs).flatMap((output) => output.imports);
-  return imports.map(({ path }) => path).filter((path) => isBuiltin(path));
+  return late;
 }

@@ -1,10 +1,10 @@
 /**
- * Node adds to a start-up snapshot compiled code of all its own modules, four megabytes that every start copies. Those that are in the heap
- * already are never compiled again, and most of the others are no part of this program: their code is taken out.
+ * Node adds to a start-up snapshot compiled code of all its own modules, four megabytes that every start copies. None of it is ever used: it
+ * was compiled in the Node that built the snapshot, and V8 takes compiled code only where the read-only part of the heap has the
+ * checksum that it had there. A snapshot has one of its own. So all of it is taken out.
  *
- * What is taken out would be compiled from its source, which stays; so nothing breaks, whatever is kept. The blob is changed in place:
- * Node reads as many entries as it says. The layout is Node's own (src/node_sea.cc, src/node_snapshotable.cc), not documented and
- * of this version; where it is another one, the build fails.
+ * Node compiles from its sources, as it did before. The blob is changed in place: Node reads as many entries as it says. The layout is Node's
+ * own (src/node_sea.cc, src/node_snapshotable.cc), not documented and of this version; where it is another one, the build fails.
  */
 
 const seaMagic = 0x0143da20;
@@ -17,10 +17,6 @@ interface Sized {
   readonly end: number;
 }
 
-interface Entry extends Sized {
-  readonly id: string;
-}
-
 function sizeAt(bytes: Buffer, at: number): number {
   return at + 8 <= bytes.length && bytes.readUInt32LE(at + 4) === 0 ? bytes.readUInt32LE(at) : -1;
 }
@@ -31,15 +27,15 @@ function sized(bytes: Buffer, at: number): Sized | null {
   return size < 0 || start + size > bytes.length ? null : { start, end: start + size };
 }
 
-function idAt(bytes: Buffer, at: number): { id: string; end: number } | null {
+/** Where the name of a module of Node ends that begins here, if one does. */
+function idEnd(bytes: Buffer, at: number): number | undefined {
   const size = sizeAt(bytes, at);
-  if (size < 2 || size > 100 || at + 8 + size > bytes.length) return null;
-  const id = bytes.toString('latin1', at + 8, at + 8 + size);
-  return moduleId.test(id) ? { id, end: at + 8 + size } : null;
+  if (size < 2 || size > 100 || at + 8 + size > bytes.length) return undefined;
+  return moduleId.test(bytes.toString('latin1', at + 8, at + 8 + size)) ? at + 8 + size : undefined;
 }
 
 /** The snapshot in a binary. */
-function findSnapshot(binary: Buffer): Buffer {
+export function findSnapshot(binary: Buffer): Buffer {
   const magic = Buffer.alloc(4);
   magic.writeUInt32LE(seaMagic);
   for (let at = binary.indexOf(magic); at >= 0; at = binary.indexOf(magic, at + 1)) {
@@ -52,59 +48,28 @@ function findSnapshot(binary: Buffer): Buffer {
   throw new Error('there is no snapshot in the binary');
 }
 
-/** The first vector of at least 32 elements that all can be read. */
-function findVector<T extends { readonly end: number }>(
-  bytes: Buffer,
-  read: (at: number) => T | null,
-  isWhole: (end: number) => boolean,
-): { readonly at: number; readonly elements: readonly T[] } {
-  for (let at = 0; at < bytes.length; at++) {
-    const count = sizeAt(bytes, at);
+/** Where the vector begins that ends with the snapshot: at least 32 elements, each the name of a module and its code. */
+function findCodeCache(snapshot: Buffer): number {
+  for (let at = 0; at < snapshot.length; at++) {
+    const count = sizeAt(snapshot, at);
     if (count < 32 || count > 4_096) continue;
-    const elements: T[] = [];
-    let end = at + 8;
-    while (elements.length < count) {
-      const element = read(end);
-      if (element === null) break;
-      elements.push(element);
-      ({ end } = element);
+    let end: number | undefined = at + 8;
+    for (let read = 0; read < count && end !== undefined; read++) {
+      const code: number | undefined = idEnd(snapshot, end);
+      end = code === undefined ? undefined : sized(snapshot, code)?.end;
     }
-    if (elements.length === count && isWhole(end)) return { at, elements };
+    if (end === snapshot.length) return at;
   }
   throw new Error('the snapshot of this Node is laid out in another way');
 }
 
 /**
- * Take code out of the snapshot of a binary (changed in place).
- * @param wanted modules of Node that may be loaded after the start
- * @returns bytes of code before and after
+ * Take the compiled code out of the snapshot of a binary (changed in place).
+ * @returns bytes taken out
  */
-export function trimCodeCache(
-  binary: Buffer,
-  wanted: ReadonlySet<string>,
-): { before: number; after: number } {
+export function dropCodeCache(binary: Buffer): number {
   const snapshot = findSnapshot(binary);
-  const loaded = findVector(
-    snapshot,
-    (at) => idAt(snapshot, at),
-    () => true,
-  );
-  const inHeap = new Set(loaded.elements.map(({ id }) => id));
-  const cache = findVector<Entry>(
-    snapshot,
-    (at) => {
-      const id = idAt(snapshot, at);
-      const code = id === null ? null : sized(snapshot, id.end);
-      return id === null || code === null ? null : { id: id.id, start: at, end: code.end };
-    },
-    (end) => end === snapshot.length,
-  );
-  const kept = cache.elements.filter(({ id }) => wanted.has(id) && !inHeap.has(id));
-  const pieces = kept.map(({ start, end }) => Buffer.from(snapshot.subarray(start, end)));
-  const before = snapshot.length - cache.at;
-  const after = Buffer.concat(pieces);
-  snapshot.fill(0, cache.at);
-  snapshot.writeUInt32LE(kept.length, cache.at);
-  after.copy(snapshot, cache.at + 8);
-  return { before, after: after.length };
+  const at = findCodeCache(snapshot);
+  snapshot.fill(0, at);
+  return snapshot.length - at;
 }
