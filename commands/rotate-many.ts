@@ -1,36 +1,24 @@
 /** `vault rotate --due` and `--all`: many secrets in one run, with one unlock and one report. */
-import { SecretsManagerError, UsageError } from '../src/errors.ts';
+import { UsageError } from '../src/errors.ts';
 import type { SecretType } from '../src/format/secret-type.ts';
-import { listInfo, type ListedName, type ListOptions } from '../src/vault/operations/list.ts';
+import { listInfo, type ListOptions } from '../src/vault/operations/list.ts';
 import { putSecret } from '../src/vault/operations/put.ts';
 import type { SecretInfo } from '../src/vault/secret-info.ts';
-import { inParallel } from '../src/vault/in-parallel.ts';
 import type { WriteScope } from '../src/vault/scope.ts';
 import type { Vault } from '../src/vault/vault.ts';
 import type { Context } from './context.ts';
-import { HookChoice, type ChosenHook, type HookFlags } from './hook-choice.ts';
-import { canBeMade, newValue, type ValueFlags } from './new-value.ts';
-import { reportMany, type Result, type Retired } from './rotate-report.ts';
-import { settlePrevious } from './previous.ts';
-import { inTurns, oneAtATime, type TurnTaker, type Turns } from './turns.ts';
+import { HookChoice } from './hook-choice.ts';
+import { canBeMade, newValue } from './new-value.ts';
+import { oneByOne, type HookedOptions, type Ready } from './rotate-hooked.ts';
+import { failed, reportMany, type Result, type Retired } from './rotate-report.ts';
+import { inTurns, type TurnTaker } from './turns.ts';
 import { retire, secretsPastGrace } from './rotate-retire.ts';
-import { rotateInTwoPhases } from './two-phase.ts';
 
-export interface ManyOptions {
+export interface ManyOptions extends HookedOptions {
   readonly which: 'due' | 'all';
   readonly type: SecretType | null;
   readonly tags: ReadonlyMap<string, string>;
-  readonly jobs: number;
   readonly dryRun: boolean;
-  /** Hooks and sources of values, the same for all. */
-  readonly flags: HookFlags & ValueFlags;
-  /** Until when values before stay in use. */
-  readonly graceUntil: Date | null;
-}
-
-interface Ready {
-  readonly secret: SecretInfo;
-  readonly chosen: ChosenHook;
 }
 
 /** @returns the exit status: 1 if any failed */
@@ -71,7 +59,7 @@ export async function rotateMany(context: Context, options: ManyOptions): Promis
     )),
   );
   const hooked = ready.filter((one) => steps(one) > 0);
-  results.push(...(await oneByOne(context, vault, turns, hooked, options)));
+  results.push(...(await oneByOne(context, vault.place, turns, hooked, options)));
   const { failures, done } = await retireDue(context, vault, turns, options);
   results.push(...failures);
   await reportMany(context, { results, retired: done, dryRun: false });
@@ -117,17 +105,6 @@ async function retireDue(
     else failures.push(failed(secret, one.error));
   }
   return { failures, done };
-}
-
-function failed({ name, environment }: ListedName, error: unknown): Result {
-  const known = error instanceof SecretsManagerError ? error : null;
-  return {
-    name,
-    environment,
-    version: null,
-    code: known?.code ?? 'INTERNAL',
-    reason: known?.message ?? 'internal error',
-  };
 }
 
 /** Without hooks the secrets of an environment are one write; what cannot be rotated stays out of it. */
@@ -178,59 +155,6 @@ async function stageAll(
     }
   }
   return results;
-}
-
-/** With hooks each is rotated by itself; hooks of several run at a time, and the vault is written by one of them at a time. */
-async function oneByOne(
-  context: Context,
-  vault: Vault,
-  turns: TurnTaker,
-  secrets: readonly Ready[],
-  options: ManyOptions,
-): Promise<Result[]> {
-  if (secrets.length === 0) return [];
-  const progress = context.progress();
-  const results: Result[] = [];
-  // Commands for values may ask at the terminal: not two of them at a time.
-  const making = oneAtATime();
-  await inParallel(secrets, options.jobs, async (one) => {
-    results.push(await rotateOne(context, vault, turns, making, one, options));
-    progress.show(`rotated ${results.length} of ${secrets.length}`);
-  });
-  progress.end();
-  const order = new Map(
-    secrets.map(({ secret: { name, environment } }, index) => [`${environment}\n${name}`, index]),
-  );
-  const place = ({ name, environment }: Result): number => order.get(`${environment}\n${name}`) ?? 0;
-  return results.sort((a, b) => place(a) - place(b));
-}
-
-async function rotateOne(
-  context: Context,
-  vault: Vault,
-  turns: TurnTaker,
-  making: Turns,
-  { secret, chosen }: Ready,
-  options: ManyOptions,
-): Promise<Result> {
-  const { name, environment, version: ifVersion } = secret;
-  let value: Uint8Array<ArrayBuffer> | null = null;
-  try {
-    await settlePrevious(context, turns, vault.place, chosen.hook, secret);
-    value = await making(async () => newValue(context, turns, options.flags, secret, chosen, null));
-    const { version } = await rotateInTwoPhases(context, turns, chosen.hook, {
-      name,
-      environment,
-      value,
-      ifVersion,
-      graceUntil: options.graceUntil,
-    });
-    return { name, environment, version, code: null, reason: null };
-  } catch (error) {
-    return failed(secret, error);
-  } finally {
-    value?.fill(0);
-  }
 }
 
 /** What goes with `--due` and `--all`, and what does not. @throws UsageError */

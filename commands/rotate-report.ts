@@ -1,4 +1,6 @@
 /** What became of each secret of `vault rotate --due` and `--all`. */
+import { SecretsManagerError } from '../src/errors.ts';
+import type { ListedName } from '../src/vault/operations/list.ts';
 import type { Context } from './context.ts';
 
 export interface Result {
@@ -21,6 +23,17 @@ export interface Report {
   readonly results: readonly Result[];
   readonly retired: readonly Retired[];
   readonly dryRun: boolean;
+}
+
+export function failed({ name, environment }: ListedName, error: unknown): Result {
+  const known = error instanceof SecretsManagerError ? error : null;
+  return {
+    name,
+    environment,
+    version: null,
+    code: known?.code ?? 'INTERNAL',
+    reason: known?.message ?? 'internal error',
+  };
 }
 
 export async function reportMany(context: Context, report: Report): Promise<void> {

@@ -36,7 +36,8 @@ export async function rotateInTwoPhases(
   const { name, value } = options;
   const old = await vault.read('rotate-old', async (scope) => openReplaced(scope, options));
   try {
-    hook.validate?.(old?.bytes ?? null, value);
+    const change = { name, old: old?.bytes ?? null, value };
+    hook.validate?.(change);
     // What has to be let go is noted with the version, so that nothing that happens between makes it forgotten.
     const graceUntil = options.graceUntil ?? (hook.steps.retire === undefined ? null : now);
     const staged = await vault.write('rotate-stage', async (scope) =>
@@ -44,7 +45,7 @@ export async function rotateInTwoPhases(
     );
     const { environment } = staged;
     const rotation = { ...staged, graceUntil };
-    const input = { name, environment, old: old?.bytes ?? null, value };
+    const input = { ...change, environment };
     return await new RotationSteps(context, vault, hook, rotation, input).forward(true);
   } finally {
     old?.wipe();
@@ -82,7 +83,7 @@ export async function resumeRotation(
 ): Promise<Rotated> {
   return withPending(context, vault, hook, pending, async (phases, old, value) => {
     // Whoever staged it may not be who goes on.
-    hook.validate?.(old, value);
+    hook.validate?.({ name: pending.name, old, value });
     // Applied already, perhaps: only a check can tell; and what the program brings is as well run again.
     if (!hook.isReady && hook.steps.check !== undefined && (await phases.holds('check')))
       return phases.finish();

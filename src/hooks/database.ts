@@ -15,6 +15,9 @@ export interface Server {
   readonly admin: string | null;
 }
 
+/** What a hook for it needs beside the credential. */
+export const usesOf = ({ admin }: Server): readonly string[] => (admin === null ? [] : [admin]);
+
 const usualSeconds = 60;
 
 /** @param settings as format/hook.ts has checked them @param users the setting that names them */

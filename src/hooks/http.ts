@@ -4,6 +4,7 @@ import { parseUtf8 } from '../crypto/bytes.ts';
 import type { HookInput } from '../exec/hook.ts';
 import { codeOf } from './database.ts';
 import {
+  hookOf,
   StepFailure,
   type RotationHook,
   type SecretSource,
@@ -32,7 +33,7 @@ export function httpHook({ urls, token, secrets }: Options): RotationHook {
       post(address, step, input, token === null ? null : bearer(await secrets(token)));
     return [step, work] as const;
   });
-  return { steps: Object.fromEntries(found), next: null, validate: null, keepsOld: null, isReady: false };
+  return hookOf(Object.fromEntries(found), token === null ? [] : [token]);
 }
 
 /** Wipes the token. @throws UsageError for what cannot stand in a header (RFC 6750 section 2.1) */

@@ -7,8 +7,8 @@ import type { RandomSource } from '../crypto/aead.ts';
 import { scramSaltLength, scramVerifier } from '../crypto/scram.ts';
 import type { HookInput } from '../exec/hook.ts';
 import { withLogin } from '../lifecycle/database-credential.ts';
-import { asAllowed, loginOn, needsOld, serverOf, type Server } from './database.ts';
-import { LoginRefused, type RotationHook, type SecretSource } from './rotation-hook.ts';
+import { asAllowed, loginOn, needsOld, serverOf, usesOf, type Server } from './database.ts';
+import { LoginRefused, type ProposedChange, type RotationHook, type SecretSource } from './rotation-hook.ts';
 import type { Login, PostgresJob, Session } from './session.ts';
 
 interface Options {
@@ -37,7 +37,7 @@ class Postgres {
     return loginOn(this.server, value);
   }
 
-  old({ old }: HookInput): Login | null {
+  old({ old }: ProposedChange): Login | null {
     return old === null ? null : this.login(old);
   }
 
@@ -80,7 +80,8 @@ export function postgresHook(options: Options): RotationHook {
     isReady: true,
     keepsOld: false,
     next: (present, password) => withLogin(present, password, null),
-    validate: (old, value) => {
+    uses: usesOf(postgres.server),
+    validate: ({ old, value }) => {
       const now = postgres.login(value);
       if (old !== null && postgres.login(old).username !== now.username)
         throw new UsageError('the new value is of another role');
@@ -105,7 +106,7 @@ export function alternatingPostgresHook(options: Options): RotationHook {
   const postgres = new Postgres(options);
   const [first = '', second = ''] = postgres.server.users;
   /** The one in use is never touched. */
-  const other = (input: HookInput): Login => {
+  const other = (input: ProposedChange): Login => {
     const login = postgres.login(input.value);
     if (login.username === postgres.old(input)?.username)
       throw new UsageError('the new value is of the role that is in use');
@@ -116,8 +117,14 @@ export function alternatingPostgresHook(options: Options): RotationHook {
     keepsOld: true,
     next: (present, password) =>
       withLogin(present, password, postgres.login(present).username === first ? second : first),
-    validate: (old, value) => {
-      other({ name: '', environment: '', old, value });
+    uses: usesOf(postgres.server),
+    validate: (change) => {
+      other(change);
+      // Its role would be another one with each rotation.
+      if (change.name === postgres.server.admin)
+        throw new UsageError(
+          'the secret is the admin of its own hook; postgres-alternating needs another one',
+        );
     },
     steps: {
       apply: async (input) => {

@@ -28,7 +28,7 @@ const longestLine = 2 ** 16;
  * Lengths of RESP 2 ("Redis serialization protocol specification"): a client makes room for an array as soon as it reads of how many, and
  * descends into each.
  */
-export class RespBounds {
+class RespBounds {
   #line = '';
   /** Bytes of a bulk string, and of the end of its line, that are still to come. */
   #inside = 0;

@@ -7,7 +7,7 @@ import { encodeHex, utf8 } from '../crypto/bytes.ts';
 import { sha256 } from '../crypto/hash.ts';
 import type { HookInput } from '../exec/hook.ts';
 import { withLogin } from '../lifecycle/database-credential.ts';
-import { asAllowed, loginOn, needsOld, serverOf } from './database.ts';
+import { asAllowed, loginOn, needsOld, serverOf, usesOf } from './database.ts';
 import type { RotationHook, SecretSource } from './rotation-hook.ts';
 import type { Done, Login, RedisJob, Session } from './session.ts';
 
@@ -50,7 +50,8 @@ export function redisHook({ settings, secrets, warn, session }: Options): Rotati
     isReady: true,
     keepsOld: true,
     next: (present, password) => withLogin(present, password, null),
-    validate: (old, value) => {
+    uses: usesOf(server),
+    validate: ({ old, value }) => {
       const login = loginOn(server, value);
       const present = old === null ? null : loginOn(server, old);
       if (present !== null && present.username !== login.username)

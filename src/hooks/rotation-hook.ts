@@ -12,6 +12,9 @@ export type Step = 'apply' | 'check' | 'undo' | 'retire';
 /** @throws StepFailure; UsageError, SecretNotFoundError, AccessDeniedError before anything was changed */
 export type StepWork = (input: HookInput) => Promise<void>;
 
+/** Of a value, of the secret of this name. */
+export type ProposedChange = Pick<HookInput, 'name' | 'old' | 'value'>;
+
 export interface RotationHook {
   readonly steps: Readonly<Partial<Record<Step, StepWork>>>;
   /**
@@ -20,7 +23,9 @@ export interface RotationHook {
    */
   readonly next: ((present: Bytes, password: Bytes) => Bytes) | null;
   /** What can be said against a new value (borrowed, as the old one), before it is staged. @throws UsageError, SecretNotFoundError */
-  readonly validate: ((old: Uint8Array | null, value: Uint8Array) => void) | null;
+  readonly validate: ((change: ProposedChange) => void) | null;
+  /** Names of other secrets, of the same environment, whose present values it needs. */
+  readonly uses: readonly string[];
   /** Whether the old value goes on working once the new one does; `null` where that is not known. */
   readonly keepsOld: boolean | null;
   /** Whether it comes with the program: `apply` is then run again rather than believed to have run. */
@@ -30,7 +35,12 @@ export interface RotationHook {
 /** Values of other secrets that a hook needs, by their names in the same environment; read on the record. Caller wipes. */
 export type SecretSource = (name: string) => Promise<Bytes>;
 
-export const noHook: RotationHook = { steps: {}, next: null, validate: null, keepsOld: null, isReady: false };
+/** One with these steps, of which nothing else is known. */
+export function hookOf(steps: RotationHook['steps'], uses: readonly string[] = []): RotationHook {
+  return { steps, uses, next: null, validate: null, keepsOld: null, isReady: false };
+}
+
+export const noHook: RotationHook = hookOf({});
 
 /** Why a step failed: a message that continues "apply of NAME", and quotes no value, so nothing that a server said. */
 export class StepFailure extends BackendError {

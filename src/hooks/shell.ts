@@ -3,7 +3,7 @@ import { InterruptedError, UsageError } from '../errors.ts';
 import type { ChildKeeper } from '../exec/child-keeper.ts';
 import type { Write } from '../exec/child-stdio.ts';
 import { runHook } from '../exec/hook.ts';
-import { StepFailure, type RotationHook, type Step, type StepWork } from './rotation-hook.ts';
+import { hookOf, StepFailure, type RotationHook, type Step, type StepWork } from './rotation-hook.ts';
 
 const steps: readonly Step[] = ['apply', 'check', 'undo', 'retire'];
 
@@ -32,5 +32,5 @@ export function shellHook(
     const command = commands[step];
     return command === undefined ? [] : [[step, work(command)] as const];
   });
-  return { steps: Object.fromEntries(found), next: null, validate: null, keepsOld: null, isReady: false };
+  return hookOf(Object.fromEntries(found));
 }

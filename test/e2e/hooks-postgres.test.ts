@@ -326,6 +326,49 @@ describe.skipIf(missing !== null)(`ready hooks against PostgreSQL${skipped(missi
     expect(server.accepts(username, password)).toBe(true);
   });
 
+  test('who sets the passwords of others is rotated after them, and no secret is so by its own two roles', async () => {
+    const many = await BinaryVault.make();
+    const roles = ['one', 'two', 'three', 'chief'];
+    server.sql('postgres', superuser, `CREATE ROLE chief LOGIN CREATEROLE PASSWORD 'first'`);
+    for (const role of roles.slice(0, -1))
+      server.sql('chief', 'first', `CREATE ROLE ${role} LOGIN PASSWORD 'first'`);
+    const of = async (id: string, name: string, ...more: string[]): Promise<void> => {
+      const input = credential(id === 'own' ? 'chief' : name, 'first');
+      await many.ok(['put', name, '--type', 'database-credential'], { input });
+      const settings = ['host=127.0.0.1', `port=${server.port}`, ...more].flatMap((one) => ['--set', one]);
+      await many.ok(['hook', 'set', id, '--use', 'postgres', ...settings]);
+      await many.ok(['hook', 'use', id, name]);
+    };
+    // The first by its name, and by when it was stored.
+    await of('own', 'admin', 'roles=chief');
+    for (const name of roles.slice(0, -1)) await of('others', name, 'roles=one,two,three', 'admin=admin');
+    const { results } = (await many.json([
+      'rotate',
+      '--all',
+      '--jobs',
+      '8',
+      '--type',
+      'database-credential',
+    ])) as {
+      results: { name: string; version: number | null }[];
+    };
+    expect(results.map(({ name, version }) => [name, version])).toEqual(
+      ['admin', 'one', 'three', 'two'].map((name) => [name, 2]),
+    );
+    const records = (await many.json(['audit', '--op', 'rotate-stage'])) as { secrets: { name: string }[] }[];
+    const staged = records.flatMap(({ secrets }) => secrets.map(({ name }) => name));
+    expect(staged.toSorted()).toEqual(['admin', 'one', 'three', 'two']);
+    expect(staged.at(-1)).toBe('admin');
+
+    const settings = ['host=127.0.0.1', `port=${server.port}`, 'roles=chief,one', 'admin=admin'];
+    const flags = settings.flatMap((one) => ['--set', one]);
+    await many.ok(['hook', 'set', 'itself', '--use', 'postgres-alternating', ...flags]);
+    await many.ok(['hook', 'use', 'itself', 'admin']);
+    const ended = await many.run(['rotate', 'admin']);
+    expect([ended.status, ended.stderr]).toEqual([2, expect.stringContaining('the admin of its own hook')]);
+    expect(((await many.json(['show', 'admin'])) as { version: number }).version).toBe(2);
+  });
+
   test('TLS: a server elsewhere has to prove who it is, by name or by address', async () => {
     const ca = server.useTls('localhost', '127.0.0.1');
     const { password } = await current('db');
