@@ -84,6 +84,7 @@ export interface SessionOptions {
 export function sessionsOf({ self, environment, keeper, after: wait = after }: SessionOptions): Session {
   return async (job) => {
     let said = '';
+    let status: number;
     const time = { isOver: false };
     const take = async (output: Readable): Promise<void> => {
       for await (const chunk of output) if (said.length < mostSaid) said += String(chunk);
@@ -93,7 +94,7 @@ export function sessionsOf({ self, environment, keeper, after: wait = after }: S
     try {
       const stdio = ['pipe', 'pipe', 'ignore'] as const;
       const options = { environment: withoutOurCredentials(environment), stdio, keeper };
-      await runProgram(callOf(self, job), options, (child) => {
+      status = await runProgram(callOf(self, job), options, (child) => {
         const cancel = wait(job.address.limitMs, () => {
           time.isOver = true;
           child.kill('SIGKILL');
@@ -104,10 +105,11 @@ export function sessionsOf({ self, environment, keeper, after: wait = after }: S
       });
     } catch (cause) {
       if (cause instanceof InterruptedError) throw cause;
-      throw fail('the program for it could not be started', said === '', cause);
+      throw fail(unstarted, said === '', cause);
     }
     const ending = endingIn(said);
     if (ending === null) {
+      if (said === '' && notRun.has(status)) throw fail(unstarted, true);
       const why = time.isOver ? 'no answer in time' : 'its client broke off at what the server sent';
       throw fail(why, !said.startsWith(sendingNow));
     }
@@ -116,6 +118,10 @@ export function sessionsOf({ self, environment, keeper, after: wait = after }: S
     return ending;
   };
 }
+
+const unstarted = 'the program for it could not be started';
+/** What a shell ends with that could not run it (POSIX.1, "Exit Status for Commands"). */
+const notRun: ReadonlySet<number> = new Set([126, 127]);
 
 /** How long it may compute where nobody is left to end it. */
 const secondsBeyond = 10;

@@ -247,5 +247,8 @@ describe('Redis', () => {
 test('a program that cannot be started has changed nothing', async () => {
   const nobody = sessionsOf({ self: ['/nowhere/vault'], environment: {}, keeper: null });
   const job = { server: 'redis', address: address(1), login: login('default'), change: null } as const;
-  expect(await failureOf(nobody(job))).toMatchObject({ isUntouched: true });
+  expect(await failureOf(nobody(job))).toEqual({
+    message: 'failed: the program for it could not be started',
+    isUntouched: true,
+  });
 });
