@@ -42,6 +42,17 @@ export function urlOf(value: Bytes): Bytes {
   return utf8(databaseUrl(fieldsOf(members), members.get('options')));
 }
 
+/** Why it has no field `url`, in words that quote nothing of it; `null` if it has one. */
+export function urlProblem(value: Bytes): string | null {
+  try {
+    urlOf(value).fill(0);
+    return null;
+  } catch (error) {
+    if (error instanceof UsageError || error instanceof SecretNotFoundError) return error.message;
+    throw error;
+  }
+}
+
 /**
  * The credential with another password, and another user where one is named; caller wipes.
  * @param password text in UTF-8, borrowed

@@ -193,6 +193,20 @@ describe('a secret', () => {
     await vault.fails(3, ['get', 'db', '--field', 'constructor']);
   });
 
+  scenario('of which no URL can be made is stored, and told', async (vault) => {
+    const stderr = async (value: string, ...args: string[]): Promise<string> =>
+      (await vault.ok(['put', 'db', ...args], { input: value })).stderr;
+    const type = ['--type', 'database-credential'];
+    expect(await stderr('no JSON', ...type)).toContain(
+      '"db" has no field url: the value of the secret is not JSON',
+    );
+    expect(await stderr('{"engine":"oracle","host":"h","user":"u","password":"secret-word"}')).toMatch(
+      /has no field url: the engine of the credential is not known(?!.*secret-word)/u,
+    );
+    expect(await stderr('redis', '--field', 'engine')).not.toContain('no field url');
+    expect(await vault.text('db', '--field', 'url')).toBe('redis://u:secret-word@h');
+  });
+
   scenario('is compared with a candidate', async (vault) => {
     expect(await vault.run(['verify', 'canary'], { input: vault.canary.value })).toMatchObject({ status: 0 });
     expect(await vault.run(['verify', 'canary'], { input: `${vault.canary.value}\n` })).toMatchObject({

@@ -8,6 +8,7 @@ import type { ValueLine } from '../../format/lines.ts';
 import { limits } from '../../format/limits.ts';
 import type { SecretType } from '../../format/secret-type.ts';
 import { certificateExpiry } from '../../lifecycle/certificate.ts';
+import { urlProblem } from '../../lifecycle/database-credential.ts';
 import { withField } from '../../lifecycle/field.ts';
 import { policyValue } from '../../lifecycle/policy.ts';
 import type { Draft } from '../draft.ts';
@@ -107,6 +108,9 @@ export async function putSecret(scope: WriteScope, options: PutOptions): Promise
     graceUntil: options.graceUntil?.toISOString() ?? '',
   };
   const state = options.pending === true ? 'pending' : 'live';
+  const lack =
+    options.operation === 'put' && changed.type === 'database-credential' ? urlProblem(value) : null;
+  if (lack !== null) scope.notices.push(`${shown(name)} has no field url: ${lack}`);
   const line = await draft.addVersion(changed.secret, value, note, state);
   if (value !== options.value) value.fill(0);
   if (state === 'live') await retain(scope, draft, changed);
