@@ -6,7 +6,6 @@ import type { Done, PostgresJob } from './session.ts';
 import { connectionOptions, isProven } from './tls.ts';
 
 const connectMs = 10_000;
-const statementMs = 30_000;
 
 /** Nothing was changed: not allowed (insufficient_privilege), or somebody else is changing the same role (internal_error). */
 const untouched: ReadonlySet<string> = new Set(['42501', 'XX000']);
@@ -27,7 +26,6 @@ export async function workAtPostgres(
     password: () => login.password,
     ssl: tls === null ? false : connectionOptions(host, tls),
     connectionTimeoutMillis: connectMs,
-    query_timeout: statementMs,
     application_name: 'vault',
   });
   // A connection that breaks while nothing waits for it is no crash: the next statement fails.

@@ -1,9 +1,10 @@
 /** What `vault hook-session` does: the other side of session.ts. */
+import { Socket } from 'node:net';
 import { receiveAtMost } from './received.ts';
 import { LoginRefused, StepFailure } from './rotation-hook.ts';
-import { sendingNow, type Done, type Ending, type Job } from './session.ts';
+import { lifeline, sendingNow, type Done, type Ending, type Job } from './session.ts';
 
-/** Whoever has begun it ends it in time, unless they were killed. */
+/** Whoever has begun it ends it in time. */
 const lateMs = 2_000;
 
 /**
@@ -18,7 +19,13 @@ export async function workInSession(text: string, say: (line: string) => boolean
   };
   const over = new Promise<void>((resolve) => setTimeout(resolve, job.address.limitMs + lateMs));
   const work = endingOf(done(job, sending)).then((ending) => say(`${JSON.stringify(ending)}\n`));
-  await Promise.race([work, over]);
+  await Promise.race([work, over, ownerIsGone()]);
+}
+
+async function ownerIsGone(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  new Socket({ fd: lifeline, writable: false }).once('close', resolve).resume();
+  return promise;
 }
 
 async function done(job: Job, sending: () => void): Promise<Done> {

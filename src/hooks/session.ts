@@ -3,7 +3,8 @@
  * stranger has written. It may be made to turn in circles, to break off or to fill its memory, and takes nothing else along then. It has none of
  * the vault's keys, and of values that one login and what the server keeps of the new password.
  *
- * Known limit: who is killed cannot end it; it ends by itself soon after its time, and where there is a shell, after as much work.
+ * It ends when whoever began it is gone, as a pipe between them tells (`lifeline`): somebody may take back soon what it would still change. Known
+ * limit: what a server has it do without a break it does until its time is over, and where there is a shell, for as much work.
  */
 import type { Readable } from 'node:stream';
 import { existsSync } from 'node:fs';
@@ -66,6 +67,8 @@ export type Ending =
 /** The line before that: what changes something is sent now. */
 export const sendingNow = 'sending';
 export const sessionCommand = 'hook-session';
+/** Descriptor of a pipe on which nothing comes: the other end is closed when its owner is gone, however that came. */
+export const lifeline = 3;
 
 /** Bytes of an ending, and more. */
 const mostSaid = 4_096;
@@ -92,7 +95,7 @@ export function sessionsOf({ self, environment, keeper, after: wait = after }: S
     const fail = (why: string, isUntouched: boolean, cause?: unknown): StepFailure =>
       new StepFailure(`failed: ${why}`, { cause, isUntouched });
     try {
-      const stdio = ['pipe', 'pipe', 'ignore'] as const;
+      const stdio = ['pipe', 'pipe', 'ignore', 'pipe'] as const;
       const options = { environment: withoutOurCredentials(environment), stdio, keeper };
       status = await runProgram(callOf(self, job), options, (child) => {
         const cancel = wait(job.address.limitMs, () => {

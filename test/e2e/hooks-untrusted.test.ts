@@ -1,7 +1,9 @@
 /** Servers that mean harm to the hooks that the program brings: one step fails, the rest goes on, and it is known what may have been changed. */
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { afterAll, describe, expect } from 'vitest';
+import { binary } from '../binary-is-built.ts';
 import { scenario, type BinaryVault } from '../support/binary-vault.ts';
 import { open } from '../support/console-terminal.ts';
 import { authentication, FakePostgres, message } from '../support/fake-postgres.ts';
@@ -124,6 +126,28 @@ describe('what breaks off a statement', () => {
     expect(await passwordOf(vault, 'db')).not.toBe(first);
     expect(await underWay(vault)).toEqual([]);
     // And what is current is what the server has.
+    await vault.ok(['rotate', 'db']);
+  });
+
+  scenario('is broken off when vault is killed: nothing comes to a server later', async (vault) => {
+    const server = await postgres();
+    await store(vault, 'db', server, 'postgres', 'timeout=999');
+    const cut = Promise.withResolvers<unknown>();
+    const begun = new Promise((resolve) => {
+      // It says nothing: what has come is waited for.
+      server.instead.statement = (socket) => resolve(socket.on('close', cut.resolve));
+    });
+    const child = spawn(binary, ['rotate', 'db'], {
+      cwd: vault.folder,
+      env: vault.environment(),
+      stdio: 'ignore',
+    });
+    await begun;
+    child.kill('SIGKILL');
+    await cut.promise;
+    server.instead = {};
+    await vault.ok(['rotate', '--resume']);
+    expect(await underWay(vault)).toEqual([]);
     await vault.ok(['rotate', 'db']);
   });
 
