@@ -111,7 +111,7 @@ async function goOn(
     await pause(followEveryMs);
     if (!hasNewRecords(vault.place, after)) continue;
     const wanted = { ...query, last: most, after };
-    const found = await vault.goOn(async (scope) => queryAudit(scope, vault.place, wanted));
+    const found = await vault.goOnWithLog(async (scope) => queryAudit(scope, vault.place, wanted));
     after = found.last;
     if (found.entries.length > 0) reads = show(context, format, found.entries);
   }

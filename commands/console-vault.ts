@@ -83,7 +83,7 @@ export class ConsoleVault implements ConsoleActions {
     const { name, environment } = row === null ? whole : this.#secret(row);
     const { place } = this.#vault;
     const options = { environment, name, last: trailLength };
-    return (await this.#turns.goOn(async (scope) => trailOf(scope, place, options))).map(trailRow);
+    return (await this.#turns.goOnWithLog(async (scope) => trailOf(scope, place, options))).map(trailRow);
   }
 
   async reveal(row: SecretRow): Promise<ShownValue> {

@@ -2,7 +2,7 @@
 import type { Vault } from '../src/vault/vault.ts';
 
 /** An open vault, or a queue before one. */
-export type TurnTaker = Pick<Vault, 'read' | 'write' | 'goOn'>;
+export type TurnTaker = Pick<Vault, 'read' | 'write' | 'goOn' | 'goOnWithLog'>;
 
 /** Does what it is given one after the other, in this order. */
 export type Turns = <T>(work: () => Promise<T>) => Promise<T>;
@@ -23,5 +23,6 @@ export function inTurns(vault: Vault): TurnTaker {
     read: async (op, work) => turn(async () => vault.read(op, work)),
     write: async (op, work) => turn(async () => vault.write(op, work)),
     goOn: async (work) => turn(async () => vault.goOn(work)),
+    goOnWithLog: async (work) => turn(async () => vault.goOnWithLog(work)),
   };
 }

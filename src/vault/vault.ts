@@ -187,6 +187,19 @@ export class Vault {
   }
 
   /**
+   * As `goOn`, with the log: a change is on record before it is in the vault, and nobody is between the two.
+   * @throws ConcurrencyError if the log stays locked
+   */
+  async goOnWithLog<T>(work: (scope: Scope) => Promise<T>): Promise<T> {
+    const lock = await lockLog(this.place);
+    try {
+      return await this.goOn(work);
+    } finally {
+      lock.release();
+    }
+  }
+
+  /**
    * Do something that changes nothing in the vault, while nobody else changes it or appends to its log either.
    * @param finish makes visible what was done, once it is on record; what it throws is not recorded
    * @returns what `work` returns, and the log's last record: the one that says what was done
