@@ -55,7 +55,7 @@ const keyOf = ({ environment, name }: Pick<Result, 'environment' | 'name'>): str
  * Those whose values hooks of others need come after those others: until one is current, the vault has what its server no longer takes.
  * Where some need each other, they are rotated as they come.
  */
-export function usersFirst<T extends Ready>(secrets: readonly T[]): T[][] {
+function usersFirst<T extends Ready>(secrets: readonly T[]): T[][] {
   const layers: T[][] = [];
   let left = secrets;
   while (left.length > 0) {
