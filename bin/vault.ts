@@ -64,7 +64,7 @@ function act<O>(handler: Run<O>) {
       const status = await handler(context, options, ...(words as string[]));
       if (typeof status === 'number') process.exitCode = status;
     } catch (error) {
-      await report(error, options, this.name() === 'exec' ? beforeChildStatus : null);
+      await report(error, options, this.name() === 'exec' ? beforeChildStatus : null, wordsOf(this));
     } finally {
       context.close();
     }
@@ -88,13 +88,31 @@ function optionsOf(command: Command): GlobalOptions {
   return { ...before, ...own, input, color };
 }
 
+/** Of a command of commands, all its words. */
+function wordsOf(command: Command): string {
+  const { parent } = command;
+  return parent === null ? '' : `${wordsOf(parent)} ${command.name()}`.trimStart();
+}
+
+/** What says nothing but where the help is, says it of this command. */
+function helpOf(command: string, hint: string): string {
+  return command !== '' && hint === outcomes.USAGE.hint
+    ? hint.replace('vault --help', `vault ${command} --help`)
+    : hint;
+}
+
 /** One message, one exit code; where it came from only with --debug. */
-async function report(error: unknown, options: GlobalOptions, status: number | null = null): Promise<void> {
+async function report(
+  error: unknown,
+  options: GlobalOptions,
+  status: number | null = null,
+  command = '',
+): Promise<void> {
   const known = error instanceof SecretsManagerError ? error : null;
   const code = known?.code ?? 'INTERNAL';
   // The text of an unexpected error may quote anything, so it is not shown.
   const message = safeText(known?.message ?? 'internal error');
-  const hint = known?.hint ?? outcomes.INTERNAL.hint;
+  const hint = helpOf(command, known?.hint ?? outcomes.INTERNAL.hint);
   const exit = known?.exitCode ?? outcomes.INTERNAL.exit;
   process.exitCode = code === 'INTERRUPTED' ? exit : (status ?? exit);
   if (options.json === true) writeError(`${JSON.stringify({ code, message, hint })}\n`);
@@ -119,18 +137,26 @@ async function report(error: unknown, options: GlobalOptions, status: number | n
 function reportUsage(error: CommanderError, program: Command, words: readonly string[]): void {
   if (error.exitCode === 0) return;
   const json = words.includes('--json');
-  const isExec = ['exec', 'run'].includes(commandWord(program, words) ?? '');
+  const word = commandWord(program, words) ?? '';
+  const isCommand = program.commands.some((one) => [one.name(), ...one.aliases()].includes(word));
+  const isExec = ['exec', 'run'].includes(word);
   process.exitCode = isExec ? beforeChildStatus : outcomes.USAGE.exit;
   // Commander shows help by an error of its own where no command was given.
   if (error.code === 'commander.help') return;
   const message = safeText(
     error.message
       .replace(/^error: /u, '')
+      // One of them may be a value.
+      .replace(/ but got \d+: .*$/su, '')
       .replaceAll('\n', ' ')
       .replace(/\.$/, ''),
   );
-  if (json) writeError(`${JSON.stringify({ code: 'USAGE', message, hint: outcomes.USAGE.hint })}\n`);
-  else writeError(`vault: ${message}\nvault: ${outcomes.USAGE.hint}\n`);
+  const hint =
+    error.code === 'commander.excessArguments' && ['put', 'set', 'rotate'].includes(word)
+      ? 'a value is never an argument: pipe it in, or leave it out and type it'
+      : helpOf(isCommand ? word : '', outcomes.USAGE.hint);
+  if (json) writeError(`${JSON.stringify({ code: 'USAGE', message, hint })}\n`);
+  else writeError(`vault: ${message}\nvault: ${hint}\n`);
 }
 
 /** Everything was written synchronously: leaving at once loses nothing, and saves what tidying up would cost. */

@@ -39,7 +39,7 @@ async function runConsole(context: Context): Promise<void> {
     await showPlain(context, vault);
     return;
   }
-  const keeper = new ChildKeeper();
+  const keeper = new ChildKeeper('nothing');
   context.keepChildren(keeper);
   const source = new ConsoleVault(context, vault, keeper);
   const first = await source.load(true);

@@ -6,6 +6,7 @@ import { resolve } from 'node:path';
 import { auditContext, parentProgram } from '../src/audit/context.ts';
 import { DeclinedError, SecretNotFoundError, UsageError } from '../src/errors.ts';
 import { userFolder } from '../src/storage/caller.ts';
+import { projectFolder } from '../src/storage/locate.ts';
 import {
   readDescriptor,
   readUserFile,
@@ -201,6 +202,11 @@ export class Context extends Report {
     const path = await this.#located();
     this.#vault = await Vault.open(this.place(path), this.openOptions(path, options));
     return this.#vault;
+  }
+
+  /** The folder whose vault is open; `undefined` without one. */
+  get projectFolder(): string | undefined {
+    return this.#vault === null ? undefined : projectFolder(this.#vault.place.path);
   }
 
   close(): void {

@@ -46,6 +46,7 @@ function parseVersion(text: string | undefined): VersionWanted {
 
 async function runGet(context: Context, flags: GetFlags, named = ''): Promise<void> {
   const version = parseVersion(flags.version);
+  if (flags.out === '-') throw new UsageError('without --out the value goes to standard output');
   const { name, environment, field } = parseReference(named, context.environment, flags.field);
   const vault = await context.openVault();
   const { value, info, daysLeft } = await vault.read('get', async (scope) =>

@@ -29,6 +29,8 @@ export interface ChosenHook {
   readonly hook: RotationHook;
   /** Prints a new value. */
   readonly command: string | null;
+  /** The folder in which its commands run; `undefined` for the present one. */
+  readonly cwd?: string | undefined;
 }
 
 type Target = Pick<SecretInfo, 'name' | 'environment' | 'hook'>;
@@ -97,6 +99,8 @@ export class HookChoice {
   readonly #stored = new Map<string, Promise<FoundHook>>();
 
   constructor(context: Context, vault: TurnTaker, flags: HookFlags) {
+    for (const step of ['apply', 'check', 'undo'] as const)
+      if (flags[step]?.trim() === '') throw new UsageError(`--${step} is empty: there is nothing to run`);
     if (typeof flags.hook === 'string' && this.#given(flags))
       throw new UsageError('--hook and hooks of your own exclude each other');
     this.#context = context;
@@ -111,13 +115,18 @@ export class HookChoice {
   /** @throws SecretNotFoundError HOOK_NOT_FOUND; AccessDeniedError UNTRUSTED_HOOK; UsageError */
   async of(target: Target): Promise<ChosenHook> {
     const { apply, check, undo, hook: named } = this.#flags;
-    if (this.#given(this.#flags)) return { hook: this.#shell({ apply, check, undo }), command: null };
+    if (this.#given(this.#flags))
+      return { hook: this.#shell({ apply, check, undo }, undefined), command: null };
     const id = named === false ? null : (named ?? target.hook);
     if (id === null) return { hook: noHook, command: null };
     const own = named === id ? this.#context.settings.hooks.get(id) : undefined;
     const definition = own ?? (await this.#find(target.environment, id)).definition;
-    if (definition.use === null)
-      return { hook: this.#shell(definition.commands), command: definition.commands.command ?? null };
+    if (definition.use === null) {
+      // What it says means the same wherever somebody happens to be.
+      const cwd = this.#context.projectFolder;
+      const command = definition.commands.command ?? null;
+      return { hook: this.#shell(definition.commands, cwd), command, cwd };
+    }
     const { environment } = target;
     const { self, env } = this.#context.host;
     const hook = await readyHook(definition.use, {
@@ -132,9 +141,10 @@ export class HookChoice {
     return { hook, command: null };
   }
 
-  #shell(commands: Readonly<Record<string, string | undefined>>): RotationHook {
-    const context = this.#context;
-    return shellHook(commands, context.host.env, context.writeTo('error'), context.keeper);
+  #shell(commands: Readonly<Record<string, string | undefined>>, cwd: string | undefined): RotationHook {
+    const { host, keeper } = this.#context;
+    const surroundings = { environment: host.env, report: this.#context.writeTo('error'), keeper, cwd };
+    return shellHook(commands, surroundings);
   }
 
   /** A value that a hook needs beside the one that it rotates; on record. */

@@ -154,6 +154,7 @@ function definitionOf(flags: SetFlags): HookDefinition {
   const commands = Object.fromEntries(
     hookCommands.flatMap((name) => {
       const command = flags[name];
+      if (command?.trim() === '') throw new UsageError(`--${name} is empty: there is nothing to run`);
       return command === undefined ? [] : [[name, command]];
     }),
   );

@@ -4,6 +4,7 @@ import { awaitOutput } from '../src/exec/output-of.ts';
 import { withoutOurCredentials } from '../src/exec/variables.ts';
 import type { SecretType } from '../src/format/secret-type.ts';
 import { withLogin } from '../src/lifecycle/database-credential.ts';
+import { hasMembers } from '../src/lifecycle/field.ts';
 import {
   defaultGenerator,
   fitsGenerator,
@@ -30,6 +31,7 @@ type Target = Pick<SecretInfo, 'name' | 'environment' | 'type'>;
 export function checkValueFlags(flags: ValueFlags): void {
   if (flags.generate !== undefined && flags.command !== undefined)
     throw new UsageError('--generate and --command exclude each other');
+  if (flags.command?.trim() === '') throw new UsageError('--command is empty: there is nothing to run');
 }
 
 /** Whether a value for a secret of this type can be made without being asked for. */
@@ -41,7 +43,7 @@ export function canBeMade(type: SecretType, flags: ValueFlags, { hook, command }
 /** Where a new value comes from. */
 type Source =
   | { readonly from: 'input' }
-  | { readonly from: 'command'; readonly command: string }
+  | { readonly from: 'command'; readonly command: string; readonly cwd?: string | undefined }
   | { readonly from: 'generator'; readonly recipe: Recipe };
 
 /**
@@ -51,13 +53,13 @@ type Source =
 function sourceOf(
   flags: ValueFlags,
   { type }: Pick<Target, 'type'>,
-  { hook, command }: ChosenHook,
+  { hook, command, cwd }: ChosenHook,
   hasInput: boolean,
 ): Source {
   if (flags.command !== undefined) return { from: 'command', command: flags.command };
   if (flags.generate === undefined) {
     if (hasInput) return { from: 'input' };
-    if (command !== null) return { from: 'command', command };
+    if (command !== null) return { from: 'command', command, cwd };
   }
   if (!canBeMade(type, flags, { hook, command }))
     throw new UsageError(`random characters make no ${type}`, {
@@ -88,10 +90,13 @@ export async function newValue(
   input: Bytes | null,
 ): Promise<Bytes> {
   const source = sourceOf(flags, target, chosen, input !== null);
-  if (source.from === 'input') return Uint8Array.from(input ?? []);
-  if (source.from === 'command') return outputOf(context, source.command, target);
-  const made = await source.recipe.make((length) => context.random(length));
-  const next = chosen.hook.next ?? (target.type === 'database-credential' ? withPassword : null);
+  const made =
+    source.from === 'input'
+      ? Uint8Array.from(input ?? [])
+      : source.from === 'command'
+        ? await outputOf(context, source, target)
+        : await source.recipe.make((length) => context.random(length));
+  const next = nextOf(source, target, chosen, made);
   if (next === null) return made;
   const present = await vault.read('rotate-old', async (scope) => openReplaced(scope, target));
   if (present === null)
@@ -104,16 +109,37 @@ export async function newValue(
   }
 }
 
-const withPassword = (present: Bytes, password: Bytes): Bytes => withLogin(present, password, null);
+/** What makes the new value of the present one and what came; `null` where what came is the value. */
+function nextOf(source: Source, { type }: Target, { hook }: ChosenHook, made: Bytes): Step | null {
+  if (source.from === 'generator') return hook.next ?? (type === 'database-credential' ? withPassword : null);
+  return type === 'database-credential' && !hasMembers(made) ? withPasswordIn : null;
+}
+
+type Step = (present: Bytes, password: Bytes) => Bytes;
+
+const withPassword: Step = (present, password) => withLogin(present, password, null);
+
+/** A credential that has no password of its own, a URL perhaps, is replaced whole. */
+const withPasswordIn: Step = (present, password) =>
+  hasMembers(present) ? withPassword(present, password) : Uint8Array.from(password);
 
 /** What standard input holds, where it is no terminal and not empty. */
 export async function valueFromInput(context: Context, flags: ValueFlags): Promise<Bytes | null> {
   if (flags.generate !== undefined || flags.command !== undefined || !context.inputIsData) return null;
   const value = await readValue(context, { file: '-', exact: false, question: '' });
-  return value.length > 0 ? value : null;
+  if (value.length > 0) {
+    context.inform('the new value comes from standard input');
+    return value;
+  }
+  context.inform('standard input is empty: nothing is taken from there');
+  return null;
 }
 
-async function outputOf(context: Context, command: string, { name, environment }: Target): Promise<Bytes> {
+async function outputOf(
+  context: Context,
+  { command, cwd }: Extract<Source, { from: 'command' }>,
+  { name, environment }: Target,
+): Promise<Bytes> {
   const { keeper } = context;
   const { status, output } = await awaitOutput(
     command,
@@ -123,6 +149,7 @@ async function outputOf(context: Context, command: string, { name, environment }
       VAULT_ENVIRONMENT: environment,
     },
     keeper === null ? null : { report: context.writeTo('error'), keeper },
+    cwd,
   );
   const hint = 'the old value is still current';
   if (status !== 0)

@@ -57,11 +57,15 @@ export const declarePut: Declare = (program, act) => {
     .option('--exact', 'keep a final newline, and allow nothing at all')
     .option('--dry-run', 'say what would be done, and do nothing')
     .action(act<PutFlags>(runPut));
+  command.addHelpText(
+    'after',
+    '\nA database-credential is a JSON object: engine (postgresql, mysql, mongodb, redis), host, port, database, username, password;\n`vault get NAME --field url` composes the URL. Of a certificate the PEM text is read: subject, names, expiry.',
+  );
   return examples(
     command,
     'vault put db/password',
     'printf %s "$TOKEN" | vault put ci/token --type token --expires 90d',
-    'vault put tls/key --file key.pem --type certificate',
+    'vault put tls/web --file web.pem --type certificate',
     'vault put db/password --generate password:40',
   );
 };
@@ -101,7 +105,10 @@ function metadataFrom(context: Context, flags: PutFlags): Metadata {
 /** `never`, whatever the policy says; `default` for what it says. */
 function intervalFrom(text: string): number {
   if (text === 'never') return neverRotated;
-  return text === 'default' ? 0 : parseDuration(text);
+  if (text === 'default') return 0;
+  const seconds = parseDuration(text);
+  if (seconds === 0) throw new UsageError('an interval of nothing is none: say never, or default');
+  return seconds;
 }
 
 async function runPut(context: Context, flags: PutFlags, name = ''): Promise<void> {

@@ -36,6 +36,10 @@ export async function endRotations(
       await abandonRotation(context, vault, hook, one);
       ended.push({ name: one.name, environment: one.environment, version: one.version });
     }
+    if (how === 'abandon' && hook.steps.undo === undefined && flags.hook !== false)
+      context.warn(
+        `there is no undo for ${context.shown(one.name)}: if the new value is in use somewhere, it still is`,
+      );
     const what = how === 'resume' ? 'is current' : 'was withdrawn';
     context.inform(`version ${one.version} of ${context.shown(one.name)} in ${one.environment} ${what}`);
   }

@@ -7,7 +7,7 @@ import type { SecretInfo } from '../src/vault/secret-info.ts';
 import type { WriteScope } from '../src/vault/scope.ts';
 import type { Vault } from '../src/vault/vault.ts';
 import type { Context } from './context.ts';
-import { HookChoice } from './hook-choice.ts';
+import { HookChoice, type ChosenHook } from './hook-choice.ts';
 import { canBeMade, newValue } from './new-value.ts';
 import { oneByOne, type HookedOptions, type Ready } from './rotate-hooked.ts';
 import { failed, reportMany, type Result, type Retired } from './rotate-report.ts';
@@ -34,7 +34,8 @@ export async function rotateMany(context: Context, options: ManyOptions): Promis
   for (const secret of secrets) {
     try {
       const chosen = await choice.of(secret);
-      if (!canBeMade(secret.type, options.flags, chosen)) results.push(unfit(secret));
+      if (!canBeMade(secret.type, options.flags, chosen) || mayBeAnything(secret, options, chosen))
+        results.push(unfit(secret));
       else ready.push({ secret, chosen });
     } catch (error) {
       results.push(failed(secret, error));
@@ -46,8 +47,9 @@ export async function rotateMany(context: Context, options: ManyOptions): Promis
       results.push({ name, environment, version: version + 1, code: null, reason: null });
     }
     const { failures, done } = await retireDue(context, vault, turns, options);
-    await reportMany(context, { results: [...results, ...failures], retired: done, dryRun: true });
-    return 0;
+    const all = [...results, ...failures];
+    await reportMany(context, { results: all, retired: done, dryRun: true });
+    return all.some(({ version }) => version === null) ? 1 : 0;
   }
   const steps = ({ chosen }: Ready): number => Object.keys(chosen.hook.steps).length;
   results.push(
@@ -66,13 +68,27 @@ export async function rotateMany(context: Context, options: ManyOptions): Promis
   return results.some(({ version }) => version === null) ? 1 : 0;
 }
 
+/** What came without a type may be a setting as well as a password: nobody has said that random characters can take its place. */
+function mayBeAnything(
+  { type, rotateEverySeconds }: SecretInfo,
+  { flags }: ManyOptions,
+  { hook, command }: ChosenHook,
+): boolean {
+  const isSaid = flags.generate !== undefined || flags.command !== undefined || command !== null;
+  const hasSteps = Object.keys(hook.steps).length > 0;
+  return type === 'other' && !isSaid && !hasSteps && rotateEverySeconds === null;
+}
+
 function unfit({ name, environment, type }: SecretInfo): Result {
-  const reason = `what it takes is not known for a ${type}: give --command or --generate`;
+  const reason =
+    type === 'other'
+      ? 'it may be anything: give --generate or a hook if random characters can take its place'
+      : `what it takes is not known for a ${type}: give --command or --generate`;
   return { name, environment, version: null, code: 'USAGE', reason };
 }
 
 function listOptions(context: Context, { which, type, tags }: ManyOptions): ListOptions {
-  const environment = context.globals.env ?? null;
+  const { environment } = context;
   return {
     environment,
     allEnvironments: environment === null,

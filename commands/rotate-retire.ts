@@ -73,7 +73,7 @@ export async function secretsPastGrace(
   vault: Vault,
   { type = null, tags = new Map<string, string>() }: Partial<Pick<ListOptions, 'type' | 'tags'>> = {},
 ): Promise<SecretInfo[]> {
-  const environment = context.globals.env ?? null;
+  const { environment } = context;
   return vault.read('rotate-list', async (scope) => {
     const all = await listInfo(
       scope,

@@ -1,5 +1,6 @@
 /** `vault rotate` and `vault rollback`: new versions of a secret that is there. */
 import { UsageError } from '../src/errors.ts';
+import { ChildKeeper } from '../src/exec/child-keeper.ts';
 import { secretTypes, type SecretType } from '../src/format/secret-type.ts';
 import { defaultGenerator } from '../src/lifecycle/generate.ts';
 import { parseDuration } from '../src/lifecycle/time.ts';
@@ -98,6 +99,8 @@ async function many(context: Context, flags: RotateFlags, name: string | undefin
 
 async function runRotate(context: Context, flags: RotateFlags, name?: string): Promise<number | undefined> {
   checkValueFlags(flags);
+  // A hook that goes on when we have ended could still bring a value to a server that was taken back meanwhile.
+  if (context.keeper === null) context.keepChildren(new ChildKeeper('terminal'));
   const ending = [flags.resume, flags.abandon, flags.retire].filter((flag) => flag === true);
   if (ending.length > 1) throw new UsageError('--resume, --abandon and --retire exclude each other');
   if (ending.length > 0) {

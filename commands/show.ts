@@ -1,4 +1,5 @@
 /** `vault show` and `vault history`: what can be told of a secret but its value. */
+import { durationText } from '../src/lifecycle/time.ts';
 import { lastUse } from '../src/vault/operations/last-use.ts';
 import { showSecret } from '../src/vault/operations/history.ts';
 import { examples, type Declare } from './command.ts';
@@ -44,6 +45,12 @@ async function runShow(context: Context, _flags: unknown, named = ''): Promise<v
     ...(tags.length === 0 ? [] : [['tags', tags.join(' ')] as const]),
     ...(info.variable === null ? [] : [['variable', info.variable] as const]),
     ['version', `${info.version} (${versions.length} kept)`],
+    ...versions
+      .filter(({ state }) => state === 'pending')
+      .map(
+        ({ version, author }) =>
+          ['under way', `version ${version}, by ${author}; \`vault rotate --resume\``] as const,
+      ),
     ['created', context.moment(info.created)],
     ['updated', context.moment(info.updated)],
     ['expires', info.expires === null ? 'never' : context.moment(info.expires)],
@@ -55,7 +62,7 @@ async function runShow(context: Context, _flags: unknown, named = ''): Promise<v
     ...(info.graceUntil === null || info.graceUntil <= context.now().toISOString()
       ? []
       : [['previous', `in use until ${context.moment(info.graceUntil)}`] as const]),
-    ...(every === null ? [] : [['rotate every', `${every / 86_400} days`] as const]),
+    ...(every === null ? [] : [['rotate every', durationText(every)] as const]),
     ...(due === null ? [] : [['due', context.moment(due)] as const]),
     ...(info.hook === null ? [] : [['hook', info.hook] as const]),
     ['value', `not shown; \`vault get\` prints it`],

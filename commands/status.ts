@@ -60,7 +60,9 @@ export const declareStatus: Declare = (program, act) => {
     .action(
       act(async (context) => {
         const vault = await context.openVault();
-        const status = await vault.read('status', async (scope) => vaultStatus(scope, vault.place));
+        const status = await vault.read('status', async (scope) =>
+          vaultStatus(scope, vault.place, context.globals.env ?? null),
+        );
         if (context.json) {
           context.outputJson(status);
           return;

@@ -32,6 +32,7 @@ export async function rotateInTwoPhases(
 ): Promise<Rotated> {
   if (options.graceUntil !== null && hook.keepsOld === false)
     throw new UsageError('by this hook the old value ends at once: leave out --grace');
+  context.keeper?.check();
   const now = context.now();
   const { name, value } = options;
   const old = await vault.read('rotate-old', async (scope) => openReplaced(scope, options));

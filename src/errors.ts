@@ -31,7 +31,7 @@ export const outcomes = {
     exit: 5,
     hint: 'read it with `vault hook show ID`, then accept it with `vault hook trust ID`',
   },
-  SECRET_EXPIRED: { exit: 6, hint: 'rotate it, or read it once more with --allow-expired' },
+  SECRET_EXPIRED: { exit: 6, hint: 'give it a new value, or read it once more with --allow-expired' },
   INTEGRITY: {
     exit: 7,
     hint: 'do not write to this vault; `vault verify` says what is wrong; restore a backup',

@@ -20,21 +20,29 @@ export interface HookInput {
   readonly value: Uint8Array;
 }
 
+/** What hooks run in. */
+export interface HookSurroundings {
+  /** Our environment; they get none of our credentials. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Takes what they print, masked. */
+  readonly report: Write;
+  /** Ends them in time; `null` where they may share our terminal and outlive us. */
+  readonly keeper: ChildKeeper | null;
+  /** The folder that they run in; ours, if there is none. */
+  readonly cwd?: string | undefined;
+}
+
 /** Most bytes of one variable on Linux, its name and `=` included (MAX_ARG_STRLEN). */
 const mostVariable = 128 * 1024 - 64;
 
 /**
  * `sh -c COMMAND` (`cmd /c` on Windows).
- * @param report takes what it prints
- * @param keeper ends it in time; `null` where it may share our terminal
  * @returns its exit status, 128 + N where signal N ended it @throws BackendError if it cannot be started; InterruptedError if it was ended
  */
 export async function runHook(
   command: string,
   input: HookInput,
-  ours: Readonly<Record<string, string | undefined>>,
-  report: Write,
-  keeper: ChildKeeper | null = null,
+  { environment: ours, report, keeper, cwd }: HookSurroundings,
 ): Promise<number> {
   const environment: Record<string, string> = {
     ...withoutOurCredentials(ours),
@@ -50,7 +58,7 @@ export async function runHook(
     descriptors.push(input.old === null ? 'ignore' : passOn(environment, 'VAULT_OLD_VALUE', input.old, ours));
     descriptors.push(passOn(environment, 'VAULT_NEW_VALUE', input.value, ours));
     const stdio = ['ignore', 'pipe', 'pipe', ...descriptors] as const;
-    return await runShell(command, { environment, stdio, keeper }, ({ stdout, stderr }) =>
+    return await runShell(command, { environment, stdio, keeper, cwd }, ({ stdout, stderr }) =>
       [stdout, stderr].flatMap((stream) => (stream === null ? [] : [drainMasked(stream, needles, report)])),
     );
   } catch (cause) {

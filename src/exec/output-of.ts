@@ -12,9 +12,9 @@ export interface CommandOutput {
   readonly output: Uint8Array<ArrayBuffer>;
 }
 
-/** A command that is kept from the terminal. */
-export interface KeptApart {
-  /** Takes what it prints on standard error. */
+/** Who ends a command in time. */
+export interface Kept {
+  /** Takes what it prints on standard error, where it is kept from the terminal. */
   readonly report: Write;
   readonly keeper: ChildKeeper;
 }
@@ -44,20 +44,23 @@ export async function runForOutput(command: string, environment: Environment): P
 
 /**
  * While other things go on.
- * @param apart `null`: our standard input and error are its own, so that it may ask at the terminal; else it reads nothing
+ * @param kept `null`, or by a keeper who shares our terminal: our standard input and error are its own, so that it may ask there; else it
+ *   reads nothing
  * @throws BackendError as above; InterruptedError if it was ended
  */
 export async function awaitOutput(
   command: string,
   environment: Environment,
-  apart: KeptApart | null,
+  kept: Kept | null,
+  cwd?: string,
 ): Promise<CommandOutput> {
   const chunks: Uint8Array[] = [];
-  const keeper = apart?.keeper ?? null;
+  const keeper = kept?.keeper ?? null;
+  const apart = kept?.keeper.apart === true ? kept : null;
   const stdio =
     apart === null ? (['inherit', 'pipe', 'inherit'] as const) : (['ignore', 'pipe', 'pipe'] as const);
   try {
-    const status = await runShell(command, { environment, stdio, keeper }, ({ stdout, stderr }) => [
+    const status = await runShell(command, { environment, stdio, keeper, cwd }, ({ stdout, stderr }) => [
       ...(stdout === null ? [] : [collect(stdout, chunks)]),
       ...(stderr === null || apart === null ? [] : [drainMasked(stderr, new Needles([]), apart.report)]),
     ]);

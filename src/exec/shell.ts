@@ -8,6 +8,8 @@ import { signalGroup } from './terminate.ts';
 export interface ShellOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly stdio: readonly ('inherit' | 'ignore' | 'pipe' | number)[];
+  /** The folder that it runs in; ours, if there is none. */
+  readonly cwd?: string | undefined;
   /** `null`: it shares our session and process group, and with them the terminal and its keys. */
   readonly keeper: ChildKeeper | null;
 }
@@ -35,13 +37,14 @@ export async function runShell(
  */
 export async function runProgram(
   [file, words]: readonly [string, readonly string[]],
-  { environment, stdio, keeper }: ShellOptions,
+  { environment, stdio, keeper, cwd }: ShellOptions,
   work: (child: ChildProcess) => readonly Promise<unknown>[],
 ): Promise<number> {
   const { spawn } = await import('node:child_process');
   keeper?.check();
   const child = spawn(file, words, {
     env: { ...environment },
+    cwd,
     stdio: [...stdio],
     detached: keeper?.detached === true,
     // A line for cmd.exe is one already.

@@ -1,27 +1,18 @@
 /** Hooks that are shell commands. */
 import { InterruptedError, UsageError } from '../errors.ts';
-import type { ChildKeeper } from '../exec/child-keeper.ts';
-import type { Write } from '../exec/child-stdio.ts';
-import { runHook } from '../exec/hook.ts';
+import { runHook, type HookSurroundings } from '../exec/hook.ts';
 import { hookOf, StepFailure, type RotationHook, type Step, type StepWork } from './rotation-hook.ts';
 
 const steps: readonly Step[] = ['apply', 'check', 'undo', 'retire'];
 
-/**
- * @param ours our environment; they get none of our credentials
- * @param report takes what they print, masked
- * @param keeper ends them in time; `null` where they may share our terminal
- */
 export function shellHook(
   commands: Readonly<Partial<Record<Step, string>>>,
-  ours: Readonly<Record<string, string | undefined>>,
-  report: Write,
-  keeper: ChildKeeper | null,
+  surroundings: HookSurroundings,
 ): RotationHook {
   const work =
     (command: string): StepWork =>
     async (input) => {
-      const status = await runHook(command, input, ours, report, keeper).catch((cause: unknown) => {
+      const status = await runHook(command, input, surroundings).catch((cause: unknown) => {
         if (cause instanceof InterruptedError) throw cause;
         const why = cause instanceof UsageError ? cause.message : 'it could not be started';
         throw new StepFailure(`failed: ${why}`, { cause, isUntouched: true });

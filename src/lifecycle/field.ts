@@ -54,6 +54,17 @@ export function readMembers(value: Bytes): ReadonlyMap<string, unknown> {
   return new Map(Object.entries(root));
 }
 
+/** Whether a value is a JSON object. */
+export function hasMembers(value: Bytes): boolean {
+  try {
+    readMembers(value);
+    return true;
+  } catch (error) {
+    if (error instanceof UsageError) return false;
+    throw error;
+  }
+}
+
 /** The structured value with one field set to a text; caller wipes. `null` starts a new object. */
 export function withField(value: Bytes | null, path: string, text: string): Bytes {
   const root = value === null ? {} : parseStructured(value);

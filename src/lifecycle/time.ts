@@ -22,6 +22,20 @@ export function parseDuration(text: string): number {
   return seconds;
 }
 
+const named = [
+  [86_400, 'day'],
+  [3_600, 'hour'],
+  [60, 'minute'],
+  [1, 'second'],
+] as const;
+
+/** A duration for people, in the largest unit of which it is a whole number. */
+export function durationText(seconds: number): string {
+  const [size, unit] = named.find(([one]) => seconds % one === 0) ?? [1, 'second'];
+  const count = seconds / size;
+  return `${count} ${unit}${count === 1 ? '' : 's'}`;
+}
+
 /** A moment: ISO 8601 (a date alone is its midnight in UTC), or a duration from `now`. @throws UsageError */
 export function parseMoment(text: string, now: Date): Date {
   if (/^\d+[smhdwy]$/.test(text)) return new Date(now.getTime() + parseDuration(text) * 1_000);

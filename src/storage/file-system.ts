@@ -60,6 +60,7 @@ const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'no such file or folder',
   ENOTDIR: 'a part of the path is not a folder',
   EFBIG: 'file too large for the limit of this process',
+  EISDIR: 'it is a folder',
   ENAMETOOLONG: 'the path is too long',
 };
 

@@ -41,6 +41,12 @@ function kindOf(fs: FileSystem, path: string): Kind {
   }
 }
 
+/** The folder whose vault this is, where its hooks run: the one it lies in, or the one around its `.vault`. */
+export function projectFolder(vault: string): string {
+  const folder = dirname(vault);
+  return basename(folder) === vaultFolder ? dirname(folder) : folder;
+}
+
 /** Path of a vault that was named: a folder means `secrets.vault` in it. It need not exist. */
 export function namedVaultPath(fs: FileSystem, cwd: string, named: string): string {
   if (named === '') throw new UsageError('the path of the vault is empty');

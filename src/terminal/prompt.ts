@@ -20,6 +20,7 @@ interface Line {
 }
 
 const ending = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const endings: ReadonlySet<string> = new Set(['ExitPromptError', 'AbortPromptError']);
 const showCursor = '\u001B[?25h';
 const terminalPath = process.platform === 'win32' ? '\\\\.\\CON' : '/dev/tty';
 
@@ -32,7 +33,13 @@ function openLine(): Line | null {
   }
 }
 
-async function ask<T>(question: (line: Line) => Promise<T>): Promise<T> {
+/** What the library tells of a key. */
+interface Key {
+  readonly ctrl?: boolean;
+  readonly name?: string;
+}
+
+async function ask<T>(question: (line: Line & { readonly signal: AbortSignal }) => Promise<T>): Promise<T> {
   const line = openLine();
   if (line === null) throw new InterruptedError('the terminal has gone');
   const { input, output } = line;
@@ -44,10 +51,15 @@ async function ask<T>(question: (line: Line) => Promise<T>): Promise<T> {
     process.kill(process.pid, signal);
   };
   for (const signal of ending) process.on(signal, onSignal);
+  // The end of input (Ctrl-D) would close the line, and the question would never be answered.
+  const leave = new AbortController();
+  input.on('keypress', (_text: string | undefined, { ctrl, name }: Key) => {
+    if (ctrl === true && name === 'd') leave.abort();
+  });
   try {
-    return await question(line);
+    return await question({ ...line, signal: leave.signal });
   } catch (error) {
-    if (error instanceof Error && error.name === 'ExitPromptError') throw new InterruptedError();
+    if (error instanceof Error && endings.has(error.name)) throw new InterruptedError();
     throw error;
   } finally {
     for (const signal of ending) process.off(signal, onSignal);

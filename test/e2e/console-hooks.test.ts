@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect } from 'vitest';
+import { isAlive } from '../support/is-alive.ts';
 import { scenario, type BinaryVault } from '../support/binary-vault.ts';
 import { expectRestored, open, type Console } from '../support/console-terminal.ts';
 
@@ -17,12 +18,6 @@ async function withHook(vault: BinaryVault, ...hook: readonly string[]): Promise
   console.screen.type('\u001b[B');
   await console.screen.until(/^> db /mu);
   return console;
-}
-
-/** One that has ended and that nobody has asked for is not. */
-function isAlive(pid: string): boolean {
-  const file = `/proc/${pid}/stat`;
-  return existsSync(file) && !/\) Z /u.test(readFileSync(file, 'latin1'));
 }
 
 /** Numbers of processes that a hook has written to a file. */

@@ -35,7 +35,7 @@ describe('--dry-run', () => {
     await vault.put('a', 'one');
     expect(await told(vault, ['rotate', 'a'])).toContain('version 2: 32 characters of');
     expect(await told(vault, ['rotate', 'a'], 'given')).toBe(
-      'vault: "a" would be replaced in development, version 2\n',
+      'vault: the new value comes from standard input\nvault: "a" would be replaced in development, version 2\n',
     );
     expect(await told(vault, ['rotate', 'a', '--command', 'touch ran; echo x'])).toContain('version 2\n');
     await vault.ok([

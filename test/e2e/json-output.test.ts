@@ -128,7 +128,7 @@ const runs: Readonly<Record<string, readonly Run[]>> = {
     },
     { args: ['rotate', '--due'], like: { dryRun: false, results: [] } },
     {
-      args: ['rotate', '--all'],
+      args: ['rotate', '--all', '--generate'],
       like: {
         results: [{ name: 'canary', environment: 'development', version: 7, code: null, reason: null }],
       },
@@ -136,6 +136,7 @@ const runs: Readonly<Record<string, readonly Run[]>> = {
     {
       before: async (vault) => vault.put('tls', 'x', '--type', 'certificate'),
       args: ['rotate', '--all', '--type', 'certificate', '--dry-run'],
+      status: 1,
       like: { dryRun: true, results: [{ name: 'tls', version: null, code: 'USAGE' }] },
     },
   ],

@@ -7,6 +7,7 @@ import { fastKdf, passphrase, scenario, type BinaryVault } from '../support/bina
 import { PseudoTerminal, type TerminalOptions } from '../support/pseudo-terminal.ts';
 
 const ctrlC = '\u0003';
+const ctrlD = '\u0004';
 const question = 'passphrase for';
 
 function at(
@@ -69,6 +70,16 @@ describe('the passphrase', () => {
     expect(terminal.screen).not.toMatch(/half|Error|internal|\bat /u);
     expectAsBefore(terminal);
   });
+
+  for (const before of ['', 'half'])
+    scenario(`ends with the input at ${JSON.stringify(before)}`, async (vault) => {
+      const terminal = at(vault, ['get', 'canary'], { stdout: 'pipe' });
+      await terminal.sees(question);
+      terminal.type(`${before}${ctrlD}`);
+      expect(await terminal.end()).toBe(130);
+      expect(terminal.screen).toContain('interrupted');
+      expectAsBefore(terminal);
+    });
 
   scenario('cannot be made visible', async (vault) => {
     const terminal = at(vault, ['get', 'canary'], { stdout: 'pipe' });
@@ -225,13 +236,13 @@ describe('a purge', () => {
     expectAsBefore(terminal);
   });
 
-  for (const answer of ['n\r', '\r', ctrlC]) {
+  for (const answer of ['n\r', '\r', ctrlC, ctrlD]) {
     scenario(`does not happen at ${JSON.stringify(answer)}`, async (vault) => {
       const terminal = at(vault, ['rm', 'canary', '--purge'], { given: true });
       await terminal.sees('for good?');
       terminal.type(answer);
-      // No is an answer; Ctrl-C is none.
-      expect(await terminal.end()).toBe(answer === ctrlC ? 130 : 1);
+      // No is an answer; Ctrl-C and Ctrl-D are none.
+      expect(await terminal.end()).toBe([ctrlC, ctrlD].includes(answer) ? 130 : 1);
       expect(await vault.text('canary')).toBe(vault.canary.value);
       expectAsBefore(terminal);
     });

@@ -194,7 +194,9 @@ describe('many at once', () => {
     const vault = await due(3);
     const ended = await vault.run(['rotate', 'service/1', '--apply', 'false', '--undo', 'false']);
     expect(ended.status).toBe(9);
-    const { results } = JSON.parse((await vault.run(['rotate', '--all', '--json'])).stdout.toString()) as {
+    const { results } = JSON.parse(
+      (await vault.run(['rotate', '--all', '--generate', '--json'])).stdout.toString(),
+    ) as {
       results: { name: string; version: number | null }[];
     };
     expect(results.filter(({ version }) => version === null).map(({ name }) => name)).toEqual(['service/1']);
@@ -215,7 +217,8 @@ describe('many at once', () => {
       );
     // A second is over when the clock says so.
     while (((await vault.json(['ls', '--due'])) as unknown[]).length < 3);
-    await vault.ok(['rotate', '--due', '--dry-run']);
+    expect((await vault.run(['rotate', '--due', '--dry-run'])).status).toBe(1);
+    await vault.ok(['rotate', '--due', '--dry-run', '--type', 'other']);
     expect(await versions()).toEqual([1, 1, 1, 1]);
     await vault.ok(['rotate', '--due', '--tag', 'team=core']);
     expect(await versions()).toEqual([2, 1, 1, 1]);

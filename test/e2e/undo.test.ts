@@ -55,7 +55,7 @@ describe('vault undo', () => {
     expect(await said(['import', '.env'])).toBe(
       'import of 3 secrets in development at TIME taken back: 2 removed, 1 with the value of before',
     );
-    expect(await said(['rotate', '--all'])).toBe(
+    expect(await said(['rotate', '--all', '--generate'])).toBe(
       'rotate of "canary" in development at TIME taken back: version 9 has the value of version 7',
     );
     expect(await vault.text('canary')).toBe(vault.canary.value);

@@ -6,6 +6,7 @@ import { InterruptedError } from '../../src/errors.ts';
 import { ChildKeeper } from '../../src/exec/child-keeper.ts';
 import { runHook } from '../../src/exec/hook.ts';
 import { awaitOutput } from '../../src/exec/output-of.ts';
+import { isAlive } from '../support/is-alive.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const environment = { PATH: process.env['PATH'] };
@@ -16,7 +17,7 @@ function kept() {
     printed += Buffer.from(bytes).toString();
     return Promise.resolve();
   };
-  const keeper = new ChildKeeper();
+  const keeper = new ChildKeeper('nothing');
   return { keeper, report, printed: () => printed };
 }
 
@@ -25,12 +26,6 @@ const failureOf = async (work: Promise<unknown>): Promise<unknown> =>
     () => null,
     (error: unknown) => error,
   );
-
-/** One that has ended and that nobody has asked for is not. */
-function isAlive(pid: string): boolean {
-  const file = `/proc/${pid.trim()}/stat`;
-  return existsSync(file) && !/\) Z /u.test(readFileSync(file, 'latin1'));
-}
 
 describe('a command for a value', () => {
   test('does not hold up anything else', async () => {
@@ -84,7 +79,7 @@ describe('when a keeper ends its children', () => {
     const file = path.join(folder, 'pid');
     const hook = { name: 'db', environment: 'development', old: null, value: Buffer.from('hunter22') };
     const line = `sleep 60 & echo $! > '${file}'; echo "$VAULT_NEW_VALUE"`;
-    const ended = failureOf(runHook(line, hook, environment, report, keeper));
+    const ended = failureOf(runHook(line, hook, { environment, report, keeper }));
     await expect.poll(printed).toBe('********\n');
     await keeper.end();
     expect(await ended).toBeInstanceOf(InterruptedError);

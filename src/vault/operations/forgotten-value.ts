@@ -31,6 +31,26 @@ export async function noteOwed(
   scope.owed.push({ environment, name: entry.name, version, updated: time });
 }
 
+/**
+ * Tell that a new current version ends the grace of the one before the present one: only one value is `previous`. Of what a hook has to let
+ * go, `noteOwed` tells.
+ * @param history as it was until then
+ */
+export async function tellOfEndedGrace(
+  scope: WriteScope,
+  reader: EnvironmentReader,
+  { name, hook }: Pick<CatalogEntry, 'name' | 'hook'>,
+  history: SecretHistory,
+): Promise<void> {
+  const current = currentVersion(history);
+  if (hook !== '' || current === null) return;
+  const { graceUntil } = await reader.note(current);
+  if (graceUntil <= scope.now.toISOString()) return;
+  scope.notices.push(
+    `the value of ${shown(name)} before version ${current.value.version}, in use until ${graceUntil}, is not its previous one any more`,
+  );
+}
+
 /** What is to be told of those which the log of this place does not show as let go; where it cannot be read, of all. */
 export async function forgottenValues(scope: WriteScope, place: Place): Promise<string[]> {
   const retired = await retiredAmong(scope, place, scope.owed).catch(() => new Set<Owed>());

@@ -14,7 +14,7 @@ import { policyValue } from '../../lifecycle/policy.ts';
 import type { Draft } from '../draft.ts';
 import { currentVersion } from '../secret-history.ts';
 import type { WriteScope } from '../scope.ts';
-import { noteOwed } from './forgotten-value.ts';
+import { noteOwed, tellOfEndedGrace } from './forgotten-value.ts';
 import { checkName, shown } from './secret.ts';
 
 /** Metadata to set; `undefined` leaves what is there. */
@@ -98,8 +98,13 @@ export async function putSecret(scope: WriteScope, options: PutOptions): Promise
   const own = changed.type === 'certificate' ? certificateExpiry(value) : null;
   const expires =
     metadata.expires === undefined
-      ? (own?.toISOString() ?? before?.expires ?? '')
+      ? (own?.toISOString() ?? expiryToKeep(scope, name, before))
       : (metadata.expires?.toISOString() ?? '');
+  const isNew = options.operation === 'put' || options.operation === 'rotate';
+  if (isNew && changed.type === 'certificate' && own === null)
+    scope.notices.push(`no certificate in PEM could be read in ${shown(name)}: when it ends is not known`);
+  if (isNew && expires !== '' && expires <= scope.stamp.time)
+    scope.notices.push(`${shown(name)} expired at ${expires}: it is refused from the start`);
   const rotations = (before?.rotations ?? 0) + (options.operation === 'rotate' ? 1 : 0);
   const note: Note = {
     operation: options.operation,
@@ -118,7 +123,10 @@ export async function putSecret(scope: WriteScope, options: PutOptions): Promise
     scope.notices.push(
       `${shown(name)} has a hook, and it was not run: nothing was changed where the value is used`,
     );
-  if (entry !== null && history !== null) await noteOwed(scope, reader, entry, history);
+  if (entry !== null && history !== null) {
+    await noteOwed(scope, reader, entry, history);
+    if (state === 'live') await tellOfEndedGrace(scope, reader, entry, history);
+  }
   const { version } = line.value;
   await scope.trace.name(reader, name, version);
   const from = current?.value.version ?? 0;
@@ -139,6 +147,16 @@ export async function putSecret(scope: WriteScope, options: PutOptions): Promise
     created: entry === null,
     revived: entry !== null && entry.removed !== '',
   };
+}
+
+/** What a value inherits of the one before: an expiry that is over was that one's own. */
+function expiryToKeep(scope: WriteScope, name: string, before: Note | null): string {
+  const expires = before?.expires ?? '';
+  if (expires === '' || expires > scope.stamp.time) return expires;
+  scope.notices.push(
+    `the value of ${shown(name)} before expired at ${expires}; the new one has no expiry (--expires sets one)`,
+  );
+  return '';
 }
 
 function parseText(value: Bytes): string {

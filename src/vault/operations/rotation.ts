@@ -10,6 +10,7 @@ import type { Line } from '../../format/json-line.ts';
 import type { ValueLine } from '../../format/lines.ts';
 import type { EnvironmentReader } from '../environment-reader.ts';
 import { currentVersion } from '../secret-history.ts';
+import { tellOfEndedGrace } from './forgotten-value.ts';
 import type { Scope, WriteScope } from '../scope.ts';
 import { putSecret, retain } from './put.ts';
 import { findSecret, shown } from './secret.ts';
@@ -113,6 +114,7 @@ export async function settleRotation(
   const draft = await scope.draft(environment);
   const { entry, history } = await findSecret(scope, environment, name);
   const from = currentVersion(history)?.value.version ?? 0;
+  if (state === 'live') await tellOfEndedGrace(scope, draft.reader, entry, history);
   await draft.settleVersion(entry.secret, version, state);
   await scope.trace.name(draft.reader, name, version);
   const { secret } = entry;

@@ -56,12 +56,18 @@ export interface VaultStatus {
   readonly rotationsUnderWay: readonly PendingRotation[];
 }
 
-export async function vaultStatus(scope: Scope, place: Place): Promise<VaultStatus> {
+/** @param only name of the only environment to be counted, or `null` for all @throws as `Scope.entry` */
+export async function vaultStatus(
+  scope: Scope,
+  place: Place,
+  only: string | null = null,
+): Promise<VaultStatus> {
   const { document, authority, identity } = scope;
+  const counted = only === null ? document.environments.map(({ entry }) => entry) : [scope.entry(only)];
   const { n, time, by } = document.snapshot.value;
   const environments: EnvironmentStatus[] = [];
   const rotationsUnderWay: PendingRotation[] = [];
-  for (const { entry } of document.environments) {
+  for (const entry of counted) {
     if (authority.grantLevel(identity.principal, entry.id) === null) {
       environments.push({ name: entry.name, ...unknown });
       continue;

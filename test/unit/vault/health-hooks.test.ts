@@ -159,7 +159,11 @@ test.each<[string, HookDefinition]>([
 ])('what can let old values go is what has a step for it: %s', async (_, definition) => {
   const hook =
     definition.use === null
-      ? shellHook(definition.commands, {}, async () => Promise.resolve(), null)
+      ? shellHook(definition.commands, {
+          environment: {},
+          report: async () => Promise.resolve(),
+          keeper: null,
+        })
       : await readyHook(definition.use, {
           settings: definition.settings,
           secrets: async () => Promise.reject(new Error('none')),

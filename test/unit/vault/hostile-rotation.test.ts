@@ -262,10 +262,13 @@ test('a hook sees no value of a hook around it', async () => {
   await runHook(
     'printf "[%s%s]" "$VAULT_OLD_VALUE" "$VAULT_NEW_VALUE"',
     { name: 'db', environment, old: null, value },
-    outer,
-    async (bytes) => {
-      out += Buffer.from(bytes).toString();
-      return Promise.resolve();
+    {
+      environment: outer,
+      report: async (bytes) => {
+        out += Buffer.from(bytes).toString();
+        return Promise.resolve();
+      },
+      keeper: null,
     },
   );
   expect(out).toBe('[]');
