@@ -21,7 +21,7 @@ import type { Vault } from '../src/vault/vault.ts';
 import { examples, group, listed, type Act, type Declare } from './command.ts';
 import type { Context } from './context.ts';
 import { jsonText } from './report.ts';
-import { newPassphrase } from './credentials.ts';
+import { newPassphrase, newPassphraseIn } from './credentials.ts';
 import { addKdfOptions, kdfFrom, type KdfOptions } from './kdf-options.ts';
 
 interface AccessFlags extends KdfOptions {
@@ -118,7 +118,7 @@ async function entranceFrom(
   const passphrase =
     flags.newPassphraseFile === undefined
       ? await newPassphrase(context, `passphrase for ${name}:`, false)
-      : context.readLine(flags.newPassphraseFile, 'the new passphrase');
+      : await newPassphraseIn(context, flags.newPassphraseFile);
   const credential = { type: 'passphrase', passphrase } as const;
   return { entrance: { type: 'passphrase', credential, kdf }, text: null, question: null };
 }

@@ -126,8 +126,34 @@ function usesDevice(context: CredentialInputs, types: ReadonlySet<string>): bool
   return named || !(types.has('passphrase') || types.has('passphrase+keyfile'));
 }
 
-/** A new passphrase: given, or asked for twice. @throws UsageError if the two differ or it is empty */
+/** A new passphrase: given, or asked for twice; a weak one is told. @throws UsageError if the two differ or it is empty */
 export async function newPassphrase(
+  context: CredentialInputs,
+  question: string,
+  useGiven: boolean,
+): Promise<string> {
+  const chosen = await choosePassphrase(context, question, useGiven);
+  await tellIfWeak(context, chosen);
+  return chosen;
+}
+
+/** The same, from a file. */
+export async function newPassphraseIn(context: CredentialInputs, path: string): Promise<string> {
+  const chosen = context.readLine(path, 'the new passphrase');
+  await tellIfWeak(context, chosen);
+  return chosen;
+}
+
+async function tellIfWeak(context: CredentialInputs, passphrase: string): Promise<void> {
+  const { judge } = await import('../src/lifecycle/weakness.ts');
+  const bytes = new Uint8Array(Buffer.from(passphrase, 'utf8'));
+  const isWeak = judge('password', '', bytes).weakness !== null;
+  bytes.fill(0);
+  if (isWeak)
+    context.warn('the passphrase is easy to guess, and whoever has the file may try as often as they like');
+}
+
+async function choosePassphrase(
   context: CredentialInputs,
   question: string,
   useGiven: boolean,

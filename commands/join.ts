@@ -8,7 +8,7 @@ import type { Newcomer } from '../src/vault/join.ts';
 import type { Place } from '../src/vault/place.ts';
 import { examples, type Declare } from './command.ts';
 import type { Context } from './context.ts';
-import { newPassphrase } from './credentials.ts';
+import { newPassphrase, newPassphraseIn } from './credentials.ts';
 import { addKdfOptions, choosesKdf, kdfFrom, type KdfOptions } from './kdf-options.ts';
 
 interface JoinFlags extends KdfOptions {
@@ -42,7 +42,7 @@ async function newcomer(context: Context, flags: JoinFlags): Promise<Newcomer> {
   const passphrase =
     flags.newPassphraseFile === undefined
       ? await newPassphrase(context, 'a passphrase of your own:', true)
-      : context.readLine(flags.newPassphraseFile, 'the new passphrase');
+      : await newPassphraseIn(context, flags.newPassphraseFile);
   return { credential: { type: 'passphrase', passphrase, keyFile: context.keyFile() }, kdf };
 }
 

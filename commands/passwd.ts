@@ -8,7 +8,7 @@ import type { CredentialSource } from '../src/vault/opening.ts';
 import type { Vault } from '../src/vault/vault.ts';
 import { examples, type Declare } from './command.ts';
 import type { Context } from './context.ts';
-import { newPassphrase } from './credentials.ts';
+import { newPassphrase, newPassphraseIn } from './credentials.ts';
 import { sameDevice } from './devices.ts';
 import { withRecoveryKey, type KeepKey, type RecoveryFlags } from './recovery-key.ts';
 import type { Credential } from '../src/access/slot.ts';
@@ -51,7 +51,7 @@ export const declareRecover: Declare = (program, act) => {
 
 async function wantedPassphrase(context: Context, flags: PasswdFlags, useGiven: boolean): Promise<string> {
   if (flags.newPassphraseFile === undefined) return newPassphrase(context, 'new passphrase:', useGiven);
-  return context.readLine(flags.newPassphraseFile, 'the new passphrase');
+  return newPassphraseIn(context, flags.newPassphraseFile);
 }
 
 /** Whoever has unlocked with a device keeps it beside the new passphrase, unless a key file takes its place. */

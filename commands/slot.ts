@@ -12,7 +12,7 @@ import { kdfText } from './kdf-text.ts';
 import { examples, group, type Act, type Declare } from './command.ts';
 import type { Context } from './context.ts';
 import { jsonText } from './report.ts';
-import { newPassphrase } from './credentials.ts';
+import { newPassphrase, newPassphraseIn } from './credentials.ts';
 import { checkOneWay, newAge, newDevice } from './devices.ts';
 import { addKdfOptions, kdfFrom, type KdfOptions } from './kdf-options.ts';
 import { withRecoveryKey, type RecoveryFlags } from './recovery-key.ts';
@@ -115,7 +115,7 @@ async function wantedCredential(context: Context, flags: SlotAddFlags): Promise<
   const passphrase = async (): Promise<string> =>
     flags.newPassphraseFile === undefined
       ? newPassphrase(context, 'new passphrase:', false)
-      : context.readLine(flags.newPassphraseFile, 'the new passphrase');
+      : newPassphraseIn(context, flags.newPassphraseFile);
   const kdf = await kdfFrom(context, flags);
   if (flags.pkcs11 !== undefined)
     return { type: 'device', kdf, ...(await newDevice(context, flags.pkcs11, passphrase)) };

@@ -15,11 +15,20 @@ const drainMs = 1_000;
 
 const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
+/** Of one child. */
+interface Turn {
+  /** @param exited settles when it has ended */
+  keep(child: ChildProcess, exited: Promise<unknown>): void;
+  /** Its output has ended as well, or it never began. */
+  release(): void;
+}
+
 export class ChildKeeper {
   /** Whether they are to have sessions of their own. */
   readonly detached: boolean;
   readonly #hasSignals: boolean;
   readonly #children = new Map<ChildProcess, Promise<unknown>>();
+  #turns = 0;
   #isEnding = false;
   readonly #leave = (): void => {
     for (const child of this.#children.keys()) {
@@ -40,26 +49,37 @@ export class ChildKeeper {
     return !this.#hasSignals;
   }
 
-  /** @throws InterruptedError once they were ended: no other begins, and how one has ended says nothing */
+  /** @throws InterruptedError once they were ended: how one has ended says nothing then */
   check(): void {
     if (this.#isEnding) throw new InterruptedError();
   }
 
-  /** @param exited settles when it has ended. @returns what to call when its output has ended as well */
-  keep(child: ChildProcess, exited: Promise<unknown>): () => void {
-    if (this.#children.size === 0) this.#watch();
-    this.#children.set(child, exited);
-    return () => {
-      this.#children.delete(child);
-      if (this.#children.size > 0) return;
-      process.off('exit', this.#leave);
-      for (const signal of endingSignals) process.off(signal, this.#onSignal);
+  /**
+   * Called before a child begins, so that no signal comes between.
+   * @throws InterruptedError once they were ended: no other begins
+   */
+  begin(): Turn {
+    this.check();
+    if (this.#turns === 0) this.#watch(true);
+    this.#turns += 1;
+    let own: ChildProcess | null = null;
+    return {
+      keep: (child, exited) => {
+        own = child;
+        this.#children.set(child, exited);
+      },
+      release: () => {
+        if (own !== null) this.#children.delete(own);
+        this.#turns -= 1;
+        if (this.#turns === 0) this.#watch(false);
+      },
     };
   }
 
-  #watch(): void {
-    process.on('exit', this.#leave);
-    if (this.#hasSignals) for (const signal of endingSignals) process.on(signal, this.#onSignal);
+  #watch(on: boolean): void {
+    const set = on ? 'on' : 'off';
+    process[set]('exit', this.#leave);
+    if (this.#hasSignals) for (const signal of endingSignals) process[set](signal, this.#onSignal);
   }
 
   /** Ends all of them: SIGTERM, and SIGKILL after some seconds. Resolves when they have ended. */

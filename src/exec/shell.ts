@@ -41,20 +41,32 @@ export async function runProgram(
   work: (child: ChildProcess) => readonly Promise<unknown>[],
 ): Promise<number> {
   const { spawn } = await import('node:child_process');
-  keeper?.check();
-  const child = spawn(file, words, {
-    env: { ...environment },
-    cwd,
-    stdio: [...stdio],
-    detached: keeper?.detached === true,
-    // A line for cmd.exe is one already.
-    windowsVerbatimArguments: file === windowsShell,
-  });
-  const exited = new Promise((resolve) => {
-    child.once('exit', resolve);
-    child.once('error', resolve);
-  });
-  const release = keeper?.keep(child, exited);
+  const turn = keeper?.begin();
+  try {
+    const child = spawn(file, words, {
+      env: { ...environment },
+      cwd,
+      stdio: [...stdio],
+      detached: keeper?.detached === true,
+      // A line for cmd.exe is one already.
+      windowsVerbatimArguments: file === windowsShell,
+    });
+    const exited = new Promise((resolve) => {
+      child.once('exit', resolve);
+      child.once('error', resolve);
+    });
+    turn?.keep(child, exited);
+    return await untilEnded(child, keeper, work);
+  } finally {
+    turn?.release();
+  }
+}
+
+async function untilEnded(
+  child: ChildProcess,
+  keeper: ChildKeeper | null,
+  work: (child: ChildProcess) => readonly Promise<unknown>[],
+): Promise<number> {
   try {
     const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
     const [[code, signal]] = await Promise.all([closed, ...work(child)]);
@@ -66,7 +78,5 @@ export async function runProgram(
     else child.kill();
     keeper?.check();
     throw error;
-  } finally {
-    release?.();
   }
 }

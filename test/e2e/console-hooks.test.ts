@@ -1,11 +1,10 @@
 /** Hooks and commands that the console runs: kept from its terminal, told of on its screen, ended with it. */
 import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect } from 'vitest';
-import { isAlive } from '../support/is-alive.ts';
 import { scenario, type BinaryVault } from '../support/binary-vault.ts';
 import { expectRestored, open, type Console } from '../support/console-terminal.ts';
+import { isAlive, processes } from '../support/hook-processes.ts';
 
 const ctrlC = '\u0003';
 
@@ -18,18 +17,6 @@ async function withHook(vault: BinaryVault, ...hook: readonly string[]): Promise
   console.screen.type('\u001b[B');
   await console.screen.until(/^> db /mu);
   return console;
-}
-
-/** Numbers of processes that a hook has written to a file. */
-async function processes(vault: BinaryVault, count: number): Promise<string[]> {
-  const file = vault.in('pids');
-  const end = Date.now() + 15_000;
-  while (Date.now() < end) {
-    const found = existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : [];
-    if (found.length === count) return found;
-    await pause(20);
-  }
-  throw new Error('the hook did not begin');
 }
 
 const saysPids = 'echo $$ >> pids; sleep 60 & echo $! >> pids; wait';

@@ -16,6 +16,8 @@ import { BinaryVault, fastKdf, scenario } from '../support/binary-vault.ts';
 const mode = (file: string): string => (statSync(file).mode & 0o777).toString(8);
 const fast = [...fastKdf, '--no-recovery'];
 
+const strong = 'tundra-basil-oxcart-plinth-veto';
+
 describe('init', () => {
   test('makes folders and files for their owner alone, whatever the umask', async () => {
     const vault = new BinaryVault();
@@ -49,6 +51,21 @@ describe('init', () => {
     expect(message).toContain('--recovery-file');
     await vault.fails(2, ['init', ...fastKdf, '--recovery-file', 'key', '--no-recovery']);
     expect(readdirSync(vault.folder)).toEqual([]);
+  });
+
+  test('warns of a passphrase that is easy to guess, wherever a new one comes from', async () => {
+    const warning = 'the passphrase is easy to guess';
+    const weak = new BinaryVault({ VAULT_PASSPHRASE: 'Summer2024!' });
+    const made = await weak.ok(['init', ...fastKdf, '--no-recovery']);
+    expect(made.stderr).toContain(warning);
+    writeFileSync(weak.in('strong'), `${strong}\n`);
+    writeFileSync(weak.in('weak'), 'letmein99\n');
+    const changes = ['passwd', ...fastKdf, '--new-passphrase-file'];
+    expect((await weak.ok([...changes, 'strong'])).stderr).not.toContain(warning);
+    const env = { VAULT_PASSPHRASE: strong };
+    expect((await weak.ok([...changes, 'weak'], { env })).stderr).toContain(warning);
+    const other = new BinaryVault(env);
+    expect((await other.ok(['init', ...fastKdf, '--no-recovery'])).stderr).not.toContain(warning);
   });
 
   test('writes the recovery key to a new file of 0600, and nowhere else; it lets one back in', async () => {
@@ -176,7 +193,7 @@ describe('key derivation', () => {
   });
 
   test('warns where it is weak, and only there', async () => {
-    const vault = new BinaryVault();
+    const vault = new BinaryVault({ VAULT_PASSPHRASE: strong });
     const cases: readonly (readonly [string, readonly string[], boolean])[] = [
       ['a', ['--memory', '8', '--passes', '1'], true],
       ['b', ['--memory', '18', '--passes', '2'], true],

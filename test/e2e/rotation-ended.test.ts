@@ -4,14 +4,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect } from 'vitest';
 import { binary } from '../binary-is-built.ts';
-import { scenario, type BinaryVault } from '../support/binary-vault.ts';
-import { isAlive } from '../support/is-alive.ts';
+import { scenario } from '../support/binary-vault.ts';
+import { isAlive, processes } from '../support/hook-processes.ts';
 
 /** Starts a child of its own, says so, and would bring the value once somebody lets it. */
 const slow = `sleep 300 & echo $! > pids; echo $$ >> pids; while ! test -e go; do sleep 0.02; done; printf %s "$VAULT_NEW_VALUE" > server`;
-
-const pidsOf = (vault: BinaryVault): string[] =>
-  existsSync(vault.in('pids')) ? readFileSync(vault.in('pids'), 'utf8').trim().split('\n') : [];
 
 describe('a signal', () => {
   for (const [signal, args] of [
@@ -31,11 +28,11 @@ describe('a signal', () => {
         });
         let said = '';
         child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
-        await expect.poll(() => pidsOf(vault).length, { timeout: 20_000 }).toBe(2);
+        const pids = await processes(vault, 2);
         child.kill(signal);
         const [status] = (await once(child, 'close')) as [number | null];
         expect(status).toBe(130);
-        for (const pid of pidsOf(vault)) await expect.poll(() => isAlive(pid)).toBe(false);
+        expect(pids.filter(isAlive)).toEqual([]);
         writeFileSync(vault.in('go'), '');
         expect(existsSync(vault.in('server'))).toBe(false);
         expect(await vault.text('db')).toBe('one');
@@ -53,7 +50,7 @@ describe('a signal', () => {
       env: vault.environment(),
       stdio: 'ignore',
     });
-    await expect.poll(() => pidsOf(vault).length, { timeout: 20_000 }).toBe(2);
+    await processes(vault, 2);
     child.kill('SIGTERM');
     await once(child, 'close');
     const { rotationsUnderWay } = (await vault.json(['status'])) as { rotationsUnderWay: unknown[] };

@@ -6,7 +6,7 @@ import { InterruptedError } from '../../src/errors.ts';
 import { ChildKeeper } from '../../src/exec/child-keeper.ts';
 import { runHook } from '../../src/exec/hook.ts';
 import { awaitOutput } from '../../src/exec/output-of.ts';
-import { isAlive } from '../support/is-alive.ts';
+import { isAlive } from '../support/hook-processes.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const environment = { PATH: process.env['PATH'] };
