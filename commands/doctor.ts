@@ -72,7 +72,7 @@ async function runDoctor(context: Context, { strict, ignore }: DoctorFlags): Pro
   else await show(context, findings, counts, ignored);
   if (findings.some(({ id }) => integrityFindings.has(id)))
     throw new IntegrityError('something does not hold together: the report says what', {
-      hint: '`vault verify` says more; do not write before it is mended',
+      hint: '`vault verify` says more; see to it as the report says before you write',
     });
   return strict === true && !ok ? 1 : 0;
 }

@@ -50,7 +50,7 @@ describe('--dry-run', () => {
       'touch ran',
     ]);
     await vault.ok(['hook', 'use', 'x', 'a']);
-    expect(await told(vault, ['rotate', 'a'])).toContain('version 2\n');
+    expect(await told(vault, ['rotate', 'a'])).toContain('version 2\nvault: apply and check would be run\n');
     expect(existsSync(vault.in('ran'))).toBe(false);
     await vault.put('tls', 'x', '--type', 'certificate');
     await vault.fails(2, ['rotate', 'tls', '--dry-run']);
