@@ -4,7 +4,9 @@ import { secretTypes, type SecretType } from '../src/format/secret-type.ts';
 import { defaultGenerator, generators, recipe, type Shape } from '../src/lifecycle/generate.ts';
 import { neverRotated } from '../src/lifecycle/rotation-intervals.ts';
 import { parseDuration, parseMoment } from '../src/lifecycle/time.ts';
-import { putSecret, type Metadata, type PutResult } from '../src/vault/operations/put.ts';
+import { describeSecret } from '../src/vault/operations/describe.ts';
+import type { Metadata } from '../src/vault/operations/metadata.ts';
+import { putSecret, type PutResult } from '../src/vault/operations/put.ts';
 import type { Command } from 'commander';
 import { collectPairs, examples, oneOfWords, wholeNumber, type Declare } from './command.ts';
 import type { Context } from './context.ts';
@@ -23,6 +25,7 @@ interface PutFlags {
   readonly ifVersion?: number;
   readonly ifAbsent?: boolean;
   readonly exact?: boolean;
+  readonly keep?: boolean;
   readonly dryRun?: boolean;
 }
 
@@ -54,6 +57,7 @@ export const declarePut: Declare = (program, act) => {
     .option('--file <file>', 'take the bytes of a file; - is standard input')
     .option('--field <path>', 'set one field of a structured secret')
     .option('--generate [spec]', `generate the value (default: ${defaultGenerator})`)
+    .option('--keep', 'leave the value as it is, and change only what is said of it')
     .option('--exact', 'keep a final newline, and allow nothing at all')
     .option('--dry-run', 'say what would be done, and do nothing')
     .action(act<PutFlags>(runPut));
@@ -67,6 +71,7 @@ export const declarePut: Declare = (program, act) => {
     'printf %s "$TOKEN" | vault put ci/token --type token --expires 90d',
     'vault put tls/web --file web.pem --type certificate',
     'vault put db/password --generate password:40',
+    'vault put db/password --keep --type password --rotate-every 90d',
   );
 };
 
@@ -113,6 +118,10 @@ function intervalFrom(text: string): number {
 
 async function runPut(context: Context, flags: PutFlags, name = ''): Promise<void> {
   const metadata = metadataFrom(context, flags);
+  if (flags.keep === true) {
+    await describe(context, flags, name, metadata);
+    return;
+  }
   const vault = await context.openVault();
   if (flags.generate !== undefined && flags.file !== undefined)
     throw new UsageError('--generate and --file exclude each other');
@@ -146,6 +155,29 @@ async function runPut(context: Context, flags: PutFlags, name = ''): Promise<voi
   } finally {
     value.fill(0);
   }
+}
+
+/** Without a value: standard input is left alone. */
+async function describe(context: Context, flags: PutFlags, name: string, metadata: Metadata): Promise<void> {
+  const { file, field, generate, exact, ifAbsent, ifVersion = null, dryRun } = flags;
+  if ([file, field, generate, exact, ifAbsent].some((flag) => flag !== undefined))
+    throw new UsageError('--keep leaves the value as it is: leave out what says where another comes from');
+  const vault = await context.openVault();
+  const result = await vault.write('put', async (scope) => {
+    const done = await describeSecret(scope, {
+      environment: context.environment,
+      name,
+      metadata,
+      ifVersion,
+    });
+    if (dryRun === true) scope.discard();
+    return done;
+  });
+  if (context.json) context.outputJson({ ...result, dryRun: dryRun === true, generated: null });
+  else
+    context.inform(
+      `what is said of ${context.shown(name)} in ${result.environment} ${dryRun === true ? 'would be' : 'was'} changed; version ${result.version} stays`,
+    );
 }
 
 /** @param trial of a dry run, with what would be generated */

@@ -82,7 +82,7 @@ function mayBeAnything(
 function unfit({ name, environment, type }: SecretInfo): Result {
   const reason =
     type === 'other'
-      ? 'it may be anything: give --generate or a hook if random characters can take its place'
+      ? 'it may be anything: say its type (`vault put NAME --keep --type …`), or give --generate'
       : `what it takes is not known for a ${type}: give --command or --generate`;
   return { name, environment, version: null, code: 'USAGE', reason };
 }

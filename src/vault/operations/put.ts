@@ -1,12 +1,10 @@
 /** Storing values: new secrets, new versions, rotation. One place decides versions, metadata, retention. */
 import { ConcurrencyError, SecretNotFoundError, UsageError } from '../../errors.ts';
-import { parseUtf8, type Bytes, utf8 } from '../../crypto/bytes.ts';
+import { parseUtf8, type Bytes } from '../../crypto/bytes.ts';
 import type { CatalogEntry, Note } from '../../format/catalog.ts';
-import { hookIdProblem } from '../../format/hook.ts';
 import type { Line } from '../../format/json-line.ts';
 import type { ValueLine } from '../../format/lines.ts';
 import { limits } from '../../format/limits.ts';
-import type { SecretType } from '../../format/secret-type.ts';
 import { certificateExpiry } from '../../lifecycle/certificate.ts';
 import { urlProblem } from '../../lifecycle/database-credential.ts';
 import { withField } from '../../lifecycle/field.ts';
@@ -15,21 +13,8 @@ import type { Draft } from '../draft.ts';
 import { currentVersion } from '../secret-history.ts';
 import type { WriteScope } from '../scope.ts';
 import { noteOwed, tellOfEndedGrace } from './forgotten-value.ts';
+import { mergeEntry, type Metadata } from './metadata.ts';
 import { checkName, shown } from './secret.ts';
-
-/** Metadata to set; `undefined` leaves what is there. */
-export interface Metadata {
-  readonly type?: SecretType | undefined;
-  readonly description?: string | undefined;
-  /** Tags to set; an empty value removes one. */
-  readonly tags?: ReadonlyMap<string, string> | undefined;
-  readonly variable?: string | undefined;
-  /** A moment, or `null` for none. */
-  readonly expires?: Date | null | undefined;
-  readonly intervalSeconds?: number | undefined;
-  /** Id of a stored hook; empty for none. */
-  readonly hook?: string | undefined;
-}
 
 export interface PutOptions {
   readonly environment: string | null;
@@ -167,7 +152,11 @@ function parseText(value: Bytes): string {
   }
 }
 
-function checkConditions(options: PutOptions, version: number): void {
+/** @throws ConcurrencyError; SecretNotFoundError */
+export function checkConditions(
+  options: Pick<PutOptions, 'name' | 'ifVersion' | 'ifAbsent' | 'mustExist'>,
+  version: number,
+): void {
   const { name, ifVersion, ifAbsent, mustExist } = options;
   if (ifAbsent === true && version > 0) {
     throw new ConcurrencyError(`${shown(name)} exists already, at version ${version}`, {}, 'ALREADY_EXISTS');
@@ -178,57 +167,6 @@ function checkConditions(options: PutOptions, version: number): void {
   }
   if (mustExist === true && version === 0)
     throw new SecretNotFoundError(`there is no secret ${shown(name)} to rotate`);
-}
-
-function mergeEntry(
-  entry: CatalogEntry | null,
-  name: string,
-  newId: () => string,
-  time: string,
-  metadata: Metadata,
-): CatalogEntry {
-  const { type, description, tags, variable, intervalSeconds, hook } = metadata;
-  if (description !== undefined && utf8(description).length > limits.description) {
-    throw new UsageError(`a description has at most ${limits.description} bytes`);
-  }
-  return {
-    name,
-    secret: entry?.secret ?? newId(),
-    type: type ?? entry?.type ?? 'other',
-    description: description ?? entry?.description ?? '',
-    tags: mergeTags(entry?.tags ?? [], tags ?? new Map()),
-    variable: checkVariable(variable ?? entry?.variable ?? ''),
-    created: entry?.created ?? time,
-    interval: intervalSeconds ?? entry?.interval ?? 0,
-    hook: checkHook(hook ?? entry?.hook ?? ''),
-    removed: '',
-  };
-}
-
-function checkHook(id: string): string {
-  const problem = id === '' ? null : hookIdProblem(id);
-  if (problem !== null) throw new UsageError(`this cannot be the id of a hook: ${problem}`);
-  return id;
-}
-
-function checkVariable(variable: string): string {
-  if (!/^([A-Za-z_][A-Za-z0-9_]{0,127})?$/.test(variable)) {
-    throw new UsageError('a variable is letters, digits and _, and does not begin with a digit');
-  }
-  return variable;
-}
-
-function mergeTags(present: CatalogEntry['tags'], wanted: ReadonlyMap<string, string>): [string, string][] {
-  const all = new Map(present.map(([key, value]) => [key, value]));
-  for (const [key, value] of wanted) {
-    if (key === '' || utf8(key).length > limits.tagPart || utf8(value).length > limits.tagPart) {
-      throw new UsageError(`a tag is KEY=VALUE, each at most ${limits.tagPart} bytes`);
-    }
-    if (value === '') all.delete(key);
-    else all.set(key, value);
-  }
-  if (all.size > limits.tags) throw new UsageError(`a secret has at most ${limits.tags} tags`);
-  return [...all].sort(([a], [b]) => Buffer.compare(utf8(a), utf8(b)));
 }
 
 const dayMs = 86_400_000;
