@@ -145,6 +145,8 @@ export async function newPassphraseIn(context: CredentialInputs, path: string): 
 }
 
 async function tellIfWeak(context: CredentialInputs, passphrase: string): Promise<void> {
+  // With a second factor, whoever has the file alone cannot guess.
+  if (context.keyFile() !== undefined) return;
   const { judge } = await import('../src/lifecycle/weakness.ts');
   const bytes = new Uint8Array(Buffer.from(passphrase, 'utf8'));
   const isWeak = judge('password', '', bytes).weakness !== null;

@@ -55,7 +55,7 @@ async function runDoctor(context: Context, { strict, ignore }: DoctorFlags): Pro
           isTrusted(context, {
             definition: hook.definition,
             origin: 'policy',
-            key: trustKey(vault.authority.domain.vaultId, hook),
+            key: trustKey(context, vault.authority.domain.vaultId, hook),
           }),
         progress: (done) => {
           progress.show(`looked at ${done} secrets`);

@@ -45,12 +45,17 @@ export interface FoundHook {
   readonly key: string | null;
 }
 
-/** By what the acceptance of an environment's hook is kept. */
+/**
+ * By what the acceptance of an environment's hook is kept. Commands are accepted for the folder that they run in: beside a copy of the vault
+ * there may be other scripts of the same names.
+ */
 export function trustKey(
+  context: Pick<Context, 'projectFolder'>,
   vaultId: string,
-  { environmentId, id }: Pick<StoredHook, 'environmentId' | 'id'>,
+  { environmentId, id, definition }: Pick<StoredHook, 'environmentId' | 'id' | 'definition'>,
 ): string {
-  return `${vaultId}/${environmentId}/${id}`;
+  const key = `${vaultId}/${environmentId}/${id}`;
+  return definition.use === null ? `${key} in ${context.projectFolder ?? ''}` : key;
 }
 
 /** The hash that is accepted: of everything that the hook says. */
@@ -63,6 +68,7 @@ export const needsTrust = ({ origin }: FoundHook): boolean => origin === 'policy
 
 /** A hook of the environment's policy. @throws SecretNotFoundError HOOK_NOT_FOUND */
 export async function findPolicyHook(
+  context: Pick<Context, 'projectFolder'>,
   vault: Pick<Vault, 'goOn'>,
   environment: string | null,
   id: string,
@@ -80,7 +86,7 @@ export async function findPolicyHook(
   return {
     definition: found.stored.definition,
     origin: 'policy',
-    key: trustKey(found.vaultId, found.stored),
+    key: trustKey(context, found.vaultId, found.stored),
   };
 }
 
@@ -123,7 +129,7 @@ export class HookChoice {
     const definition = own ?? (await this.#find(target.environment, id)).definition;
     if (definition.use === null) {
       // What it says means the same wherever somebody happens to be.
-      const cwd = this.#context.projectFolder;
+      const cwd = own === undefined ? this.#context.projectFolder : undefined;
       const command = definition.commands.command ?? null;
       return { hook: this.#shell(definition.commands, cwd), command, cwd };
     }
@@ -167,7 +173,7 @@ export class HookChoice {
 
   async #look(environment: string, id: string): Promise<FoundHook> {
     const context = this.#context;
-    const found = await findPolicyHook(this.#vault, environment, id);
+    const found = await findPolicyHook(context, this.#vault, environment, id);
     if (!needsTrust(found) || (await isTrusted(context, found))) return found;
     throw new AccessDeniedError(
       `you have not accepted the hook ${id} of ${environment} as it is`,

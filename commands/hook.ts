@@ -96,7 +96,7 @@ async function list(context: Context): Promise<void> {
   const stored = await vault.read('hook-ls', async (scope) =>
     (await listHooks(scope, context.environment)).map((hook) => ({
       ...hook,
-      key: trustKey(scope.document.vaultId, hook),
+      key: trustKey(context, scope.document.vaultId, hook),
     })),
   );
   const { hooks } = context.settings;
@@ -131,9 +131,16 @@ async function list(context: Context): Promise<void> {
     );
 }
 
+/** Where its commands run, for people. */
+function runsIn({ projectFolder }: Context, { use: ready }: HookDefinition): [string, string][] {
+  return ready === null && projectFolder !== undefined ? [['runs in', projectFolder]] : [];
+}
+
 async function show(context: Context, _flags: unknown, id = ''): Promise<void> {
   const vault = await context.openVault();
-  const found = await vault.read('hook-show', async () => findPolicyHook(vault, context.environment, id));
+  const found = await vault.read('hook-show', async () =>
+    findPolicyHook(context, vault, context.environment, id),
+  );
   const sha256 = await hookHash(found.definition);
   const trusted = !needsTrust(found) || (await isTrusted(context, found));
   const parts = partsOf(found.definition);
@@ -144,6 +151,7 @@ async function show(context: Context, _flags: unknown, id = ''): Promise<void> {
       ['id', id],
       ['from', found.origin],
       ...parts,
+      ...runsIn(context, found.definition),
       ['sha256', sha256],
       ...(trusted ? [] : [['trusted', `no; \`vault hook trust ${id}\` accepts it`] as const]),
     ]);
@@ -173,7 +181,7 @@ async function store(context: Context, flags: SetFlags, id = ''): Promise<void> 
     setHook(scope, context.environment, id, definition),
   );
   // Whoever stores it has read it.
-  await accept(context, trustKey(vault.authority.domain.vaultId, done), await hookHash(definition));
+  await accept(context, trustKey(context, vault.authority.domain.vaultId, done), await hookHash(definition));
   context.inform(`the hook ${id} is stored in ${done.environment}`);
   if (context.json) context.outputJson({ id, environment: done.environment });
 }
@@ -194,7 +202,7 @@ async function remove(context: Context, _flags: unknown, id = ''): Promise<void>
 async function use(context: Context, _flags: unknown, id = '', ...names: string[]): Promise<void> {
   const vault = await context.openVault();
   // One that there is: a mistyped id would be found out when it is needed.
-  if (id !== 'none') await findPolicyHook(vault, context.environment, id);
+  if (id !== 'none') await findPolicyHook(context, vault, context.environment, id);
   const environment = await vault.write('hook-use', async (scope) =>
     attachHook(scope, context.environment, names, id === 'none' ? '' : id),
   );
@@ -212,7 +220,9 @@ interface TrustFlags {
 
 async function trust(context: Context, flags: TrustFlags, id = ''): Promise<void> {
   const vault = await context.openVault();
-  const found = await vault.read('hook-show', async () => findPolicyHook(vault, context.environment, id));
+  const found = await vault.read('hook-show', async () =>
+    findPolicyHook(context, vault, context.environment, id),
+  );
   const { key, definition } = found;
   const sha256 = await hookHash(definition);
   if (key === null || !needsTrust(found))
@@ -225,7 +235,10 @@ async function trust(context: Context, flags: TrustFlags, id = ''): Promise<void
     const asks = flags.yes !== true && context.prompter !== null;
     if (asks || !(context.quiet || context.json))
       context.showOnce(
-        renderPairs([...partsOf(definition), ['sha256', sha256]]).replaceAll(/^(?=.)/gm, 'vault: '),
+        renderPairs([...partsOf(definition), ...runsIn(context, definition), ['sha256', sha256]]).replaceAll(
+          /^(?=.)/gm,
+          'vault: ',
+        ),
       );
     await context.confirm(`let the hook ${id} do this from here?`, flags.yes);
     // What was shown is what is accepted, whatever stands in the policy meanwhile.

@@ -111,8 +111,9 @@ export async function newValue(
 
 /** What makes the new value of the present one and what came; `null` where what came is the value. */
 function nextOf(source: Source, { type }: Target, { hook }: ChosenHook, made: Bytes): Step | null {
-  if (source.from === 'generator') return hook.next ?? (type === 'database-credential' ? withPassword : null);
-  return type === 'database-credential' && !hasMembers(made) ? withPasswordIn : null;
+  const next = hook.next ?? (type === 'database-credential' ? withPassword : null);
+  if (source.from === 'generator' || next === null) return next;
+  return type === 'database-credential' && !hasMembers(made) ? inCredential(next) : null;
 }
 
 type Step = (present: Bytes, password: Bytes) => Bytes;
@@ -120,8 +121,21 @@ type Step = (present: Bytes, password: Bytes) => Bytes;
 const withPassword: Step = (present, password) => withLogin(present, password, null);
 
 /** A credential that has no password of its own, a URL perhaps, is replaced whole. */
-const withPasswordIn: Step = (present, password) =>
-  hasMembers(present) ? withPassword(present, password) : Uint8Array.from(password);
+const inCredential =
+  (next: Step): Step =>
+  (present, password) => {
+    if (isUrl(present) !== isUrl(password) && (hasMembers(present) || isUrl(present)))
+      throw new UsageError(
+        isUrl(password)
+          ? 'a URL is no password, and the present value is no URL'
+          : 'the present value is a URL, and this is none',
+        { hint: 'give all of the new value: a URL in place of a URL, a JSON object in place of an object' },
+      );
+    return hasMembers(present) ? next(present, password) : Uint8Array.from(password);
+  };
+
+const isUrl = (value: Bytes): boolean =>
+  /^[a-z][a-z\d+.-]*:\/\//iu.test(Buffer.from(value.subarray(0, 64)).toString('latin1'));
 
 /** What standard input holds, where it is no terminal and not empty. */
 export async function valueFromInput(context: Context, flags: ValueFlags): Promise<Bytes | null> {

@@ -1,5 +1,5 @@
 /** `vault rotate --due` and `--all`: many secrets in one run, with one unlock and one report. */
-import { UsageError } from '../src/errors.ts';
+import { outcomes, UsageError } from '../src/errors.ts';
 import type { SecretType } from '../src/format/secret-type.ts';
 import { listInfo, type ListOptions } from '../src/vault/operations/list.ts';
 import { putSecret } from '../src/vault/operations/put.ts';
@@ -21,7 +21,7 @@ export interface ManyOptions extends HookedOptions {
   readonly dryRun: boolean;
 }
 
-/** @returns the exit status: 1 if any failed */
+/** @returns the exit status: 1 if any failed, that of an interruption where they were interrupted */
 export async function rotateMany(context: Context, options: ManyOptions): Promise<number> {
   const vault = await context.openVault();
   const turns = inTurns(vault);
@@ -65,6 +65,7 @@ export async function rotateMany(context: Context, options: ManyOptions): Promis
   const { failures, done } = await retireDue(context, vault, turns, options);
   results.push(...failures);
   await reportMany(context, { results, retired: done, dryRun: false });
+  if (results.some(({ code }) => code === 'INTERRUPTED')) return outcomes.INTERRUPTED.exit;
   return results.some(({ version }) => version === null) ? 1 : 0;
 }
 

@@ -45,7 +45,9 @@ export async function rotateOne(
       const start = { ...options, value, ifVersion };
       reportRotated(context, await rotateInTwoPhases(context, vault, hook, start));
     } else {
-      const rotation = { ...options, value, operation: 'rotate', mustExist: true } as const;
+      // Of a credential the new value has been made of the present one.
+      const ifVersion = options.ifVersion ?? (target.type === 'database-credential' ? target.version : null);
+      const rotation = { ...options, ifVersion, value, operation: 'rotate', mustExist: true } as const;
       reportPut(context, await vault.write('rotate', async (scope) => putSecret(scope, rotation)));
     }
   } finally {

@@ -29,14 +29,23 @@ export class ChildKeeper {
   readonly #hasSignals: boolean;
   readonly #children = new Map<ChildProcess, Promise<unknown>>();
   #turns = 0;
-  #isEnding = false;
+  #ending: Promise<unknown> | null = null;
+  #isWatching = false;
   readonly #leave = (): void => {
     for (const child of this.#children.keys()) {
       if (this.detached) signalGroup(child, 'SIGTERM');
       else child.kill();
     }
   };
-  readonly #onSignal = (): void => void this.end();
+  readonly #onSignal = (signal: NodeJS.Signals): void => {
+    if (this.#turns > 0) {
+      void this.end();
+      return;
+    }
+    // No child: it ends us as it would have.
+    for (const one of endingSignals) process.off(one, this.#onSignal);
+    process.kill(process.pid, signal);
+  };
 
   /** @param sharing whether they share our terminal, and a signal that would end us while one runs ends them: `end` is called for it */
   constructor(sharing: 'terminal' | 'nothing') {
@@ -51,7 +60,7 @@ export class ChildKeeper {
 
   /** @throws InterruptedError once they were ended: how one has ended says nothing then */
   check(): void {
-    if (this.#isEnding) throw new InterruptedError();
+    if (this.#ending !== null) throw new InterruptedError();
   }
 
   /**
@@ -60,7 +69,7 @@ export class ChildKeeper {
    */
   begin(): Turn {
     this.check();
-    if (this.#turns === 0) this.#watch(true);
+    this.#watch();
     this.#turns += 1;
     let own: ChildProcess | null = null;
     return {
@@ -71,27 +80,42 @@ export class ChildKeeper {
       release: () => {
         if (own !== null) this.#children.delete(own);
         this.#turns -= 1;
-        if (this.#turns === 0) this.#watch(false);
       },
     };
   }
 
-  #watch(on: boolean): void {
-    const set = on ? 'on' : 'off';
-    process[set]('exit', this.#leave);
-    if (this.#hasSignals) for (const signal of endingSignals) process[set](signal, this.#onSignal);
+  /**
+   * Once a child has ended: whether that says anything. A signal that came at the same time is heard first.
+   * @param signal that ended it, or `null`: Ctrl-C at the terminal that it shares with us is meant for both
+   * @throws InterruptedError when all have ended, if they were told to
+   */
+  async settle(signal: NodeJS.Signals | null): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.#hasSignals && (signal === 'SIGINT' || signal === 'SIGHUP')) void this.end();
+    await this.#ending;
+    this.check();
+  }
+
+  /** From the first child on, to our end: a signal between two of them must not be lost either. */
+  #watch(): void {
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    process.on('exit', this.#leave);
+    if (this.#hasSignals) for (const signal of endingSignals) process.on(signal, this.#onSignal);
   }
 
   /** Ends all of them: SIGTERM, and SIGKILL after some seconds. Resolves when they have ended. */
   async end(): Promise<void> {
-    this.#isEnding = true;
-    await Promise.all(
-      Array.from(this.#children, async ([child, exited]) => {
-        await terminate(child, exited, this.detached);
-        after(drainMs, () => {
-          for (const stream of [child.stdout, child.stderr]) stream?.destroy();
-        });
-      }),
+    this.#ending ??= Promise.all(
+      Array.from(this.#children, async ([child, exited]) => this.#endOne(child, exited)),
     );
+    await this.#ending;
+  }
+
+  async #endOne(child: ChildProcess, exited: Promise<unknown>): Promise<void> {
+    await terminate(child, exited, this.detached);
+    after(drainMs, () => {
+      for (const stream of [child.stdout, child.stderr]) stream?.destroy();
+    });
   }
 }

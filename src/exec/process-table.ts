@@ -32,14 +32,14 @@ export function isInForeground(): boolean {
 }
 
 /**
- * All that a process has started, and what those have started, as far as they are still its descendants: who outlives its
+ * All that these processes have started, and what those have started, as far as they are still its descendants: who outlives its
  * parent belongs to someone else. Empty where there is no /proc.
  */
-export function descendants(pid: number): Process[] {
+export function descendants(pids: readonly number[]): Process[] {
   const children = new Map<number, Row[]>();
   for (const entry of allRows()) children.set(entry.parent, [...(children.get(entry.parent) ?? []), entry]);
   const found: Process[] = [];
-  const pending = [pid];
+  const pending = [...pids];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     for (const child of children.get(next) ?? []) {
       found.push({ pid: child.pid, started: child.started, group: child.group });

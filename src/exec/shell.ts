@@ -67,16 +67,18 @@ async function untilEnded(
   keeper: ChildKeeper | null,
   work: (child: ChildProcess) => readonly Promise<unknown>[],
 ): Promise<number> {
+  let signal: NodeJS.Signals | null;
+  let code: number | null;
   try {
     const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
-    const [[code, signal]] = await Promise.all([closed, ...work(child)]);
-    keeper?.check();
-    return code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
+    [[code, signal]] = await Promise.all([closed, ...work(child)]);
   } catch (error) {
     // Nobody takes what it says.
     if (keeper?.detached === true) signalGroup(child, 'SIGTERM');
     else child.kill();
-    keeper?.check();
+    await keeper?.settle(null);
     throw error;
   }
+  await keeper?.settle(signal);
+  return code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
 }

@@ -89,9 +89,18 @@ describe.skipIf(missing !== null)(`ready hooks against PostgreSQL${skipped(missi
     const own = credential('app', "it's \\ mine");
     expect((await vault.run(['rotate', 'db'], { env: env(), input: own })).status).toBe(0);
     expect(await logsIn('db')).toBe(true);
+    for (const [index, name] of ['db', 'pair', 'pair'].entries()) {
+      const before = await current(name);
+      const text = `text ${index} for ${name}`;
+      expect((await vault.run(['rotate', name], { env: env(), input: text })).status).toBe(0);
+      const after = await current(name);
+      expect(after.password).toBe(text);
+      expect(after.username === before.username).toBe(name === 'db');
+      expect(await logsIn(name)).toBe(true);
+    }
+    const inUse = (await current('pair')).username;
     const elsewhere = { host: 'evil.example' };
     for (const input of [
-      'no credential',
       credential('app', 'pässwort'),
       credential('app', ''),
       credential('postgres', 'x'),
@@ -101,7 +110,7 @@ describe.skipIf(missing !== null)(`ready hooks against PostgreSQL${skipped(missi
       await vault.fails(2, ['rotate', 'db'], { env: env(), input });
     await vault.fails(2, ['rotate', 'pair'], {
       env: env(),
-      input: credential('app_a', 'of the role in use'),
+      input: credential(inUse, 'of the role in use'),
     });
     await vault.fails(2, ['rotate', 'db', '--grace', '1h'], { env: env() });
     expect([await logsIn('db'), await logsIn('pair')]).toEqual([true, true]);

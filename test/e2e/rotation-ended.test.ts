@@ -1,5 +1,5 @@
 /** Hooks and the program that runs them: what ends it ends them, and where they run. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect } from 'vitest';
@@ -52,7 +52,49 @@ describe('a signal', () => {
     });
     await processes(vault, 2);
     child.kill('SIGTERM');
-    await once(child, 'close');
+    expect(await once(child, 'close')).toEqual([130, null]);
+    const { rotationsUnderWay } = (await vault.json(['status'])) as { rotationsUnderWay: unknown[] };
+    expect(rotationsUnderWay).toHaveLength(1);
+  });
+});
+
+describe('a hook that does not listen', () => {
+  /** Ignores SIGTERM and holds no pipe of ours. */
+  const deaf = (then: string): string => `sh -c 'trap "" TERM; ${then}' > /dev/null 2>&1`;
+  for (const [what, line] of [
+    ['that its shell has left behind', `${deaf('echo $$ >> pids; sleep 300')} & wait`],
+    [
+      'that begins meanwhile',
+      deaf('echo $$ >> pids; until test -e go; do sleep 0.02; done; sh -c "echo \\$\\$ >> pids; sleep 300"'),
+    ],
+  ] as const)
+    scenario(`nor one ${what}, outlives us`, async (vault) => {
+      await vault.put('db', 'one');
+      const child = spawn(binary, ['rotate', 'db', '--apply', line], {
+        cwd: vault.folder,
+        env: vault.environment(),
+        stdio: 'ignore',
+      });
+      const ended = once(child, 'close');
+      await processes(vault, 1);
+      child.kill('SIGTERM');
+      const goesOn = line.includes('go;');
+      if (goesOn) {
+        // Only once it was heard: SIGTERM reaches the one that is there.
+        writeFileSync(vault.in('go'), '');
+        await processes(vault, 2);
+      }
+      expect(await ended).toEqual([130, null]);
+      expect((await processes(vault, goesOn ? 2 : 1)).filter(isAlive)).toEqual([]);
+    });
+});
+
+describe('a hook that Ctrl-C has ended', () => {
+  scenario('has not failed: nothing is taken back', async (vault) => {
+    await vault.put('db', 'one');
+    const hooks = ['--apply', 'kill -INT $$', '--undo', 'touch undone'];
+    expect((await vault.run(['rotate', 'db', ...hooks])).status).toBe(130);
+    expect(existsSync(vault.in('undone'))).toBe(false);
     const { rotationsUnderWay } = (await vault.json(['status'])) as { rotationsUnderWay: unknown[] };
     expect(rotationsUnderWay).toHaveLength(1);
   });
@@ -77,5 +119,21 @@ describe('where hooks run', () => {
     expect((await vault.text('db')).endsWith('elsewhere')).toBe(false);
     await vault.ok(['rotate', 'db', '--apply', './apply'], { cwd: elsewhere });
     expect(readFileSync(`${elsewhere}/ran`, 'utf8')).toBe('theirs\n');
+  });
+
+  scenario('is accepted with them: beside a copy of the vault they are asked about again', async (vault) => {
+    const copy = vault.in('copy');
+    script(vault.folder, 'ours');
+    await vault.put('db', 'one');
+    await vault.ok(['hook', 'set', 'h', '--apply', './apply']);
+    await vault.ok(['hook', 'use', 'h', 'db']);
+    cpSync(vault.in('.vault'), `${copy}/.vault`, { recursive: true });
+    script(copy, 'theirs');
+    await vault.fails(5, ['rotate', 'db'], { cwd: copy });
+    expect(existsSync(`${copy}/ran`)).toBe(false);
+    expect((await vault.ok(['hook', 'show', 'h'], { cwd: copy })).stdout.toString()).toContain(copy);
+    await vault.ok(['hook', 'trust', 'h', '--yes'], { cwd: copy });
+    await vault.ok(['rotate', 'db'], { cwd: copy });
+    expect(readFileSync(`${copy}/ran`, 'utf8')).toBe('theirs\n');
   });
 });

@@ -36,6 +36,9 @@ describe('of a database credential', () => {
     await vault.put('url', 'mysql://u:one@h', '--type', 'database-credential');
     await vault.ok(['rotate', 'url'], { input: 'mysql://u:two@h' });
     expect(await vault.text('url')).toBe('mysql://u:two@h');
+    await vault.fails(2, ['rotate', 'url'], { input: 'three' });
+    await vault.fails(2, ['rotate', 'db'], { input: 'mysql://u:two@h' });
+    expect([await vault.text('db'), await vault.text('url')]).toEqual([other, 'mysql://u:two@h']);
   });
 });
 
