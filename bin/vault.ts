@@ -11,7 +11,7 @@ import type { Run } from '../commands/command.ts';
 import { commandWord, makeProgram } from '../commands/program.ts';
 import { version } from '../commands/version.ts';
 import { warmUp } from '../src/crypto/warm-up.ts';
-import { SecretsManagerError, outcomes } from '../src/errors.ts';
+import { SecretsManagerError, UsageError, outcomes } from '../src/errors.ts';
 import { realFileSystem } from '../src/storage/file-system.ts';
 import { acquireLock, loadEngine } from '../src/storage/lock.ts';
 import { rehearse } from '../src/vault/rehearsal.ts';
@@ -169,6 +169,11 @@ async function main(): Promise<void> {
   process.on('uncaughtException', (error) => void leave(error));
   process.on('unhandledRejection', (error) => void leave(error));
   // Every way out is process.exit(). Where the loop runs dry, somebody waits for what will never come, and the status would be 0.
+  // Node would print what it hands to children: values.
+  if (/child_process|\*/iu.test(process.env['NODE_DEBUG'] ?? '')) {
+    await leave(new UsageError('NODE_DEBUG would print values: unset it, or name other modules in it'));
+    return;
+  }
   process.on('beforeExit', () => void leave(new Error('nothing left to wait for')));
   await run(process.argv.slice(2));
   process.exit();

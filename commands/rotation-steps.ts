@@ -107,6 +107,10 @@ export class RotationSteps {
 
   /** @param because what failed before, for the error if this fails, too: then the staged version stays */
   async back(because: BackendError | null): Promise<void> {
+    if (this.#hook.steps.undo === undefined)
+      this.#context.warn(
+        `there is no undo for ${this.#context.shown(this.#rotation.name)}: if version ${this.#rotation.version} is in use somewhere, it still is`,
+      );
     const failure = await this.#run('undo');
     if (failure === null) {
       await withdraw(this.#vault, this.#rotation);

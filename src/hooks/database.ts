@@ -55,6 +55,9 @@ function adminOf(value: Uint8Array): Login {
 
 function loginFrom(username: string, password: string, database: string | null): Login {
   if (!plain.test(password)) throw new UsageError('a password has to be printable ASCII characters');
+  // What ends a string in the protocol would begin another parameter of the session.
+  if (`${username}${database ?? ''}`.includes('\0'))
+    throw new UsageError('a user and a database have no character of code 0 in their names');
   return { username, password, database };
 }
 
@@ -101,6 +104,9 @@ export function needsOld(): AccessDeniedError {
 
 /** What a failed connection comes from: a code of the system, of TLS or of the server; never its text, which could quote a value. */
 export function codeOf(error: unknown): string {
-  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : null;
-  return typeof code === 'string' && /^[A-Z0-9_]{1,64}$/u.test(code) ? code : 'no code';
+  if (typeof error !== 'object' || error === null || !('code' in error)) return 'no code';
+  const { code } = error;
+  // A code that a server sends (SQLSTATE) has five characters; a longer one could be a value.
+  const form = 'severity' in error ? /^[A-Z0-9]{5}$/u : /^[A-Z0-9_]{1,64}$/u;
+  return typeof code === 'string' && form.test(code) ? code : 'no code';
 }

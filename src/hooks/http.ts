@@ -53,6 +53,10 @@ async function post(address: URL, step: Step, input: HookInput, authorization: s
     ...valueAs('old', input.old),
     ...valueAs('new', input.value),
   });
+  if (address.protocol === 'https:' && process.env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0')
+    throw new StepFailure('failed: NODE_TLS_REJECT_UNAUTHORIZED lets anybody be the server; unset it', {
+      isUntouched: true,
+    });
   let status: number;
   try {
     const response = await fetch(address, {

@@ -7,8 +7,13 @@ import { connectionOptions, isProven } from './tls.ts';
 
 const connectMs = 10_000;
 
-/** Nothing was changed: not allowed (insufficient_privilege), or somebody else is changing the same role (internal_error). */
-const untouched: ReadonlySet<string> = new Set(['42501', 'XX000']);
+/** Nothing was changed: not allowed (insufficient_privilege), or somebody else is changing the same role. */
+const isRefusal = (code: string, cause: unknown): boolean =>
+  code === '42501' ||
+  (code === 'XX000' &&
+    cause instanceof Error &&
+    'routine' in cause &&
+    cause.routine === 'simple_heap_update');
 
 /** @param sending called before what changes something is sent. @throws StepFailure */
 export async function workAtPostgres(
@@ -25,6 +30,8 @@ export async function workAtPostgres(
     // A function: where there is none, nobody looks for one in a file.
     password: () => login.password,
     ssl: tls === null ? false : connectionOptions(host, tls),
+    // Who stands between two TLS connections cannot pass on one's login at the other (RFC 5929 section 4).
+    enableChannelBinding: tls !== null,
     connectionTimeoutMillis: connectMs,
     application_name: 'vault',
   });
@@ -101,6 +108,6 @@ function failureFrom(cause: unknown, isUntouched: boolean): StepFailure {
   if (isUntouched && code.startsWith('28')) return new LoginRefused(cause);
   return new StepFailure(`failed: the server cannot be used (${code})`, {
     cause,
-    isUntouched: isUntouched || untouched.has(code),
+    isUntouched: isUntouched || isRefusal(code, cause),
   });
 }

@@ -35,7 +35,7 @@ export async function workAtRedis({ address, login, change }: RedisJob, sending:
     await seeWhoWeAre(send, login.username);
     if (change === null) return { isKept: true };
     const { sign, user, hash } = change;
-    if (sign === '#') await refuseAnyPassword(send, user);
+    if (sign === '#') await refuseOthers(send, user);
     sending();
     isUntouched = false;
     await mustBeOk(send('ACL', 'SETUSER', user, `${sign}${hash}`)).catch((error: unknown) => {
@@ -69,28 +69,33 @@ async function seeWhoWeAre(send: Send, user: string): Promise<void> {
   if (name !== user) throw new NotOk();
 }
 
-/** A user that takes any password would get its first one, and with that lose all others. @throws StepFailure */
-async function refuseAnyPassword(send: Send, user: string): Promise<void> {
-  const reply = await send('ACL', 'GETUSER', user).catch(() => null);
+/**
+ * A user that takes any password would get its first one, and with that lose all others; one that there is not would be made.
+ * @throws StepFailure
+ */
+async function refuseOthers(send: Send, user: string): Promise<void> {
+  // Who may not ask goes on.
+  const reply = await send('ACL', 'GETUSER', user).catch(() => undefined);
+  if (reply === null) throw new StepFailure('failed: there is no such user', { isUntouched: true });
   const flags: unknown = Array.isArray(reply) ? reply[reply.indexOf('flags') + 1] : null;
   if (Array.isArray(flags) && flags.includes('nopass'))
     throw new StepFailure('failed: the user takes any password; set one first', { isUntouched: true });
 }
 
-/** Whether the server has written down what changed. */
+/** Whether the server has written down what changed. Where it has a file for users, its configuration has none of them. */
 async function isKept(send: Send): Promise<boolean> {
-  for (const words of [
-    ['ACL', 'SAVE'],
-    ['CONFIG', 'REWRITE'],
-  ]) {
-    try {
-      await mustBeOk(send(...words));
-      return true;
-    } catch {
-      // No such file, or not allowed: the next way.
-    }
+  try {
+    await mustBeOk(send('ACL', 'SAVE'));
+    return true;
+  } catch (error) {
+    if (!(error instanceof Error) || !/not configured to use an ACL file/iu.test(error.message)) return false;
   }
-  return false;
+  try {
+    await mustBeOk(send('CONFIG', 'REWRITE'));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** What an error begins with, of what Redis itself says: anything else could be a value that a server sends back. */

@@ -16,6 +16,9 @@ export function tlsFrom(host: string, settings: ReadonlyMap<string, string>): Tl
   const mode = settings.get('tls') ?? (isLocal(host) ? 'disable' : 'verify-full');
   const file = settings.get('ca');
   const ca = file === undefined ? null : certificateIn(file);
+  // Any server in the world has a certificate of some authority.
+  if (mode === 'verify-ca' && ca === null)
+    throw new UsageError('with tls=verify-ca the hook has to name the authority: ca=FILE');
   return mode === 'disable' ? null : { mode, ca };
 }
 
@@ -33,10 +36,16 @@ export function connectionOptions(host: string, tls: Tls): ConnectionOptions {
   const ca = tls.ca === null ? {} : { ca: tls.ca };
   if (tls.mode === 'require')
     return { ...ca, rejectUnauthorized: isProven(tls), checkServerIdentity: () => undefined };
-  if (tls.mode === 'verify-ca') return { ...ca, checkServerIdentity: () => undefined };
+  // Said, since a variable (NODE_TLS_REJECT_UNAUTHORIZED) can change what is usual.
+  const proven = { ...ca, rejectUnauthorized: true } as const;
+  if (tls.mode === 'verify-ca') return { ...proven, checkServerIdentity: () => undefined };
   // An address is no server name (RFC 6066 section 3), and is what has to stand in the certificate all the same.
   const name = isIP(host) === 0 ? { servername: host } : {};
-  return { ...ca, ...name, checkServerIdentity: (_, certificate) => checkServerIdentity(host, certificate) };
+  return {
+    ...proven,
+    ...name,
+    checkServerIdentity: (_, certificate) => checkServerIdentity(host, certificate),
+  };
 }
 
 const largestCertificate = 1024 ** 2;

@@ -6,12 +6,12 @@ import { skipped } from '../support/tools.ts';
 
 const missing = await redisMissing();
 
-/** redis-cli reads commands, with their arguments, from standard input: no value is an argument of a program. */
+/** As docs/rotation.md has it: no value is an argument of a program, nor a part of a command. */
 const acl = (change: string): string =>
-  `printf 'ACL SETUSER default ${change}%s\\n' "$PASSWORD" | redis-cli -s "$SOCKET" --no-auth-warning | grep -q OK`;
+  `hash=$(printf %s "$PASSWORD" | sha256sum | cut -c1-64); echo "ACL SETUSER default ${change}$hash" | redis-cli -s "$SOCKET" --no-auth-warning | grep -q OK`;
 const asOld = 'export REDISCLI_AUTH="$VAULT_OLD_VALUE"';
-const apply = `${asOld}; PASSWORD="$VAULT_NEW_VALUE"; ${acl('>')}`;
-const undo = `${asOld}; PASSWORD="$VAULT_NEW_VALUE"; ${acl('<')}`;
+const apply = `${asOld}; PASSWORD="$VAULT_NEW_VALUE"; ${acl('#')}`;
+const undo = `${asOld}; PASSWORD="$VAULT_NEW_VALUE"; ${acl('!')}`;
 const check = `REDISCLI_AUTH="$VAULT_NEW_VALUE" redis-cli -s "$SOCKET" --no-auth-warning ping | grep -q PONG`;
 
 describe.skipIf(missing !== null)(`against Redis${skipped(missing ?? '')}`, () => {

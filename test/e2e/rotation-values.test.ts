@@ -71,6 +71,36 @@ describe('nothing to run', () => {
   });
 });
 
+describe('a failure that nothing takes back', () => {
+  scenario('is told, for the value may be in use', async (vault) => {
+    await vault.put('db', 'one');
+    const failing = ['--apply', 'printf %s "$VAULT_NEW_VALUE" > server; exit 1'];
+    const told = await vault.fails(9, ['rotate', 'db', ...failing]);
+    expect(told).toContain('if version 2 is in use somewhere, it still is');
+    expect(await vault.fails(9, ['rotate', 'db', ...failing, '--undo', 'true'])).not.toContain('somewhere');
+  });
+});
+
+describe('variables of the runtime', () => {
+  scenario('that would print values are refused', async (vault) => {
+    await vault.put('db', 'one');
+    for (const debug of ['child_process', 'http,CHILD_PROCESS', '*']) {
+      const told = await vault.fails(2, ['rotate', 'db', '--apply', 'true'], { env: { NODE_DEBUG: debug } });
+      expect(told).toContain('NODE_DEBUG would print values');
+    }
+    await vault.ok(['rotate', 'db', '--apply', 'true'], { env: { NODE_DEBUG: 'fs' } });
+  });
+
+  scenario('that would let anybody be the server are refused', async (vault) => {
+    await vault.put('db', 'one');
+    await vault.ok(['hook', 'set', 'h', '--use', 'http', '--set', 'apply=https://localhost:1/']);
+    const env = { NODE_TLS_REJECT_UNAUTHORIZED: '0' };
+    const told = await vault.fails(9, ['rotate', 'db', '--hook', 'h'], { env });
+    expect(told).toContain('lets anybody be the server');
+    expect(await vault.text('db')).toBe('one');
+  });
+});
+
 describe('an expired secret', () => {
   scenario('can be read again once it has a new value', async (vault) => {
     for (const [name, renew] of [

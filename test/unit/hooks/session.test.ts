@@ -155,6 +155,11 @@ describe('PostgreSQL', () => {
     ['a request for nothing', send(message('R')), brokeOff],
     ['rows for ever', forEver(message('D', '\0\0')), beyond],
     ['nothing', (socket) => socket.destroy(), unusable],
+    [
+      'a code that could be a value',
+      send(Buffer.concat([message('E', 'SERROR\0CSTOLEN_PASSWORD\0Mno\0\0'), message('Z', 'I')])),
+      unusable,
+    ],
     ['what is no answer', send(Buffer.concat([message('C', 'SELECT 1\0'), message('Z', 'I')])), nonsense],
   ];
   test.each(answers)('answers a statement with %s: it may have done it', async (_, answer, expected) => {
@@ -236,6 +241,23 @@ describe('Redis', () => {
   test.each(changes)('answers %s to a change', async (_, answer, expected, isUntouched) => {
     server.instead = { 'ACL SETUSER': answer };
     expect(await failureOf(work())).toEqual({ message: expected, isUntouched });
+  });
+
+  test('a user that is not there is not made', async () => {
+    server.instead = { 'ACL GETUSER': '*-1\r\n' };
+    expect(await failureOf(work())).toEqual({ message: 'failed: there is no such user', isUntouched: true });
+    expect(server.commands.filter((line) => line.startsWith('ACL SETUSER'))).toEqual([]);
+  });
+
+  test('where users have a file of their own, its configuration keeps none of them', async () => {
+    const rewrite = { 'CONFIG REWRITE': '+OK\r\n' };
+    server.instead = { ...rewrite, 'ACL SAVE': '-ERR There was an error trying to save the ACLs.\r\n' };
+    expect(await work()).toMatchObject({ isKept: false });
+    server.instead = {
+      ...rewrite,
+      'ACL SAVE': '-ERR This Redis instance is not configured to use an ACL file. You may want to …\r\n',
+    };
+    expect(await work()).toMatchObject({ isKept: true });
   });
 
   test('does not write it down, whatever it says to that', async () => {
