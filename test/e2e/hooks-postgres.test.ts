@@ -8,6 +8,7 @@ import { binary } from '../binary-is-built.ts';
 import { BinaryVault } from '../support/binary-vault.ts';
 import { LoginLoad } from '../support/login-load.ts';
 import { Postgres, postgresMissing } from '../support/postgres.ts';
+import { TlsRelay } from '../support/tls-relay.ts';
 import { skipped } from '../support/tools.ts';
 
 const missing = await postgresMissing();
@@ -396,6 +397,14 @@ describe.skipIf(missing !== null)(`ready hooks against PostgreSQL${skipped(missi
     expect(await logsIn('tls')).toBe(true);
     await put('tls', credential('app', (await current('tls')).password));
     expect(await rotate({ host: '127.0.0.1', tls: 'verify-full', ca })).toEqual([0, expect.anything()]);
+    // Without a proof of the server's name, who stands between can read the login and not pass it on.
+    const relay = await TlsRelay.start(server.port);
+    const port = String(relay.port);
+    await put('tls', credential('app', (await current('tls')).password, { port: relay.port }));
+    const between = await rotate({ host: '127.0.0.1', tls: 'require', port });
+    expect([between[0], relay.relayed > 0]).toEqual([9, true]);
+    relay.stop();
+    await put('tls', credential('app', (await current('tls')).password));
     const other = server.useTls('elsewhere.example', '192.0.2.1');
     expect(await rotate({ host: '127.0.0.1', tls: 'verify-full', ca: other })).toEqual([
       9,
