@@ -61,6 +61,7 @@ function act<O>(handler: Run<O>) {
       self: isSea() ? [process.execPath] : process.argv.slice(0, 2),
     });
     try {
+      refuseTellingDebug();
       const status = await handler(context, options, ...(words as string[]));
       if (typeof status === 'number') process.exitCode = status;
     } catch (error) {
@@ -69,6 +70,12 @@ function act<O>(handler: Run<O>) {
       context.close();
     }
   };
+}
+
+/** With it Node prints what it hands to children: values. @throws UsageError */
+function refuseTellingDebug(): void {
+  if (/child_process|\*/iu.test(process.env['NODE_DEBUG'] ?? ''))
+    throw new UsageError('NODE_DEBUG would print values: unset it, or name other modules in it');
 }
 
 /** What every vault needs, begun before it is needed: on other threads, and the lock's engine when this one first waits for them. */
@@ -169,11 +176,6 @@ async function main(): Promise<void> {
   process.on('uncaughtException', (error) => void leave(error));
   process.on('unhandledRejection', (error) => void leave(error));
   // Every way out is process.exit(). Where the loop runs dry, somebody waits for what will never come, and the status would be 0.
-  // Node would print what it hands to children: values.
-  if (/child_process|\*/iu.test(process.env['NODE_DEBUG'] ?? '')) {
-    await leave(new UsageError('NODE_DEBUG would print values: unset it, or name other modules in it'));
-    return;
-  }
   process.on('beforeExit', () => void leave(new Error('nothing left to wait for')));
   await run(process.argv.slice(2));
   process.exit();

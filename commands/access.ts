@@ -117,8 +117,8 @@ async function entranceFrom(
   const kdf = await kdfFrom(context, flags);
   const passphrase =
     flags.newPassphraseFile === undefined
-      ? await newPassphrase(context, `passphrase for ${name}:`, false)
-      : await newPassphraseIn(context, flags.newPassphraseFile);
+      ? await newPassphrase(context, `passphrase for ${name}:`, { useGiven: false, isAlone: true })
+      : await newPassphraseIn(context, flags.newPassphraseFile, true);
   const credential = { type: 'passphrase', passphrase } as const;
   return { entrance: { type: 'passphrase', credential, kdf }, text: null, question: null };
 }

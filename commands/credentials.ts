@@ -126,27 +126,33 @@ function usesDevice(context: CredentialInputs, types: ReadonlySet<string>): bool
   return named || !(types.has('passphrase') || types.has('passphrase+keyfile'));
 }
 
-/** A new passphrase: given, or asked for twice; a weak one is told. @throws UsageError if the two differ or it is empty */
+/**
+ * A new passphrase: given, or asked for twice; a weak one is told.
+ * @param isAlone whether it will unlock without a second factor: with one, whoever has the vault alone cannot guess
+ * @throws UsageError if the two differ or it is empty
+ */
 export async function newPassphrase(
   context: CredentialInputs,
   question: string,
-  useGiven: boolean,
+  { useGiven, isAlone }: { readonly useGiven: boolean; readonly isAlone: boolean },
 ): Promise<string> {
   const chosen = await choosePassphrase(context, question, useGiven);
-  await tellIfWeak(context, chosen);
+  if (isAlone) await tellIfWeak(context, chosen);
   return chosen;
 }
 
 /** The same, from a file. */
-export async function newPassphraseIn(context: CredentialInputs, path: string): Promise<string> {
+export async function newPassphraseIn(
+  context: CredentialInputs,
+  path: string,
+  isAlone: boolean,
+): Promise<string> {
   const chosen = context.readLine(path, 'the new passphrase');
-  await tellIfWeak(context, chosen);
+  if (isAlone) await tellIfWeak(context, chosen);
   return chosen;
 }
 
 async function tellIfWeak(context: CredentialInputs, passphrase: string): Promise<void> {
-  // With a second factor, whoever has the file alone cannot guess.
-  if (context.keyFile() !== undefined) return;
   const { judge } = await import('../src/lifecycle/weakness.ts');
   const bytes = new Uint8Array(Buffer.from(passphrase, 'utf8'));
   const isWeak = judge('password', '', bytes).weakness !== null;

@@ -47,7 +47,10 @@ async function runInit(context: Context, options: InitOptions, file?: string): P
   }
   const { place, credential, vaultId } = await withRecoveryKey(context, options, async (keepRecoveryKey) => {
     const here = context.place(await context.locateNew(file, options.user === true));
-    const passphrase = await newPassphrase(context, 'new passphrase:', true);
+    const passphrase = await newPassphrase(context, 'new passphrase:', {
+      useGiven: true,
+      isAlone: keyFile === undefined,
+    });
     const first = { type: 'passphrase', passphrase, keyFile } as const;
     const recovery = options.recovery !== false;
     const wanted = { credential: first, kdf, environments, recovery, keepRecoveryKey };

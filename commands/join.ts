@@ -39,11 +39,13 @@ export const declareJoin: Declare = (program, act) => {
 
 async function newcomer(context: Context, flags: JoinFlags): Promise<Newcomer> {
   const kdf = await kdfFrom(context, flags);
+  const keyFile = context.keyFile();
+  const isAlone = keyFile === undefined;
   const passphrase =
     flags.newPassphraseFile === undefined
-      ? await newPassphrase(context, 'a passphrase of your own:', true)
-      : await newPassphraseIn(context, flags.newPassphraseFile);
-  return { credential: { type: 'passphrase', passphrase, keyFile: context.keyFile() }, kdf };
+      ? await newPassphrase(context, 'a passphrase of your own:', { useGiven: true, isAlone })
+      : await newPassphraseIn(context, flags.newPassphraseFile, isAlone);
+  return { credential: { type: 'passphrase', passphrase, keyFile }, kdf };
 }
 
 /** The invitation, or `null` where this machine has made a request that is to be finished. */

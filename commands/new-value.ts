@@ -1,4 +1,5 @@
 /** Where the new value of a rotation comes from: what was asked for, else standard input, else the hook, else the default generator. */
+import type { SecretBytes } from '../src/crypto/secret-bytes.ts';
 import { AccessDeniedError, BackendError, UsageError } from '../src/errors.ts';
 import { awaitOutput } from '../src/exec/output-of.ts';
 import { withoutOurCredentials } from '../src/exec/variables.ts';
@@ -98,13 +99,14 @@ export async function newValue(
         : await source.recipe.make((length) => context.random(length));
   const next = nextOf(source, target, chosen, made);
   if (next === null) return made;
-  const present = await vault.read('rotate-old', async (scope) => openReplaced(scope, target));
-  if (present === null)
-    throw new AccessDeniedError('the new value is made of the old one, which you may not read');
+  let present: SecretBytes | null = null;
   try {
+    present = await vault.read('rotate-old', async (scope) => openReplaced(scope, target));
+    if (present === null)
+      throw new AccessDeniedError('the new value is made of the old one, which you may not read');
     return next(present.bytes, made);
   } finally {
-    present.wipe();
+    present?.wipe();
     made.fill(0);
   }
 }
@@ -142,11 +144,16 @@ export async function valueFromInput(context: Context, flags: ValueFlags): Promi
   if (flags.generate !== undefined || flags.command !== undefined || !context.inputIsData) return null;
   const value = await readValue(context, { file: '-', exact: false, question: '' });
   if (value.length > 0) {
-    context.inform('the new value comes from standard input');
+    tell(context, 'the new value comes from standard input');
     return value;
   }
-  context.inform('standard input is empty: nothing is taken from there');
+  tell(context, 'standard input is empty: nothing is taken from there');
   return null;
+}
+
+/** With `--json`, what fails is one object on standard error, and nothing else. */
+function tell(context: Context, message: string): void {
+  if (!context.json) context.inform(message);
 }
 
 async function outputOf(

@@ -50,8 +50,10 @@ export const declareRecover: Declare = (program, act) => {
 };
 
 async function wantedPassphrase(context: Context, flags: PasswdFlags, useGiven: boolean): Promise<string> {
-  if (flags.newPassphraseFile === undefined) return newPassphrase(context, 'new passphrase:', useGiven);
-  return newPassphraseIn(context, flags.newPassphraseFile);
+  const isAlone = context.keyFile() === undefined;
+  if (flags.newPassphraseFile === undefined)
+    return newPassphrase(context, 'new passphrase:', { useGiven, isAlone });
+  return newPassphraseIn(context, flags.newPassphraseFile, isAlone);
 }
 
 /** Whoever has unlocked with a device keeps it beside the new passphrase, unless a key file takes its place. */

@@ -88,7 +88,7 @@ async function tryOne(
     });
     reportPut(context, result, { generated });
     const steps = (['apply', 'check'] as const).filter((step) => hook.steps[step] !== undefined);
-    if (steps.length > 0) context.inform(`${steps.join(' and ')} would be run`);
+    if (steps.length > 0 && !context.json) context.inform(`${steps.join(' and ')} would be run`);
     if (isOwed) context.inform('the value before the present one would be let go first');
   } finally {
     value.fill(0);

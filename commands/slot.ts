@@ -112,10 +112,11 @@ async function wantedCredential(context: Context, flags: SlotAddFlags): Promise<
   if (flags.token === true) return { type: 'token' };
   if (flags.recovery === true) return { type: 'recovery' };
   if (flags.age !== undefined) return { type: 'device', kdf: null, ...(await newAge(context, flags.age)) };
+  const isAlone = flags.pkcs11 === undefined && context.globals.keyFile === undefined;
   const passphrase = async (): Promise<string> =>
     flags.newPassphraseFile === undefined
-      ? newPassphrase(context, 'new passphrase:', false)
-      : newPassphraseIn(context, flags.newPassphraseFile);
+      ? newPassphrase(context, 'new passphrase:', { useGiven: false, isAlone })
+      : newPassphraseIn(context, flags.newPassphraseFile, isAlone);
   const kdf = await kdfFrom(context, flags);
   if (flags.pkcs11 !== undefined)
     return { type: 'device', kdf, ...(await newDevice(context, flags.pkcs11, passphrase)) };

@@ -64,6 +64,10 @@ describe('init', () => {
     expect((await weak.ok([...changes, 'strong'])).stderr).not.toContain(warning);
     const env = { VAULT_PASSPHRASE: strong };
     expect((await weak.ok([...changes, 'weak'], { env })).stderr).toContain(warning);
+    const withFactor = new BinaryVault({ VAULT_PASSPHRASE: 'Summer2024!' });
+    writeFileSync(withFactor.in('key'), Buffer.alloc(64, 7));
+    const second = ['init', ...fastKdf, '--no-recovery', '--key-file', 'key'];
+    expect((await withFactor.ok(second)).stderr).not.toContain(warning);
     const other = new BinaryVault(env);
     expect((await other.ok(['init', ...fastKdf, '--no-recovery'])).stderr).not.toContain(warning);
   });

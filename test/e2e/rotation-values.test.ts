@@ -48,6 +48,10 @@ describe('standard input', () => {
     expect((await vault.ok(['rotate', 'api'], { input: 'two' })).stderr).toContain('from standard input');
     expect((await vault.shell('false | "$VAULT" rotate api')).stderr).toContain('standard input is empty');
     expect((await vault.ok(['rotate', 'api'])).stderr).not.toContain('standard input');
+    const failed = await vault.fails(3, ['rotate', 'nothing', '--json'], { input: 'two' });
+    expect(JSON.parse(failed)).toMatchObject({ code: 'SECRET_NOT_FOUND' });
+    const conflict = await vault.fails(8, ['rotate', 'api', '--if-version', '9', '--json'], { input: 'two' });
+    expect(JSON.parse(conflict)).toMatchObject({ code: 'CONFLICT' });
   });
 
   scenario('is where a value belongs, and an argument is not: it is not quoted', async (vault) => {
@@ -89,6 +93,7 @@ describe('variables of the runtime', () => {
       expect(told).toContain('NODE_DEBUG would print values');
     }
     await vault.ok(['rotate', 'db', '--apply', 'true'], { env: { NODE_DEBUG: 'fs' } });
+    await vault.fails(125, ['exec', '--', 'true'], { env: { NODE_DEBUG: 'child_process' } });
   });
 
   scenario('that would let anybody be the server are refused', async (vault) => {
