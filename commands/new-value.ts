@@ -1,5 +1,4 @@
 /** Where the new value of a rotation comes from: what was asked for, else standard input, else the hook, else the default generator. */
-import type { SecretBytes } from '../src/crypto/secret-bytes.ts';
 import { AccessDeniedError, BackendError, UsageError } from '../src/errors.ts';
 import { awaitOutput } from '../src/exec/output-of.ts';
 import { withoutOurCredentials } from '../src/exec/variables.ts';
@@ -99,14 +98,16 @@ export async function newValue(
         : await source.recipe.make((length) => context.random(length));
   const next = nextOf(source, target, chosen, made);
   if (next === null) return made;
-  let present: SecretBytes | null = null;
   try {
-    present = await vault.read('rotate-old', async (scope) => openReplaced(scope, target));
+    const present = await vault.read('rotate-old', async (scope) => openReplaced(scope, target));
     if (present === null)
       throw new AccessDeniedError('the new value is made of the old one, which you may not read');
-    return next(present.bytes, made);
+    try {
+      return next(present.bytes, made);
+    } finally {
+      present.wipe();
+    }
   } finally {
-    present?.wipe();
     made.fill(0);
   }
 }
